@@ -1,0 +1,111 @@
+//! The one error type: where, what was expected, what was found, what to do.
+
+use std::fmt;
+
+/// What every fallible function of this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data are not usable as they stand.
+    #[error("{0}")]
+    Data(Fault),
+    /// The request itself is wrong: a name, a key, a value or a combination.
+    #[error("{0}")]
+    Usage(Fault),
+    /// The operating system refused; the message names the path.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The four parts of a message one can act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// File, row, key or option.
+    pub place: String,
+    /// What should have been there.
+    pub expected: String,
+    /// What was there.
+    pub found: String,
+    /// What to do about it; may be empty.
+    pub remedy: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {}, found {}", self.place, self.expected, self.found)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, "\nhint: {}", self.remedy) }
+    }
+}
+
+impl Error {
+    /// An error in the data.
+    pub fn data(
+        place: impl ToString,
+        expected: impl ToString,
+        found: impl ToString,
+        remedy: impl ToString,
+    ) -> Self {
+        Self::Data(Fault {
+            place: place.to_string(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+            remedy: remedy.to_string(),
+        })
+    }
+
+    /// An error in the request.
+    pub fn usage(
+        place: impl ToString,
+        expected: impl ToString,
+        found: impl ToString,
+        remedy: impl ToString,
+    ) -> Self {
+        match Self::data(place, expected, found, remedy) {
+            Self::Data(fault) => Self::Usage(fault),
+            other => other,
+        }
+    }
+}
+
+/// The candidate most like `name`, as a hint; empty if none is close.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(String::new, |(_, candidate)| format!("did you mean `{candidate}`?"))
+}
+
+/// The hint that belongs to a serde message about an unknown field or variant.
+pub fn nearest_in_message(message: &str) -> String {
+    if !message.contains("unknown field") && !message.contains("unknown variant") {
+        return String::new();
+    }
+    let mut names = message.split('`').skip(1).step_by(2);
+    names.next().map_or_else(String::new, |unknown| nearest(unknown, names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_where_expected_found_and_what_to_do() {
+        let error = Error::data("x.npy row 3", "finite numbers", "NaN", "drop the row");
+        assert_eq!(
+            error.to_string(),
+            "x.npy row 3: expected finite numbers, found NaN\nhint: drop the row"
+        );
+    }
+
+    #[test]
+    fn the_hint_names_the_nearest_candidate() {
+        let message = "unknown field `weigth_decay`, expected one of `lr`, `weight_decay`";
+        assert_eq!(nearest_in_message(message), "did you mean `weight_decay`?");
+        assert_eq!(nearest("zzz", ["lr", "loss"]), "");
+    }
+}

@@ -1,0 +1,89 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Loss, PerClass, softmax};
+use crate::real::{Real, sum_by};
+
+/// Binary cross-entropy applied to softmax probabilities, averaged over the classes:
+/// what LTWB's second stage calls its "softmax" loss.
+///
+/// ```text
+/// p = softmax(z)      L(z, y) = −(1/K) [log p_y + Σ_{j≠y} log(1 − p_j)]
+/// S = Σ_{j≠y} p_j / (1 − p_j)
+/// ∂L/∂z_y = (p_y (1 − S) − 1) / K      ∂L/∂zₖ = (pₖ / (1 − pₖ) + pₖ (1 − S)) / K
+/// ```
+///
+/// Not convex for K ≥ 3; its gradient is about K times smaller than that of
+/// cross-entropy, so a weight decay of 0.1 acts like one of about 10 there.
+///
+/// The authors' code runs PyTorch's `binary_cross_entropy`, which cuts logarithms off
+/// at −100 and floors p(1 − p) at 1e-12 in the backward pass. Here 1 − p is computed
+/// without cancellation and only floored at the smallest normal number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BceOnSoftmax {}
+
+impl Loss for BceOnSoftmax {
+    #[inline(always)]
+    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+        let n = R::from_f64(z.len() as f64);
+        let max = crate::real::max_of(z);
+        let label = (z[y] - max).to_f64();
+        let (others, top) = softmax::exponentials(z);
+        let others = others.larger(R::TINY);
+        let total = R::ONE + others;
+        let norm = R::ONE / total;
+        let e = &*z;
+        // For k ≠ top, p ≤ ½ and 1 − p = (total − e) / total is safe.
+        let odds = |k: usize| {
+            let rest = if k == top { others } else { total - e[k] };
+            e[k] / rest
+        };
+        let odds_sum = sum_by(e.len(), |k| if k == y { R::ZERO } else { odds(k) });
+        // −log(1 − p) = log(1 + p / (1 − p)).
+        let value = sum_by(e.len(), |k| {
+            if k == y || k == top { R::ZERO } else { odds(k).ln_1p_unit() }
+        });
+        let log_total = others.to_f64().ln_1p();
+        let at_top = if top == y { 0.0 } else { log_total - others.to_f64().ln() };
+        let value = value.to_f64() + at_top + log_total - label;
+
+        let scale = factor / n;
+        let tilt = (R::ONE - odds_sum) * norm;
+        let rest_top = others;
+        for (k, value) in z.iter_mut().enumerate() {
+            let rest = if k == top { rest_top } else { total - *value };
+            *value = (*value / rest + *value * tilt) * scale;
+        }
+        let p = R::from_f64((label - log_total).exp());
+        z[y] = (p - R::ONE - p * odds_sum) * scale;
+        R::from_f64(value) / n
+    }
+
+    fn source(&self) -> &'static str {
+        "Alshammari et al., CVPR 2022, second stage as in their code (binary cross-entropy on softmax)"
+    }
+
+    fn formula(&self) -> &'static str {
+        "-(1/K) [log p_y + sum_(j != y) log(1 - p_j)], p = softmax(z)"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AnyLoss, Objective};
+    use super::*;
+    use crate::class_counts::ClassCounts;
+
+    /// Two classes: 1 − p_j = p_y, so it is cross-entropy.
+    #[test]
+    fn with_two_classes_it_is_cross_entropy() {
+        let counts = ClassCounts::new(vec![3, 3]).unwrap();
+        let (mut z, mut ce) = ([1.5_f64, -0.5], [1.5_f64, -0.5]);
+        let value = Objective::plain(AnyLoss::BceOnSoftmax(BceOnSoftmax {}), &counts)
+            .value_and_grad(&mut z, &[1]);
+        let plain = AnyLoss::CrossEntropy(super::super::CrossEntropy {});
+        let expected = Objective::plain(plain, &counts).value_and_grad(&mut ce, &[1]);
+        assert!((value - expected).abs() < 1e-14, "{value} against {expected}");
+        assert!((z[0] - ce[0]).abs() < 1e-14 && (z[1] - ce[1]).abs() < 1e-14);
+    }
+}

@@ -1,0 +1,90 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Loss, PerClass, in_range, softmax};
+use crate::error::Result;
+use crate::real::Real;
+
+/// Focal loss on softmax.
+///
+/// ```text
+/// p = softmax(z)        L(z, y) = −(1 − p_y)^γ log p_y
+/// ∂L/∂z = [(1 − p_y)^γ − γ p_y (1 − p_y)^(γ−1) log p_y] (p − e_y)
+/// ```
+///
+/// γ = 0 is cross-entropy. Not convex. It uses no class counts. Not the detached
+/// form (some codes treat (1 − p_y)^γ as a constant), and not the sigmoid form
+/// ([`SigmoidFocal`](super::SigmoidFocal)). The seed paper does not give its γ.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Focal {
+    /// γ, at least 0, default 1.
+    pub gamma: f64,
+}
+
+impl Default for Focal {
+    fn default() -> Self {
+        Self { gamma: 1.0 }
+    }
+}
+
+impl Loss for Focal {
+    #[inline(always)]
+    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+        let max = crate::real::max_of(z);
+        let label = (z[y] - max).to_f64();
+        let (others, top) = softmax::exponentials(z);
+        let total = R::ONE + others;
+        // 1 − p_y without cancellation, whether or not y is the largest.
+        let (log_p, q) = if y == top {
+            let others = others.to_f64();
+            (-others.ln_1p(), others / (1.0 + others))
+        } else {
+            (label - others.to_f64().ln_1p(), 1.0 - (z[y] / total).to_f64())
+        };
+        let p = log_p.exp();
+        let modulator = q.powf(self.gamma);
+        let slope = if q > 0.0 && self.gamma > 0.0 {
+            self.gamma * p * q.powf(self.gamma - 1.0) * log_p
+        } else {
+            0.0
+        };
+        let coefficient = R::from_f64(modulator - slope) * factor;
+        let norm = coefficient / total;
+        for value in z.iter_mut() {
+            *value = *value * norm;
+        }
+        z[y] = -coefficient * R::from_f64(q);
+        R::from_f64(-modulator * log_p)
+    }
+
+    fn source(&self) -> &'static str {
+        "Lin et al., ICCV 2017, eq. 4, with softmax as in Cao et al., NeurIPS 2019"
+    }
+
+    fn formula(&self) -> &'static str {
+        "-(1 - p_y)^gamma log p_y, p = softmax(z)"
+    }
+
+    fn check(&self) -> Result<()> {
+        in_range("loss.gamma", self.gamma, 0.0..=1e2, "0 <= gamma <= 100")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AnyLoss, Objective};
+    use super::*;
+    use crate::class_counts::ClassCounts;
+
+    /// Two equal logits: p = ½, so L = (½)² log 2 at γ = 2.
+    #[test]
+    fn two_equal_logits() {
+        let counts = ClassCounts::new(vec![3, 3]).unwrap();
+        let mut z = [0.0_f64; 2];
+        let value = Objective::plain(AnyLoss::Focal(Focal { gamma: 2.0 }), &counts)
+            .value_and_grad(&mut z, &[0]);
+        assert!((value - 0.25 * 2_f64.ln()).abs() < 1e-15);
+        let slope = (0.25 + 0.5 * 2_f64.ln()) / 2.0;
+        assert!((z[1] - slope).abs() < 1e-15 && (z[0] + slope).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,182 @@
+//! Losses on logits, each one file: formula, limits, source, code, a check by eye.
+//!
+//! A loss is written once, for one sample, with its gradient in closed form. The
+//! engine calls it on many heads at once; `f32` is the number it trains in, `f64`
+//! the number in which the golden files check the same code.
+
+mod balanced_softmax;
+mod bce_on_softmax;
+mod cross_entropy;
+mod focal;
+mod label_over_smoothing;
+mod ldam;
+mod objective;
+mod sigmoid_cross_entropy;
+mod sigmoid_focal;
+mod softmax;
+mod vector_scaling;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::objective::{Batch, Objective};
+use crate::class_counts::ClassCounts;
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+/// What a loss of the softmax family knows of each class, `[K]` each. With
+/// z′ₖ = scaleₖ zₖ + offsetₖ − marginₖ [k = y] and target
+/// t = (1 − smoothing_y) e_y + smoothing_y / K,
+///
+/// ```text
+/// L(z, y) = −Σₖ tₖ log softmax(z′)ₖ      ∂L/∂zₖ = scaleₖ (softmax(z′)ₖ − tₖ)
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct PerClass<R> {
+    /// Factor on the logit of the class, whatever the label.
+    pub scale: Vec<R>,
+    /// Added to the logit of the class, whatever the label.
+    pub offset: Vec<R>,
+    /// Taken off the logit of the class where it is the label.
+    pub margin: Vec<R>,
+    /// Share of the target spread evenly over all classes, by label.
+    pub smoothing: Vec<R>,
+}
+
+impl PerClass<f64> {
+    /// Plain cross-entropy.
+    pub fn neutral(n_classes: usize) -> Self {
+        Self {
+            scale: vec![1.0; n_classes],
+            offset: vec![0.0; n_classes],
+            margin: vec![0.0; n_classes],
+            smoothing: vec![0.0; n_classes],
+        }
+    }
+
+    fn cast<R: Real>(&self) -> PerClass<R> {
+        let cast = |values: &[f64]| values.iter().map(|&v| R::from_f64(v)).collect();
+        PerClass {
+            scale: cast(&self.scale),
+            offset: cast(&self.offset),
+            margin: cast(&self.margin),
+            smoothing: cast(&self.smoothing),
+        }
+    }
+}
+
+/// A loss: what one sample costs, and the gradient with respect to its logits.
+pub trait Loss {
+    /// The constants of the softmax family for these class counts. Losses with a
+    /// row of their own need not use them.
+    fn per_class(&self, counts: &ClassCounts) -> PerClass<f64> {
+        PerClass::neutral(counts.n_classes())
+    }
+
+    /// Loss of one sample with label `y`. Replaces its logits `z`, `[K]`, by
+    /// `factor` times the gradient with respect to them.
+    ///
+    /// The default is the softmax family.
+    fn row<R: Real>(&self, constants: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+        softmax::row(constants, z, y, factor)
+    }
+
+    /// Paper and equation that define the loss.
+    fn source(&self) -> &'static str;
+
+    /// The formula in one readable line.
+    fn formula(&self) -> &'static str;
+
+    /// Checks the ranges of the hyper-parameters.
+    ///
+    /// # Errors
+    ///
+    /// Names the hyper-parameter and its range.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Turns the list of losses into one serialisable enum, `{ name = "…", … }` in TOML.
+macro_rules! losses {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        $(pub use self::$module::$name;)*
+
+        /// Any loss of the registry.
+        #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name", rename_all = "kebab-case")]
+        pub enum AnyLoss {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
+        }
+
+        impl AnyLoss {
+            /// Every loss, with its default hyper-parameters.
+            pub fn all() -> Vec<Self> {
+                vec![$(Self::$name($name::default()),)*]
+            }
+
+            fn each<V: LossVisitor>(&self, visitor: V) -> V::Output {
+                match self { $(Self::$name(loss) => visitor.visit(loss),)* }
+            }
+        }
+    };
+}
+
+losses! {
+    balanced_softmax::BalancedSoftmax,
+    bce_on_softmax::BceOnSoftmax,
+    cross_entropy::CrossEntropy,
+    focal::Focal,
+    label_over_smoothing::LabelOverSmoothing,
+    ldam::Ldam,
+    sigmoid_cross_entropy::SigmoidCrossEntropy,
+    sigmoid_focal::SigmoidFocal,
+    vector_scaling::VectorScaling,
+}
+
+/// Something to be done with whichever loss it is.
+pub(crate) trait LossVisitor {
+    type Output;
+    fn visit(self, loss: &impl Loss) -> Self::Output;
+}
+
+struct Describe;
+
+impl LossVisitor for Describe {
+    type Output = (&'static str, &'static str, Result<()>);
+
+    fn visit(self, loss: &impl Loss) -> Self::Output {
+        (loss.source(), loss.formula(), loss.check())
+    }
+}
+
+impl AnyLoss {
+    /// The name it has in configurations, such as `label-over-smoothing`.
+    pub fn name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value["name"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Paper and equation that define the loss.
+    pub fn source(&self) -> &'static str {
+        self.each(Describe).0
+    }
+
+    /// The formula in one readable line.
+    pub fn formula(&self) -> &'static str {
+        self.each(Describe).1
+    }
+
+    /// Checks the ranges of the hyper-parameters.
+    ///
+    /// # Errors
+    ///
+    /// Names the hyper-parameter and its range.
+    pub fn check(&self) -> Result<()> {
+        self.each(Describe).2
+    }
+}
+
+/// `value` must be in `range`, else an error that names `key`.
+fn in_range(key: &str, value: f64, range: impl std::ops::RangeBounds<f64>, text: &str) -> Result<()> {
+    if range.contains(&value) { Ok(()) } else { Err(Error::usage(key, text, value, "")) }
+}

@@ -1,0 +1,82 @@
+use serde::{Deserialize, Serialize};
+
+use super::sigmoid_cross_entropy::sigmoid;
+use super::{Loss, PerClass, in_range};
+use crate::error::Result;
+use crate::real::Real;
+
+/// Focal loss on sigmoids, summed over the classes.
+///
+/// ```text
+/// s = sigmoid(z)    L(z, y) = −(1 − s_y)^γ log s_y − Σ_{k≠y} sₖ^γ log(1 − sₖ)
+/// ∂L/∂z_y = (1 − s_y)^γ [γ s_y log s_y − (1 − s_y)]
+/// ∂L/∂zₖ  = sₖ^γ [sₖ − γ (1 − sₖ) log(1 − sₖ)]   for k ≠ y
+/// ```
+///
+/// With effective-number class weights it is the class-balanced focal loss. γ = 0 is
+/// [`SigmoidCrossEntropy`](super::SigmoidCrossEntropy). Not convex.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SigmoidFocal {
+    /// γ, at least 0, default 1 as in the authors' flags.
+    pub gamma: f64,
+}
+
+impl Default for SigmoidFocal {
+    fn default() -> Self {
+        Self { gamma: 1.0 }
+    }
+}
+
+impl SigmoidFocal {
+    /// Value and gradient of −σ(−x)^γ log σ(x) with respect to x: the label's term
+    /// at x = z_y; another class's term is the same function at x = −zₖ.
+    #[inline(always)]
+    fn term<R: Real>(&self, x: R) -> (R, R) {
+        let gamma = R::from_f64(self.gamma);
+        let (s, softplus) = sigmoid(x);
+        let (q, softplus_neg) = sigmoid(-x);
+        let modulator = (-gamma * softplus_neg).exp_neg();
+        (modulator * softplus, -modulator * (gamma * s * softplus + q))
+    }
+}
+
+impl Loss for SigmoidFocal {
+    #[inline(always)]
+    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+        let label = self.term(z[y]);
+        let own = self.term(-z[y]).0;
+        let logits = &*z;
+        let value = crate::real::sum_by(logits.len(), |k| self.term(-logits[k]).0);
+        for value in z.iter_mut() {
+            *value = -self.term(-*value).1 * factor;
+        }
+        z[y] = label.1 * factor;
+        value - own + label.0
+    }
+
+    fn source(&self) -> &'static str {
+        "Lin et al., ICCV 2017, eq. 4; Cui et al., CVPR 2019, eq. 12 (before the class weights)"
+    }
+
+    fn formula(&self) -> &'static str {
+        "-(1 - s_y)^gamma log s_y - sum_(k != y) s_k^gamma log(1 - s_k), s = sigmoid(z)"
+    }
+
+    fn check(&self) -> Result<()> {
+        in_range("loss.gamma", self.gamma, 0.0..=1e2, "0 <= gamma <= 100")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At z = 0: s = ½, so with γ = 1 each term is ½ log 2.
+    #[test]
+    fn zero_logit() {
+        let (value, slope) = SigmoidFocal { gamma: 1.0 }.term(0.0_f64);
+        assert!((value - 0.5 * 2_f64.ln()).abs() < 1e-15);
+        assert!((slope + 0.5 * (0.5 * 2_f64.ln() + 0.5)).abs() < 1e-15);
+    }
+}
