@@ -52,16 +52,17 @@ impl ShotThresholds {
 
     /// Number of many-, medium- and few-shot classes.
     pub fn sizes(self, counts: &ClassCounts) -> [usize; 3] {
-        Shot::ALL
-            .map(|shot| counts.as_slice().iter().filter(|&&n| self.shot(n) == shot).count())
+        Shot::ALL.map(|shot| counts.as_slice().iter().filter(|&&n| self.shot(n) == shot).count())
     }
 
     /// Mean of `values` (`[K]`) over the classes of `shot`; `None` where it has no
     /// class with a value.
     pub fn mean(self, counts: &ClassCounts, shot: Shot, values: &[Option<f64>]) -> Option<f64> {
         let members = counts.as_slice().iter().zip(values);
-        let picked: Vec<f64> =
-            members.filter(|&(&n, _)| self.shot(n) == shot).filter_map(|(_, &value)| value).collect();
+        let picked: Vec<f64> = members
+            .filter(|&(&n, _)| self.shot(n) == shot)
+            .filter_map(|(_, &value)| value)
+            .collect();
         (!picked.is_empty()).then(|| picked.iter().sum::<f64>() / picked.len() as f64)
     }
 }

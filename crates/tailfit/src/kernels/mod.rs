@@ -165,8 +165,7 @@ mod tests {
             product(&mut got, &a, &b, n, inner, c);
             close(&got, &want);
 
-            let transposed: Vec<f64> =
-                (0..inner * n).map(|p| a[(p % n) * inner + p / n]).collect();
+            let transposed: Vec<f64> = (0..inner * n).map(|p| a[(p % n) * inner + p / n]).collect();
             let mut got = vec![f64::NAN; n * c];
             transposed_product(&mut got, &transposed, &b, inner, n, c);
             close(&got, &want);

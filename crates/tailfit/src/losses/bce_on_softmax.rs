@@ -40,9 +40,8 @@ impl Loss for BceOnSoftmax {
         };
         let odds_sum = sum_by(e.len(), |k| if k == y { R::ZERO } else { odds(k) });
         // −log(1 − p) = log(1 + p / (1 − p)).
-        let value = sum_by(e.len(), |k| {
-            if k == y || k == top { R::ZERO } else { odds(k).ln_1p_unit() }
-        });
+        let value =
+            sum_by(e.len(), |k| if k == y || k == top { R::ZERO } else { odds(k).ln_1p_unit() });
         let log_total = others.to_f64().ln_1p();
         let at_top = if top == y { 0.0 } else { log_total - others.to_f64().ln() };
         let value = value.to_f64() + at_top + log_total - label;

@@ -177,6 +177,11 @@ impl AnyLoss {
 }
 
 /// `value` must be in `range`, else an error that names `key`.
-fn in_range(key: &str, value: f64, range: impl std::ops::RangeBounds<f64>, text: &str) -> Result<()> {
+fn in_range(
+    key: &str,
+    value: f64,
+    range: impl std::ops::RangeBounds<f64>,
+    text: &str,
+) -> Result<()> {
     if range.contains(&value) { Ok(()) } else { Err(Error::usage(key, text, value, "")) }
 }

@@ -1,0 +1,128 @@
+//! Everything that is said about a head on one set.
+
+use ndarray::{ArrayView2, s};
+use serde::{Deserialize, Serialize};
+
+use super::accuracy::{per_class_percent, samples_per_class};
+use super::{
+    Accuracy, Calibration, CalibrationBins, LogitStatistics, LogitsMagnitude,
+    coefficient_of_variation,
+};
+use crate::class_counts::ClassCounts;
+use crate::head::Head;
+use crate::shots::{Shot, ShotThresholds};
+
+/// A labelled set of features.
+#[derive(Clone, Copy, Debug)]
+pub struct EvaluationSet<'a> {
+    /// `[N, D]`.
+    pub features: ArrayView2<'a, f32>,
+    /// Features of the mirrored images, `[N, D]`; logits are averaged over both.
+    pub mirror: Option<ArrayView2<'a, f32>>,
+    /// Class of each sample, `[N]`.
+    pub labels: &'a [u32],
+    /// Samples to use, or all; must name at least one.
+    pub rows: Option<&'a [usize]>,
+}
+
+/// Scores of one head on one set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Samples scored.
+    pub n_samples: usize,
+    /// Over samples, classes and shots.
+    pub accuracy: Accuracy,
+    /// NLL and ECE.
+    pub calibration: Calibration,
+    /// Accuracy of each class in percent, `[K]`.
+    pub per_class_percent: Vec<Option<f64>>,
+    /// All readings of Logits Magnitude and Regularised Standard Deviation.
+    pub logits_magnitude: LogitsMagnitude,
+    /// Coefficient of variation of the primary `LoMa` (A on centred logits).
+    pub loma_cv: Option<f64>,
+    /// Mean primary `LoMa` of the few-shot classes over that of the many-shot ones.
+    pub loma_few_over_many: Option<f64>,
+    /// ‖wₖ‖₂ without bias, `[K]`; absent for a cosine head, where it means nothing.
+    pub weight_norms: Option<Vec<f64>>,
+    /// ‖wₖ − mean w‖₂, `[K]`; likewise.
+    pub centred_weight_norms: Option<Vec<f64>>,
+}
+
+/// Rows whose logits are held at once.
+const BLOCK: usize = 512;
+
+/// Scores `head` on `set` in f64.
+///
+/// # Panics
+///
+/// If shapes do not agree or the set is empty.
+pub fn evaluate(
+    head: &Head,
+    set: &EvaluationSet<'_>,
+    counts: &ClassCounts,
+    thresholds: ShotThresholds,
+) -> Evaluation {
+    let n_classes = head.n_classes();
+    let every: Vec<usize>;
+    let rows = if let Some(rows) = set.rows {
+        rows
+    } else {
+        every = (0..set.labels.len()).collect();
+        &every
+    };
+    let samples = samples_per_class(rows.iter().map(|&row| set.labels[row]), n_classes);
+    let mut hits = vec![0; n_classes];
+    let mut bins = CalibrationBins::default();
+    let mut statistics: Option<[LogitStatistics; 2]> = None;
+    let mut centred = vec![0.0; n_classes];
+    for block in rows.chunks(BLOCK) {
+        let mut logits = head.logits(set.features.select(ndarray::Axis(0), block).view());
+        if let Some(mirror) = set.mirror {
+            logits += &head.logits(mirror.select(ndarray::Axis(0), block).view());
+            logits *= 0.5;
+        }
+        for (i, &row) in block.iter().enumerate() {
+            let z = logits.slice(s![i, ..]);
+            let z = z.as_slice().unwrap_or_default();
+            let label = set.labels[row] as usize;
+            let (top, at_top) = first_largest(z);
+            let log_sum = top + z.iter().map(|v| (v - top).exp()).sum::<f64>().ln();
+            hits[label] += u32::from(at_top == label);
+            bins.add(z[label], top, log_sum, at_top == label);
+
+            let mean = z.iter().sum::<f64>() / n_classes as f64;
+            for (centred, value) in centred.iter_mut().zip(z) {
+                *centred = value - mean;
+            }
+            let [raw, about_mean] = statistics.get_or_insert_with(|| {
+                [z, &centred].map(|first| LogitStatistics::new(&samples, first))
+            });
+            raw.add(z, label);
+            about_mean.add(&centred, label);
+        }
+    }
+    let [raw, centred] = statistics.expect("at least one sample").map(|s| s.readings());
+    let primary = &centred.a;
+    let present: Vec<f64> = primary.iter().flatten().copied().collect();
+    let of_shot = |shot| thresholds.mean(counts, shot, primary);
+    let few_over_many = of_shot(Shot::Few).zip(of_shot(Shot::Many)).map(|(few, many)| few / many);
+    let norms = (!head.normalise_features).then(|| head.weight_norms());
+    Evaluation {
+        n_samples: rows.len(),
+        accuracy: Accuracy::new(&hits, &samples, counts, thresholds),
+        calibration: bins.calibration(),
+        per_class_percent: per_class_percent(&hits, &samples),
+        loma_cv: coefficient_of_variation(&present),
+        loma_few_over_many: few_over_many,
+        logits_magnitude: LogitsMagnitude { raw, centred },
+        centred_weight_norms: norms.as_ref().map(|_| head.centred_weight_norms()),
+        weight_norms: norms,
+    }
+}
+
+/// Largest value and its first index; NaN is never the largest.
+fn first_largest(z: &[f64]) -> (f64, usize) {
+    z.iter().enumerate().fold((f64::NEG_INFINITY, 0), |best, (k, &value)| {
+        if value > best.0 { (value, k) } else { best }
+    })
+}

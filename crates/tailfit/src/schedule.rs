@@ -1,0 +1,64 @@
+//! Learning rate per epoch.
+
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+/// Learning rate of epoch e of E (from 0) as a factor of the base rate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Schedule {
+    /// (1 + cos(π e / E)) / 2: the first epoch at the full rate, the last above 0.
+    /// What a scheduler stepped after each epoch gives (LOS).
+    #[default]
+    Cosine,
+    /// (1 + cos(π (e + 1) / E)) / 2: never the full rate, and the last epoch at 0.
+    /// What a scheduler stepped before each epoch gives (LTWB, cRT).
+    CosineBefore,
+    /// 1.
+    Constant,
+    /// Linear warm-up, (e + 1) / `warm_up` for e < `warm_up`, then the factor of the
+    /// last milestone reached (LDAM-DRW's rates: milestones 160 and 180, factors
+    /// 0.01 and 0.0001, warm-up 5).
+    Step {
+        /// Epochs (from 0) at which the factor changes, ascending.
+        milestones: Vec<usize>,
+        /// Factor of the base rate from each milestone on.
+        factors: Vec<f64>,
+        /// Number of warm-up epochs.
+        #[serde(default)]
+        warm_up: usize,
+    },
+}
+
+impl Schedule {
+    /// The factor for `epoch` of `epochs`.
+    pub fn factor(&self, epoch: usize, epochs: usize) -> f64 {
+        let cosine = |e: usize| 0.5 * (1.0 + (PI * e as f64 / epochs as f64).cos());
+        match self {
+            Self::Cosine => cosine(epoch),
+            Self::CosineBefore => cosine(epoch + 1),
+            Self::Constant => 1.0,
+            Self::Step { warm_up, .. } if epoch < *warm_up => (epoch + 1) as f64 / *warm_up as f64,
+            Self::Step { milestones, factors, .. } => milestones
+                .iter()
+                .zip(factors)
+                .rfind(|(milestone, _)| epoch >= **milestone)
+                .map_or(1.0, |(_, factor)| *factor),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_cosines_differ_by_one_epoch() {
+        let factors = |s: Schedule| (0..4).map(|e| s.factor(e, 4)).collect::<Vec<_>>();
+        let (after, before) = (factors(Schedule::Cosine), factors(Schedule::CosineBefore));
+        assert_eq!(after[0], 1.0);
+        assert_eq!(after[1..], before[..3]);
+        assert_eq!(before[3], 0.0);
+    }
+}

@@ -1,0 +1,128 @@
+//! What is trained on, and what is scored.
+
+use std::borrow::Cow;
+
+use crate::class_counts::ClassCounts;
+use crate::head::Head;
+use crate::real::Real;
+use crate::rng::{Purpose, Rng};
+
+/// Frozen features and labels of the training set, the stage-1 head, and the sets
+/// scored after every epoch.
+#[derive(Clone, Debug)]
+pub struct Problem<'a, R: Real> {
+    /// One or more views of the training features, each `[N, D]` row-major; epoch e
+    /// trains on view e mod V.
+    pub views: Vec<Cow<'a, [R]>>,
+    /// D.
+    pub dim: usize,
+    /// Class of each training sample, `[N]`.
+    pub labels: &'a [u32],
+    /// Training samples per class.
+    pub counts: &'a ClassCounts,
+    /// The stage-1 head, if there is one.
+    pub stage_1: Option<&'a Head>,
+    /// Sets scored after every epoch.
+    pub scored: Vec<ScoredSet<'a, R>>,
+}
+
+/// Features scored after every epoch.
+#[derive(Clone, Debug)]
+pub struct ScoredSet<'a, R: Real> {
+    /// `[N, D]` row-major.
+    pub features: Cow<'a, [R]>,
+    /// Features of the mirrored images, `[N, D]`; logits are averaged over both.
+    pub mirror: Option<Cow<'a, [R]>>,
+    /// Class of each sample, `[N]`.
+    pub labels: &'a [u32],
+    /// Whether hits are counted per half of [`folds`].
+    pub halves: bool,
+}
+
+impl<'a, R: Real> Problem<'a, R> {
+    /// The problem as one kind of head sees it: features divided by their L2 norm for a
+    /// cosine head, and each scored set as one matrix. A head is linear in what it
+    /// sees, so the mean of the two views gives the mean of their logits.
+    pub(super) fn as_seen(&self, cosine: bool) -> Self {
+        let unit = |features: &Cow<'a, [R]>| {
+            if cosine { Cow::Owned(normalised(features, self.dim)) } else { features.clone() }
+        };
+        let scored = |set: &ScoredSet<'a, R>| {
+            let mut features = unit(&set.features);
+            if let Some(mirror) = set.mirror.as_ref().map(unit) {
+                let half = R::from_f64(0.5);
+                for (a, &b) in features.to_mut().iter_mut().zip(mirror.iter()) {
+                    *a = (*a + b) * half;
+                }
+            }
+            ScoredSet { features, mirror: None, ..*set }
+        };
+        Self {
+            views: self.views.iter().map(unit).collect(),
+            scored: self.scored.iter().map(scored).collect(),
+            ..*self
+        }
+    }
+
+    /// Rows of each class.
+    pub(super) fn rows_of_class(&self) -> Vec<Vec<u32>> {
+        let mut rows = vec![Vec::new(); self.counts.n_classes()];
+        for (row, &label) in self.labels.iter().enumerate() {
+            rows[label as usize].push(row as u32);
+        }
+        rows
+    }
+}
+
+fn normalised<R: Real>(features: &[R], dim: usize) -> Vec<R> {
+    let mut rows = features.to_vec();
+    for row in rows.chunks_exact_mut(dim) {
+        let square = row.iter().fold(R::ZERO, |sum, &v| sum + v * v);
+        let norm = square.sqrt().larger(R::from_f64(1e-12));
+        for value in row {
+            *value = *value / norm;
+        }
+    }
+    rows
+}
+
+/// The half (0 or 1) each sample is in: per class, a shuffled half each; an odd sample
+/// goes to a half by turns. A function of labels and seed alone.
+pub fn folds(labels: &[u32], seed: u64) -> Vec<u8> {
+    let n_classes = labels.iter().max().map_or(0, |&max| max as usize + 1);
+    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); n_classes];
+    for (row, &label) in labels.iter().enumerate() {
+        rows[label as usize].push(row);
+    }
+    let mut halves = vec![0; labels.len()];
+    let mut rng = Rng::new(seed, Purpose::Folds, 0);
+    let mut turn = 0;
+    for class in &mut rows {
+        rng.shuffle(class);
+        for row in class.iter() {
+            halves[*row] = turn;
+            turn = 1 - turn;
+        }
+    }
+    halves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_stratified_and_follow_the_seed() {
+        let labels: Vec<u32> = (0..103).map(|i| i % 10).collect();
+        let halves = folds(&labels, 3);
+        assert_eq!(halves, folds(&labels, 3));
+        assert_ne!(halves, folds(&labels, 4));
+        for class in 0..10 {
+            let members: Vec<u8> =
+                (0..103).filter(|&i| labels[i] == class).map(|i| halves[i]).collect();
+            let ones = members.iter().filter(|&&h| h == 1).count();
+            assert!(ones.abs_diff(members.len() - ones) <= 1);
+        }
+        assert!(halves.iter().filter(|&&h| h == 1).count().abs_diff(51) <= 1);
+    }
+}
