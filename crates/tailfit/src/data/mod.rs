@@ -1,0 +1,9 @@
+//! Data sets: how balanced ones are cut into long-tailed ones, and the features that
+//! come with the program.
+
+pub mod embedded;
+mod long_tail;
+mod mt19937;
+
+pub use self::long_tail::{Kept, LongTail, Profile, kept_positions};
+pub use self::mt19937::Mt19937;

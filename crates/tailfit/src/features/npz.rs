@@ -1,0 +1,74 @@
+//! npz: a zip of npy files. An entry that claims to grow more than 100 times and
+//! beyond 64 MiB is refused before it is unpacked.
+
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use zip::ZipArchive;
+
+use super::{Raw, npy};
+use crate::error::{Error, Result};
+
+const FEATURE_KEYS: [&str; 7] = ["features", "feats", "embeddings", "X", "x", "data", "X_train"];
+const LABEL_KEYS: [&str; 6] = ["labels", "label", "y", "targets", "target", "y_train"];
+
+pub(super) fn read(path: &Path) -> Result<Raw> {
+    let place = path.display().to_string();
+    let bytes = fs_err::read(path)?;
+    let mut archive =
+        ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&place, &error))?;
+    let names = archive
+        .file_names()
+        .map(|name| name.map(|name| name.into_owned()))
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|error| damaged(&place, &error))?;
+    let find = |keys: &[&str]| {
+        keys.iter().map(|key| format!("{key}.npy")).find(|name| names.contains(name))
+    };
+    let mut raw = Raw::default();
+    let Some(features) = find(&FEATURE_KEYS) else {
+        let expected = format!("an array named one of {}", FEATURE_KEYS.join(", "));
+        return Err(Error::data(place, expected, format!("only {}", names.join(", ")), ""));
+    };
+    raw.features = Some(entry(&mut archive, &features, &place, |t, p| t.floats(p))?);
+    if let Some(labels) = find(&LABEL_KEYS) {
+        raw.labels = Some(entry(&mut archive, &labels, &place, |t, p| t.labels(p))?);
+    }
+    if let Some(name) = find(&["mirror"]) {
+        raw.mirror = Some(entry(&mut archive, &name, &place, |t, p| t.floats(p))?);
+    }
+    if let Some(name) = find(&["views"]) {
+        raw.views = Some(entry(&mut archive, &name, &place, |t, p| t.floats(p))?);
+    }
+    Ok(raw)
+}
+
+fn damaged(place: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::data(place, "a whole npz file", error, "the file is cut off or damaged; write it again")
+}
+
+fn entry<T>(
+    archive: &mut ZipArchive<Cursor<Vec<u8>>>,
+    name: &str,
+    place: &str,
+    decode: impl FnOnce(&super::decode::Tensor<'_>, &str) -> Result<T>,
+) -> Result<T> {
+    let place = format!("{place}: {name}");
+    let file = archive.by_name(name).map_err(|error| damaged(&place, &error))?;
+    let (size, packed) = (file.size(), file.compressed_size());
+    if size > 64 << 20 && size / 100 > packed {
+        return Err(Error::data(
+            place,
+            "features, which hardly compress",
+            format!("{packed} bytes that claim to unpack to {size}"),
+            "if the file is to be trusted, save it with np.savez instead of np.savez_compressed",
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(size + 1).read_to_end(&mut bytes).map_err(|error| damaged(&place, &error))?;
+    if bytes.len() as u64 != size {
+        let found = format!("{} or more", bytes.len());
+        return Err(Error::data(place, format!("{size} bytes, as its directory says"), found, ""));
+    }
+    decode(&npy::parse(&bytes, &place)?, &place)
+}

@@ -1,0 +1,26 @@
+//! Files are written whole or not at all.
+
+use std::path::Path;
+
+use crate::error::Result;
+
+/// Writes `bytes` to a temporary name beside `path`, then renames it. Makes the folder
+/// if need be.
+///
+/// # Errors
+///
+/// If the folder cannot be made or the file cannot be written; `path` is then as it was.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if !folder.as_os_str().is_empty() {
+        fs_err::create_dir_all(folder)?;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = fs_err::write(&temporary, bytes).and_then(|()| fs_err::rename(&temporary, path));
+    if written.is_err() {
+        // Nothing more can be done about it; the first error is the one to report.
+        let _ignored = fs_err::remove_file(&temporary);
+    }
+    Ok(written?)
+}
