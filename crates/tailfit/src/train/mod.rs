@@ -6,8 +6,6 @@ mod score;
 mod stack;
 mod start;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use rayon::prelude::*;
 
 pub use self::problem::{Problem, ScoredSet, folds};
@@ -64,8 +62,6 @@ pub struct Outcome {
 pub struct Run<'a> {
     /// Called after every epoch of a stack with the number of head-epochs done.
     pub progress: &'a (dyn Fn(usize) + Sync),
-    /// Set to stop after the current epochs; the call then returns an error.
-    pub cancelled: &'a AtomicBool,
     /// Whether to score every epoch, or only the last.
     pub score_every_epoch: bool,
 }
@@ -80,8 +76,7 @@ const COLUMNS: usize = 1024;
 ///
 /// # Errors
 ///
-/// If a recipe is invalid, or starts from stage 1 without a stage-1 head, or the run
-/// was cancelled.
+/// If a recipe is invalid, or starts from stage 1 without a stage-1 head.
 pub fn train<R: Real>(
     problem: &Problem<'_, R>,
     trials: &[Trial],
@@ -113,9 +108,6 @@ pub fn train<R: Real>(
             train_stack(problem, &stacked, run, |epoch| sampler.order(&rows, seed, epoch, epochs))
         })
         .collect();
-    if run.cancelled.load(Ordering::Relaxed) {
-        return Err(Error::Io(std::io::Error::other("stopped on request")));
-    }
     let mut placed: Vec<(usize, Outcome)> =
         stacks.into_iter().flatten().copied().zip(outcomes.into_iter().flatten()).collect();
     placed.sort_by_key(|(index, _)| *index);
@@ -146,9 +138,6 @@ fn train_stack<R: Real>(
             for (outcome, sum) in outcomes.iter_mut().zip(loss_sums) {
                 outcome.0.push(sum / problem.labels.len() as f64);
             }
-        }
-        if run.cancelled.load(Ordering::Relaxed) {
-            break;
         }
         if run.score_every_epoch || epoch == epochs {
             score_epoch(problem, &mut stack, &folds, &mut outcomes);

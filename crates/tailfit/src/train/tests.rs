@@ -1,7 +1,6 @@
 //! The loop against the authors' own training loops, in f64 (`tests/golden/sgd.json`).
 
 use std::borrow::Cow;
-use std::sync::atomic::AtomicBool;
 
 use ndarray::{Array1, Array2};
 use serde_json::{Value, json};
@@ -99,8 +98,7 @@ fn run(setup: &Setup, golden: &Value, recipe: Recipe) -> Outcome {
         .collect();
     let cosine = matches!(recipe.head, crate::head::HeadKind::Cosine { .. });
     let trial = Trial { recipe, seed: 0, stop_after: None };
-    let run =
-        Run { progress: &|_| {}, cancelled: &AtomicBool::new(false), score_every_epoch: false };
+    let run = Run { progress: &|_| {}, score_every_epoch: false };
     let problem = problem(setup).as_seen(cosine);
     train_stack(&problem, &[&trial], &run, |epoch| orders[epoch].clone()).remove(0)
 }
@@ -244,8 +242,7 @@ fn a_head_has_the_same_bits_in_any_company() {
                 Trial { recipe, seed: 5, stop_after: None }
             })
             .collect();
-        let run =
-            Run { progress: &|_| {}, cancelled: &AtomicBool::new(false), score_every_epoch: false };
+        let run = Run { progress: &|_| {}, score_every_epoch: false };
         let together = super::train(&problem, &trials, &run).unwrap();
         for i in [0, 9, 22] {
             let alone = super::train(&problem, &trials[i..=i], &run).unwrap();

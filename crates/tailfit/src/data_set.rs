@@ -1,0 +1,189 @@
+//! A data set ready for re-training: features, labels, counts and the stage-1 head.
+
+use std::borrow::Cow;
+
+use ndarray::Axis;
+use serde::{Deserialize, Serialize};
+
+use crate::class_counts::ClassCounts;
+use crate::data::embedded;
+use crate::error::{Error, Result};
+use crate::features::{Features, HeadFile, check_pair};
+use crate::metrics::samples_per_class;
+use crate::select::Samples;
+use crate::shots::ShotThresholds;
+use crate::train::{Problem, ScoredSet, folds};
+
+/// Training, test and optional validation features with the head of stage 1.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// Name for people and files.
+    pub name: String,
+    /// Training features.
+    pub train: Features,
+    /// Test features.
+    pub test: Features,
+    /// Validation features the backbone has not been trained on.
+    pub validation: Option<Features>,
+    /// The stage-1 head.
+    pub stage_1: Option<HeadFile>,
+    /// Training samples per class.
+    pub counts: ClassCounts,
+    /// Where shots end.
+    pub thresholds: ShotThresholds,
+}
+
+/// What a record says of its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRecord {
+    /// Name for people and files.
+    pub name: String,
+    /// Where the training features came from.
+    pub provenance: String,
+    /// N, K and D.
+    pub n_train: usize,
+    /// K.
+    pub n_classes: usize,
+    /// D.
+    pub dim: usize,
+    /// Test samples.
+    pub n_test: usize,
+    /// Whether every class has the same number of test samples.
+    pub test_is_balanced: bool,
+    /// max n / min n.
+    pub imbalance_ratio: f64,
+    /// Where shots end.
+    pub thresholds: ShotThresholds,
+    /// Many-, medium- and few-shot classes.
+    pub shot_sizes: [usize; 3],
+    /// Augmented training views used, 0 for plain features.
+    pub n_views: usize,
+    /// Whether test logits are averaged over plain and mirrored images.
+    pub mirror: bool,
+    /// SHA-256 of the training features and labels.
+    pub train_sha256: String,
+    /// SHA-256 of the test features and labels.
+    pub test_sha256: String,
+    /// SHA-256 of the validation features and labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_sha256: Option<String>,
+}
+
+impl DataSet {
+    /// The data set that comes with the program.
+    ///
+    /// # Errors
+    ///
+    /// Only if the program was built from damaged files.
+    pub fn embedded(thresholds: ShotThresholds) -> Result<Self> {
+        let (train, test, head) = embedded::load()?;
+        Self::new(embedded::NAME, train, test, None, Some(head), thresholds)
+    }
+
+    /// Checks that the parts fit each other.
+    ///
+    /// # Errors
+    ///
+    /// If a class has no training samples, labels are out of range, or D or K differ
+    /// between the parts.
+    pub fn new(
+        name: &str,
+        train: Features,
+        test: Features,
+        validation: Option<Features>,
+        stage_1: Option<HeadFile>,
+        thresholds: ShotThresholds,
+    ) -> Result<Self> {
+        let seen = train.labels.iter().max().map_or(0, |&max| max as usize + 1);
+        let named = train.class_names.as_ref().map(Vec::len);
+        let n_classes =
+            stage_1.as_ref().map(|file| file.head.n_classes()).or(named).unwrap_or(seen);
+        let counts = ClassCounts::from_labels(&train.labels, n_classes)?;
+        if let Some(file) = &stage_1
+            && file.head.dim() != train.dim()
+        {
+            return Err(Error::data(
+                "stage-1 head",
+                format!("{} features, as in the training set", train.dim()),
+                format!("weight of shape [{}, {}]", file.head.n_classes(), file.head.dim()),
+                "give the head of the backbone that made the features",
+            ));
+        }
+        check_pair(&train, &test, n_classes, "test set")?;
+        if let Some(validation) = &validation {
+            check_pair(&train, validation, n_classes, "validation set")?;
+        }
+        Ok(Self { name: name.to_owned(), train, test, validation, stage_1, counts, thresholds })
+    }
+
+    /// The features as the engine takes them; scored sets are the test set and the
+    /// validation set, in that order.
+    pub fn problem(&self, halves: bool) -> Problem<'_, f32> {
+        let views = match &self.train.views {
+            Some(views) => views.axis_iter(Axis(0)).map(|v| v.iter().copied().collect()).collect(),
+            None => vec![flat(&self.train.plain)],
+        };
+        Problem {
+            views,
+            dim: self.train.dim(),
+            labels: &self.train.labels,
+            counts: &self.counts,
+            stage_1: self.stage_1.as_ref().map(|file| &file.head),
+            scored: std::iter::once(scored(&self.test, halves))
+                .chain(self.validation.iter().map(|set| scored(set, false)))
+                .collect(),
+        }
+    }
+
+    /// Samples per class of the scored sets, halved as `seed` halves them.
+    pub fn samples(&self, seed: u64) -> Vec<Samples> {
+        let k = self.counts.n_classes();
+        let of = |labels: &[u32]| {
+            let halves = folds(labels, seed);
+            let half = |number: u8| {
+                let members = labels.iter().zip(&halves).filter(move |(_, h)| **h == number);
+                samples_per_class(members.map(|(label, _)| *label), k)
+            };
+            let all = samples_per_class(labels.iter().copied(), k);
+            Samples { all, by_half: [half(0), half(1)] }
+        };
+        std::iter::once(&self.test).chain(&self.validation).map(|set| of(&set.labels)).collect()
+    }
+
+    /// What a record says of this data set.
+    pub fn record(&self) -> DataRecord {
+        let per_class =
+            samples_per_class(self.test.labels.iter().copied(), self.counts.n_classes());
+        DataRecord {
+            name: self.name.clone(),
+            provenance: self.train.provenance.clone(),
+            n_train: self.train.len(),
+            n_classes: self.counts.n_classes(),
+            dim: self.train.dim(),
+            n_test: self.test.len(),
+            test_is_balanced: per_class.iter().all(|&n| n == per_class[0]),
+            imbalance_ratio: self.counts.imbalance_ratio(),
+            thresholds: self.thresholds,
+            shot_sizes: self.thresholds.sizes(&self.counts),
+            n_views: self.train.views.as_ref().map_or(0, |views| views.len_of(Axis(0))),
+            mirror: self.test.mirror.is_some(),
+            train_sha256: self.train.sha256(),
+            test_sha256: self.test.sha256(),
+            validation_sha256: self.validation.as_ref().map(Features::sha256),
+        }
+    }
+}
+
+fn scored(features: &Features, halves: bool) -> ScoredSet<'_, f32> {
+    ScoredSet {
+        features: flat(&features.plain),
+        mirror: features.mirror.as_ref().map(flat),
+        labels: &features.labels,
+        halves,
+    }
+}
+
+fn flat(array: &ndarray::Array2<f32>) -> Cow<'_, [f32]> {
+    array.as_slice().map_or_else(|| Cow::Owned(array.iter().copied().collect()), Cow::Borrowed)
+}

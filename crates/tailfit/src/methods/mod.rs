@@ -1,0 +1,167 @@
+//! Named recipes.
+
+mod catalogue;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::error::{Error, Result, nearest, nearest_in_message};
+use crate::recipe::Recipe;
+
+/// A named recipe with its source and the hyper-parameters that are searched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method {
+    /// Its name everywhere.
+    pub name: String,
+    /// Paper, and how the recipe departs from it.
+    pub source: String,
+    /// The default: what selection rule `last` trains.
+    pub recipe: Recipe,
+    /// The grid: every combination of the values of its axes.
+    pub search: Vec<Axis>,
+}
+
+/// One searched hyper-parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Dotted path in the recipe, such as `loss.delta`.
+    pub path: String,
+    /// Values tried.
+    pub values: Vec<f64>,
+}
+
+/// A searched path and its values, as the catalogue writes them.
+type Values = (&'static str, &'static [f64]);
+
+/// Every method, in the order of tables. A method with something to search has a grid of
+/// 20 points, so that all have the same budget.
+pub fn all() -> Vec<Method> {
+    catalogue::all()
+}
+
+/// The method of that name.
+///
+/// # Errors
+///
+/// If there is none; the hint names the nearest.
+pub fn find(name: &str) -> Result<Method> {
+    let methods = all();
+    methods.iter().find(|method| method.name == name).cloned().ok_or_else(|| {
+        let names = methods.iter().map(|method| method.name.as_str());
+        let hint = nearest(name, names);
+        let remedy =
+            if hint.is_empty() { "`tailfit list methods` names them all".to_owned() } else { hint };
+        Error::usage("method", "the name of a method", format!("`{name}`"), remedy)
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MethodFile {
+    name: Option<String>,
+    #[serde(default)]
+    recipe: Recipe,
+    #[serde(default)]
+    search: toml::map::Map<String, toml::Value>,
+}
+
+impl Method {
+    /// From its parts; `search` lists dotted paths and the values tried.
+    pub fn new(
+        name: &str,
+        source: &str,
+        recipe: Recipe,
+        search: impl IntoIterator<Item = (String, Vec<f64>)>,
+    ) -> Self {
+        let search = search.into_iter().map(|(path, values)| Axis { path, values }).collect();
+        Self { name: name.to_owned(), source: source.to_owned(), recipe, search }
+    }
+
+    /// Reads a method from TOML: `name`, a `[recipe]` and optionally a `[search]` with
+    /// lists of values under dotted paths.
+    ///
+    /// # Errors
+    ///
+    /// Unknown keys and names, values out of range, and paths that are not in the recipe.
+    pub fn from_toml(text: &str, place: &str) -> Result<Self> {
+        let file: MethodFile = toml::from_str(text).map_err(|error| {
+            let message = error.to_string();
+            let hint = nearest_in_message(&message);
+            Error::usage(place, "a method with [recipe] and [search]", message.trim(), hint)
+        })?;
+        file.recipe.check()?;
+        let mut search = Vec::new();
+        for (path, values) in file.search {
+            let numbers = values.as_array().and_then(|list| {
+                list.iter().map(|v| v.as_float().or(v.as_integer().map(|i| i as f64))).collect()
+            });
+            let values: Vec<f64> =
+                numbers.filter(|list: &Vec<f64>| !list.is_empty()).ok_or_else(|| {
+                    Error::usage(
+                        format!("{place}: search.{path}"),
+                        "a list of numbers",
+                        values.to_string(),
+                        "",
+                    )
+                })?;
+            search.push((path, values));
+        }
+        let name = file.name.unwrap_or_else(|| "custom".to_owned());
+        let method = Self::new(&name, place, file.recipe, search);
+        method.grid()?;
+        Ok(method)
+    }
+
+    /// Every combination of the searched values; the recipe alone if nothing is
+    /// searched.
+    ///
+    /// # Errors
+    ///
+    /// If a path is not in the recipe or a value is out of range.
+    pub fn grid(&self) -> Result<Vec<Recipe>> {
+        let mut recipes = vec![self.recipe.clone()];
+        for axis in &self.search {
+            let each = |recipe: &Recipe| {
+                axis.values
+                    .iter()
+                    .map(|value| recipe.with(&axis.path, &json!(value)))
+                    .collect::<Vec<_>>()
+            };
+            recipes = recipes.iter().flat_map(each).collect::<Result<_>>()?;
+        }
+        Ok(recipes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_valid_and_has_the_same_budget() {
+        let methods = all();
+        for (index, method) in methods.iter().enumerate() {
+            let grid = method.grid().unwrap();
+            let budget = if method.search.is_empty() { 1 } else { 20 };
+            assert_eq!(grid.len(), budget, "{}", method.name);
+            assert!(methods[..index].iter().all(|other| other.name != method.name));
+            assert!(grid.contains(&method.recipe), "{} searches around its default", method.name);
+            let toml = toml::to_string(&method.recipe).unwrap();
+            assert_eq!(Recipe::from_toml(&toml, "").unwrap(), method.recipe, "{toml}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_method_gets_the_nearest_name() {
+        assert!(find("tau-nrom").unwrap_err().to_string().contains("`tau-norm`"));
+    }
+
+    #[test]
+    fn a_method_from_toml_with_a_grid() {
+        let text = "name = 'mine'\n[recipe]\nloss = { name = 'focal' }\n[search]\n\"loss.gamma\" = [1, 2.5]\nlr = [0.1]";
+        let method = Method::from_toml(text, "").unwrap();
+        assert_eq!(method.grid().unwrap().len(), 2);
+        let wrong = text.replace("loss.gamma", "loss.delta");
+        assert!(Method::from_toml(&wrong, "").is_err());
+    }
+}
