@@ -1,1 +1,37 @@
-fn main() {}
+//! `tailfit`: re-train classifier heads for long-tailed recognition.
+
+mod args;
+mod commands;
+mod printer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let printer = printer::Printer { quiet: cli.quiet };
+    if let Some(threads) = cli.threads {
+        // Fails only if a pool exists already, and nothing has started one.
+        let _ignored = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
+    let result = match &cli.command {
+        Command::Compare(args) => commands::compare::run(args, &printer),
+        Command::TrainHead(args) => commands::train_head::run(args, &printer),
+        Command::Evaluate(args) => commands::evaluate::run(args, &printer),
+        Command::Report(args) => commands::report::run(args, &printer),
+        Command::List(args) => commands::list::run(args, &printer),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer.error(&error);
+            let usage = error
+                .chain()
+                .any(|cause| matches!(cause.downcast_ref(), Some(tailfit::error::Error::Usage(_))));
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}

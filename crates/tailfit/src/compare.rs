@@ -90,12 +90,13 @@ impl<'a> Comparison<'a> {
         Ok(recipes.iter().map(|recipe| recipe.epochs.max(1)).sum::<usize>() * self.seeds.len())
     }
 
-    /// Trains, selects and trains the selected again.
+    /// Trains, selects and trains the selected again; `progress` is told the number of
+    /// head-epochs done as they are done.
     ///
     /// # Errors
     ///
     /// If the method does not suit the data (see [`train`]).
-    pub fn run(&self, method: &Method, run: &Run<'_>) -> Result<MethodResult> {
+    pub fn run(&self, method: &Method, progress: &(dyn Fn(usize) + Sync)) -> Result<MethodResult> {
         let recipes = self.recipes(method)?;
         let trial =
             |seed, recipe: &Recipe| Trial { recipe: recipe.clone(), seed, stop_after: None };
@@ -104,7 +105,7 @@ impl<'a> Comparison<'a> {
             .iter()
             .flat_map(|&seed| recipes.iter().map(move |r| trial(seed, r)))
             .collect();
-        let every = Run { score_every_epoch: true, ..*run };
+        let every = Run { progress, score_every_epoch: true };
         let outcomes = train(&self.problem, &trials, &every)?;
 
         let mut chosen = Vec::new();
@@ -116,7 +117,7 @@ impl<'a> Comparison<'a> {
             }
             chosen.extend(picks.into_iter().map(|pick| (seed, pick, outcomes, samples.clone())));
         }
-        let heads = self.replay(&recipes, &chosen, run)?;
+        let heads = self.replay(&recipes, &chosen)?;
         let records: Vec<RunRecord> = chosen
             .par_iter()
             .zip(&heads)
@@ -153,7 +154,6 @@ impl<'a> Comparison<'a> {
         &self,
         recipes: &[Recipe],
         chosen: &[(u64, Pick, &[Outcome], Vec<Samples>)],
-        run: &Run<'_>,
     ) -> Result<Vec<Head>> {
         let trials: Vec<Trial> = chosen
             .iter()
@@ -163,7 +163,7 @@ impl<'a> Comparison<'a> {
                 stop_after: Some(pick.epoch),
             })
             .collect();
-        let quiet = Run { score_every_epoch: false, progress: &|_| {}, ..*run };
+        let quiet = Run { score_every_epoch: false, progress: &|_| {} };
         let replayed = train(&self.problem, &trials, &quiet)?;
         for (again, (_, pick, outcomes, _)) in replayed.iter().zip(chosen) {
             assert_eq!(

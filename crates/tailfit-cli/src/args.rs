@@ -1,0 +1,286 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tailfit::select::Selection;
+
+/// Re-train classifier heads for long-tailed recognition, and compare the methods
+/// honestly.
+///
+/// Stage 1 trains a network on the long-tailed data as they are; stage 2, here, freezes
+/// its features and re-trains only the classifier head. Without files of your own,
+/// every command works on embedded features of CIFAR-100-LT.
+#[derive(Debug, Parser)]
+#[command(name = "tailfit", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// No progress and no remarks, only results, warnings and errors.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Threads; all cores if not given. Results have the same bits for any number.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compare methods on one data set: the main job.
+    Compare(CompareArgs),
+    /// Train one head, or replay a record.
+    TrainHead(TrainHeadArgs),
+    /// Score a head, as it is or with weight normalisation and logit adjustment.
+    Evaluate(EvaluateArgs),
+    /// Make tables from records.
+    Report(ReportArgs),
+    /// List methods, losses, file formats and embedded data.
+    List(ListArgs),
+}
+
+/// Features and the stage-1 head. Without --train and --test: the embedded data.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct DataArgs {
+    /// Training features with labels: safetensors, npz, npy or csv.
+    #[arg(long, value_name = "FILE", requires = "test")]
+    pub(crate) train: Option<PathBuf>,
+    /// Test features with labels.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub(crate) test: Option<PathBuf>,
+    /// Validation features with labels, of images the backbone was not trained on.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub(crate) val: Option<PathBuf>,
+    /// Labels of the training features, if in a file of their own (npy or text).
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub(crate) train_labels: Option<PathBuf>,
+    /// Labels of the test features.
+    #[arg(long, value_name = "FILE", requires = "test")]
+    pub(crate) test_labels: Option<PathBuf>,
+    /// Labels of the validation features.
+    #[arg(long, value_name = "FILE", requires = "val")]
+    pub(crate) val_labels: Option<PathBuf>,
+    /// Names of the classes, one a line, class 0 first.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub(crate) class_names: Option<PathBuf>,
+    /// The stage-1 head (safetensors), from which most methods start.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) head: Option<PathBuf>,
+    /// Prefix of the head's tensors, as in fc.weight; found out if not given.
+    #[arg(long, value_name = "KEY", requires = "head")]
+    pub(crate) head_key: Option<String>,
+    /// Whether augmented training views are used where the file has them.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    pub(crate) views: Switch,
+    /// Whether test logits are averaged over plain and mirrored images where the file has both.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    pub(crate) mirror: Switch,
+    /// Classes with more training samples than this are many-shot.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) many_above: usize,
+    /// Classes with fewer training samples than this are few-shot.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) few_below: usize,
+    /// Accept validation features that also stand in training.
+    #[arg(long)]
+    pub(crate) allow_training_features_as_validation: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rule {
+    /// The default hyper-parameters and the last epoch.
+    Last,
+    /// The best on the validation set.
+    Validation,
+    /// The best on one half of the test set, scored on the other.
+    CrossFitted,
+    /// The best on the test set itself: optimistic, starred.
+    BestOnTest,
+}
+
+impl From<Rule> for Selection {
+    fn from(rule: Rule) -> Self {
+        match rule {
+            Rule::Last => Self::Last,
+            Rule::Validation => Self::Validation,
+            Rule::CrossFitted => Self::CrossFitted,
+            Rule::BestOnTest => Self::BestOnTest,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Validation where there is a validation set, else cross-fitted.
+    Honest,
+    /// As the paper: best epoch and hyper-parameters on the test set, mirror-averaged,
+    /// best of five seeds; everything starred.
+    Paper,
+}
+
+/// Compare methods on one data set.
+///
+/// Every method has the same search budget (20 trials per seed), many heads are trained
+/// at once, and every epoch of every head is scored. The table shows what each method
+/// does to the many-, medium- and few-shot classes, and beside each honest score what
+/// choosing on the test set would have claimed.
+///
+/// Examples:
+///
+///   tailfit compare
+///   tailfit compare --methods los,balanced-softmax --protocol paper
+///   tailfit compare --train train.safetensors --test test.safetensors --head head.safetensors
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Methods by name, separated by commas; all if not given. See `tailfit list methods`.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) methods: Vec<String>,
+    /// A method of your own in TOML: name, [recipe], [search]. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
+    /// How epoch and hyper-parameters are chosen, in place of the protocol's rule.
+    #[arg(long, value_enum)]
+    pub(crate) select: Option<Rule>,
+    /// A whole way of doing it.
+    #[arg(long, value_enum, default_value_t = Protocol::Honest)]
+    pub(crate) protocol: Protocol,
+    /// Number of seeds.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: u64,
+    /// Folder for tables, records, heads and curves.
+    #[arg(long, value_name = "DIR", default_value = "tailfit-out")]
+    pub(crate) out: PathBuf,
+    /// Print all records as one JSON list instead of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Train one head, or replay a record.
+///
+/// Trains the method's default recipe for one seed and takes the last epoch, unless told
+/// otherwise. With --config RECORD.json the record is replayed exactly.
+///
+/// Examples:
+///
+///   tailfit train-head --method los --set lr=1e-4 --set loss.delta=0.95
+///   tailfit train-head --config tailfit-out/records/los-seed0-half-a.json --out head.safetensors
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct TrainHeadArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Method by name.
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub(crate) method: Option<String>,
+    /// A recipe in TOML, or a record in JSON to replay.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Change one value of the recipe, such as loss.delta=0.95. May be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// How the epoch is chosen.
+    #[arg(long, value_enum, default_value_t = Rule::Last)]
+    pub(crate) select: Rule,
+    /// Seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where the head goes; its record goes beside it as JSON.
+    #[arg(long, value_name = "FILE", default_value = "head.safetensors")]
+    pub(crate) out: PathBuf,
+    /// Print the record as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Score a head.
+///
+/// Prints accuracy over all, many-, medium- and few-shot classes, NLL, ECE and Logits
+/// Magnitude of the given head (or the embedded one), and of every variant asked for.
+///
+/// Examples:
+///
+///   tailfit evaluate --tau-norm 0.5,1,1.5,2 --logit-adjustment 0.5,1,1.5,2
+///   tailfit evaluate --train train.npz --test test.npz --head head.safetensors --json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Also with tau-normalisation, for these tau.
+    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true)]
+    pub(crate) tau_norm: Vec<f64>,
+    /// What tau-normalisation does to the bias.
+    #[arg(long, value_enum, default_value_t = Bias::Drop)]
+    pub(crate) bias: Bias,
+    /// Also with post-hoc logit adjustment, for these tau.
+    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true)]
+    pub(crate) logit_adjustment: Vec<f64>,
+    /// Print everything as JSON, with every reading per class.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bias {
+    Drop,
+    Keep,
+    Rescale,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For the terminal.
+    Text,
+    Markdown,
+    Csv,
+    /// With booktabs.
+    Latex,
+}
+
+/// Make tables from records.
+///
+/// Example:
+///
+///   tailfit report tailfit-out/records --format latex
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct ReportArgs {
+    /// Records, or folders of them.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) records: Vec<PathBuf>,
+    /// Form of the table.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub(crate) format: Form,
+    /// Print the records as one JSON list.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List what there is.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What to list.
+    #[arg(value_enum, default_value_t = Topic::All)]
+    pub(crate) topic: Topic,
+    /// Print as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Topic {
+    All,
+    Methods,
+    Losses,
+    Formats,
+    Data,
+}

@@ -1,0 +1,145 @@
+//! `tailfit compare`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use tailfit::compare::{Comparison, MethodResult};
+use tailfit::data_set::DataSet;
+use tailfit::files::write_atomically;
+use tailfit::methods::{self, Method};
+use tailfit::recipe::Start;
+use tailfit::record::RunRecord;
+use tailfit::report;
+use tailfit::select::{Part, Selection};
+
+use super::{input, output};
+use crate::args::{CompareArgs, Protocol};
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> Result<()> {
+    let chosen = methods_of(args)?;
+    let data = input::data_set(&args.data, printer)?;
+    let selection = match (args.select, args.protocol) {
+        (Some(rule), _) => rule.into(),
+        (None, Protocol::Paper) => Selection::BestOnTest,
+        (None, Protocol::Honest) if data.validation.is_some() => Selection::Validation,
+        (None, Protocol::Honest) => Selection::CrossFitted,
+    };
+    if args.protocol == Protocol::Paper && data.test.mirror.is_none() {
+        printer.warning(
+            "the paper's protocol averages logits over mirrored images; the test set has none",
+        );
+    }
+    let comparison = Comparison::new(&data, selection, (0..args.seeds).collect())?;
+    let chosen = runnable(chosen, &data, printer);
+    remark_data(&data, printer);
+
+    let work = chosen
+        .iter()
+        .map(|method| comparison.work(method))
+        .sum::<tailfit::error::Result<usize>>()?;
+    let bar = printer.progress(work);
+    let mut records = Vec::new();
+    let mut paths = Vec::new();
+    for method in &chosen {
+        bar.set_message(method.name.clone());
+        let result = comparison.run(method, &|done| bar.inc(done as u64))?;
+        write_method(&args.out, method, &result, &data)?;
+        if method.recipe.epochs > 0
+            && let Some(path) = output::mean_path(&result.curves, &method.recipe)
+        {
+            paths.push((method.name.clone(), path));
+        }
+        records.extend(result.records);
+    }
+    bar.finish_and_clear();
+    finish(args, &records, &paths, printer)
+}
+
+fn methods_of(args: &CompareArgs) -> Result<Vec<Method>> {
+    let mut chosen: Vec<Method> = args
+        .methods
+        .iter()
+        .map(|name| methods::find(name.trim()))
+        .collect::<tailfit::error::Result<_>>()?;
+    for path in &args.config {
+        let text = fs_err::read_to_string(path)?;
+        chosen.push(Method::from_toml(&text, &path.display().to_string())?);
+    }
+    Ok(if chosen.is_empty() { methods::all() } else { chosen })
+}
+
+/// Without a stage-1 head, what needs one is left out, and named.
+fn runnable(methods: Vec<Method>, data: &DataSet, printer: &Printer) -> Vec<Method> {
+    if data.stage_1.is_some() {
+        return methods;
+    }
+    let needs = |m: &Method| {
+        let radius = m.recipe.constraint.is_some_and(|c| c.radius.is_none());
+        m.recipe.start == Start::Stage1 || radius
+    };
+    let (left_out, kept): (Vec<Method>, Vec<Method>) = methods.into_iter().partition(needs);
+    let names: Vec<&str> = left_out.iter().map(|m| m.name.as_str()).collect();
+    printer.warning(&format!("left out for want of a stage-1 head (--head): {}", names.join(", ")));
+    kept
+}
+
+fn remark_data(data: &DataSet, printer: &Printer) {
+    let record = data.record();
+    let [many, medium, few] = record.shot_sizes;
+    printer.remark(&format!(
+        "{}: {} training samples, {} features, {} classes ({many} many, {medium} medium, {few} few), imbalance ratio {:.0}; {} test samples\n{}",
+        record.name, record.n_train, record.dim, record.n_classes, record.imbalance_ratio, record.n_test, record.provenance,
+    ));
+}
+
+fn write_method(out: &Path, method: &Method, result: &MethodResult, data: &DataSet) -> Result<()> {
+    for record in &result.records {
+        let part = match record.selection.scored_on {
+            Part::All => "",
+            Part::HalfA => "-half-a",
+            Part::HalfB => "-half-b",
+        };
+        let name = format!("{}-seed{}{part}.json", method.name, record.seed);
+        write_atomically(&out.join("records").join(name), record.to_json().as_bytes())?;
+    }
+    let head = out.join("heads").join(format!("{}.safetensors", method.name));
+    output::write_head(&head, &result.head, &result.head_record, data)?;
+    let curves = out.join("curves").join(format!("{}.csv", method.name));
+    write_atomically(&curves, output::curves_csv(&result.curves)?.as_bytes())?;
+    Ok(())
+}
+
+fn finish(
+    args: &CompareArgs,
+    records: &[RunRecord],
+    paths: &[(String, Vec<f64>)],
+    printer: &Printer,
+) -> Result<()> {
+    let Some(first) = records.first() else {
+        printer.warning("nothing was compared");
+        return Ok(());
+    };
+    let rows = report::summarise(records);
+    let table = report::summary_table(&rows, &first.data);
+    let path_table = report::paths_table(paths);
+    let mut markdown = format!("{}\n{}\n", table.markdown(), first.data.provenance);
+    if !paths.is_empty() {
+        markdown += &format!("\n{}", path_table.markdown());
+    }
+    for (name, text) in
+        [("report.md", markdown), ("summary.csv", report::csv(&rows)), ("table.tex", table.latex())]
+    {
+        write_atomically(&args.out.join(name), text.as_bytes())?;
+    }
+    if args.json {
+        printer.data(&(serde_json::to_string_pretty(records)? + "\n"));
+    } else {
+        printer.data(&format!("{}\n{}", table.caption, table.text()));
+        if !paths.is_empty() {
+            printer.data(&format!("\n{}\n{}", path_table.caption, path_table.text()));
+        }
+    }
+    printer.remark(&format!("tables, records, heads and curves are in {}", args.out.display()));
+    Ok(())
+}

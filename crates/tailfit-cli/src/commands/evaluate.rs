@@ -1,0 +1,96 @@
+//! `tailfit evaluate`.
+
+use anyhow::Result;
+use serde_json::json;
+use tailfit::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
+use tailfit::error::Error;
+use tailfit::head::Head;
+use tailfit::metrics::{Evaluation, evaluate};
+use tailfit::report::Table;
+
+use super::input;
+use crate::args::{Bias, EvaluateArgs};
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
+    let data = input::data_set(&args.data, printer)?;
+    let Some(file) = &data.stage_1 else {
+        return Err(Error::usage("evaluate", "a head", "none", "give it with --head").into());
+    };
+    let set = data.test.evaluation_set();
+    let score = |name: String, head: &Head| {
+        let evaluation = evaluate(head, &set, &data.counts, data.thresholds);
+        (name, evaluation)
+    };
+    let mut scored = vec![score("as it is".to_owned(), &file.head)];
+    let bias = match args.bias {
+        Bias::Drop => BiasRule::Drop,
+        Bias::Keep => BiasRule::Keep,
+        Bias::Rescale => BiasRule::Rescale,
+    };
+    for &tau in &args.tau_norm {
+        let mut head = file.head.clone();
+        TauNorm { tau, bias }.apply(&mut head);
+        scored.push(score(format!("tau-norm {tau}"), &head));
+    }
+    for &tau in &args.logit_adjustment {
+        let mut head = file.head.clone();
+        LogitAdjustment { tau, form: AdjustmentForm::Additive }.apply(&mut head, &data.counts);
+        scored.push(score(format!("logit-adjustment {tau}"), &head));
+    }
+    let record = data.record();
+    if args.json {
+        let variants: Vec<_> = scored
+            .iter()
+            .map(|(name, evaluation)| json!({ "name": name, "evaluation": evaluation }))
+            .collect();
+        let all = json!({ "data": record, "variants": variants });
+        printer.data(&(serde_json::to_string_pretty(&all)? + "\n"));
+        return Ok(());
+    }
+    let [many, medium, few] = record.shot_sizes;
+    let columns = [
+        "head",
+        "all",
+        "class mean",
+        &format!("many ({many})"),
+        &format!("medium ({medium})"),
+        &format!("few ({few})"),
+        "NLL",
+        "ECE",
+        "LoMa CV",
+        "LoMa few/many",
+    ];
+    let table = Table {
+        caption: String::new(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: scored.iter().map(|(name, evaluation)| row(name, evaluation)).collect(),
+        notes: vec![],
+    };
+    let mirror = if record.mirror { ", mirror-averaged" } else { "" };
+    printer.remark(&format!(
+        "{}: {} test samples{mirror}, accuracy in percent",
+        record.name, record.n_test
+    ));
+    printer.data(&table.text());
+    Ok(())
+}
+
+fn row(name: &str, evaluation: &Evaluation) -> Vec<String> {
+    let accuracy = &evaluation.accuracy;
+    let number = |value: Option<f64>, digits: usize| {
+        value.map_or("–".to_owned(), |v| format!("{v:.digits$}"))
+    };
+    vec![
+        name.to_owned(),
+        format!("{:.2}", accuracy.overall_percent),
+        format!("{:.2}", accuracy.macro_percent),
+        number(accuracy.many_percent, 2),
+        number(accuracy.medium_percent, 2),
+        number(accuracy.few_percent, 2),
+        format!("{:.3}", evaluation.calibration.nll),
+        format!("{:.1}", evaluation.calibration.ece_percent),
+        number(evaluation.loma_cv, 3),
+        number(evaluation.loma_few_over_many, 3),
+    ]
+}

@@ -1,0 +1,90 @@
+//! `tailfit list`.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde_json::json;
+use tailfit::data::embedded;
+use tailfit::features::FORMATS;
+use tailfit::losses::AnyLoss;
+use tailfit::methods;
+
+use crate::args::{ListArgs, Topic};
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
+    let all = args.topic == Topic::All;
+    let wanted = |topic| all || args.topic == topic;
+    if args.json {
+        let mut tree = json!({});
+        if wanted(Topic::Methods) {
+            let describe = |m: methods::Method| {
+                let search: serde_json::Map<_, _> =
+                    m.search.iter().map(|axis| (axis.path.clone(), json!(axis.values))).collect();
+                json!({"name": m.name, "formula": m.recipe.loss.formula(), "source": m.source, "recipe": m.recipe, "search": search})
+            };
+            tree["methods"] = methods::all().into_iter().map(describe).collect();
+        }
+        if wanted(Topic::Losses) {
+            let describe = |l: AnyLoss| json!({"name": l.name(), "formula": l.formula(), "source": l.source(), "defaults": l});
+            tree["losses"] = AnyLoss::all().into_iter().map(describe).collect();
+        }
+        if wanted(Topic::Formats) {
+            tree["formats"] = FORMATS
+                .iter()
+                .map(|f| json!({"extension": f.extension, "holds": f.holds}))
+                .collect();
+        }
+        if wanted(Topic::Data) {
+            tree["data"] = json!([{"name": embedded::NAME, "bytes": embedded::SIZE, "provenance": embedded::PROVENANCE}]);
+        }
+        printer.data(&(serde_json::to_string_pretty(&tree)? + "\n"));
+        return Ok(());
+    }
+    let mut out = String::new();
+    if wanted(Topic::Methods) {
+        out += "METHODS\n\n";
+        for method in methods::all() {
+            let _ = writeln!(out, "{}\n    {}", method.name, method.source);
+            if method.recipe.epochs > 0 {
+                let _ = writeln!(out, "    loss: {}", method.recipe.loss.formula());
+            }
+            for axis in &method.search {
+                let _ = writeln!(out, "    searched: {} in {:?}", axis.path, axis.values);
+            }
+        }
+        out.push('\n');
+    }
+    if wanted(Topic::Losses) {
+        out += "LOSSES\n\n";
+        for loss in AnyLoss::all() {
+            let defaults = serde_json::to_value(loss)?;
+            let _ = writeln!(
+                out,
+                "{}\n    {}\n    {}\n    defaults: {defaults}",
+                loss.name(),
+                loss.formula(),
+                loss.source()
+            );
+        }
+        out.push('\n');
+    }
+    if wanted(Topic::Formats) {
+        out += "FILE FORMATS OF FEATURES\n\n";
+        for format in FORMATS {
+            let _ = writeln!(out, "{}\n    {}", format.extension, format.holds);
+        }
+        out.push('\n');
+    }
+    if wanted(Topic::Data) {
+        let _ = writeln!(
+            out,
+            "EMBEDDED DATA\n\n{} ({:.1} MB)\n    {}",
+            embedded::NAME,
+            embedded::SIZE as f64 / 1e6,
+            embedded::PROVENANCE
+        );
+    }
+    printer.data(&out);
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Heads, curves and notes that several commands write.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use tailfit::compare::Curve;
+use tailfit::data_set::DataSet;
+use tailfit::features::{HeadFile, save_head};
+use tailfit::files::write_atomically;
+use tailfit::head::Head;
+use tailfit::record::RunRecord;
+
+/// Writes a head under the user's own key names, and its record beside it.
+pub(crate) fn write_head(
+    path: &Path,
+    head: &Head,
+    record: &RunRecord,
+    data: &DataSet,
+) -> Result<()> {
+    let key = data.stage_1.as_ref().map_or("fc", |file| file.key.as_str());
+    let mut metadata = HashMap::from([
+        ("made_by".to_owned(), format!("tailfit {}", record.version)),
+        ("method".to_owned(), record.method.clone()),
+    ]);
+    if let Some(names) = &data.train.class_names {
+        metadata.insert("class_names".to_owned(), serde_json::to_string(names)?);
+    }
+    save_head(path, &HeadFile { head: head.clone(), key: key.to_owned(), metadata })?;
+    write_atomically(&path.with_extension("json"), record.to_json().as_bytes())?;
+    Ok(())
+}
+
+/// Every epoch of every trial as CSV.
+pub(crate) fn curves_csv(curves: &[Curve]) -> Result<String> {
+    let mut out =
+        "trial,seed,epoch,train_loss,overall_percent,macro_percent,many_percent,medium_percent,\
+                   few_percent,recipe\n"
+            .to_owned();
+    for curve in curves {
+        let recipe = serde_json::to_string(&curve.recipe)?.replace('"', "\"\"");
+        for (epoch, accuracy) in curve.accuracy.iter().enumerate() {
+            let number = |value: Option<f64>| value.map_or(String::new(), |v| format!("{v:.4}"));
+            let loss = epoch.checked_sub(1).map(|e| curve.train_loss[e]);
+            // The recipe stands once per curve, in its first line.
+            let recipe = if epoch == 0 { format!("\"{recipe}\"") } else { String::new() };
+            let _ = writeln!(
+                out,
+                "{},{},{epoch},{},{:.4},{:.4},{},{},{},{recipe}",
+                curve.trial,
+                curve.seed,
+                loss.map_or(String::new(), |loss| format!("{loss:.6}")),
+                accuracy.overall_percent,
+                accuracy.macro_percent,
+                number(accuracy.many_percent),
+                number(accuracy.medium_percent),
+                number(accuracy.few_percent),
+            );
+        }
+    }
+    Ok(out)
+}
+
+/// Mean over seeds of the macro accuracy of one recipe after each epoch.
+pub(crate) fn mean_path(curves: &[Curve], recipe: &tailfit::recipe::Recipe) -> Option<Vec<f64>> {
+    let paths: Vec<&Curve> = curves.iter().filter(|curve| curve.recipe == *recipe).collect();
+    let n_epochs = paths.first()?.accuracy.len();
+    let mean = |epoch: usize| {
+        let sum: f64 = paths.iter().map(|curve| curve.accuracy[epoch].macro_percent).sum();
+        sum / paths.len() as f64
+    };
+    Some((0..n_epochs).map(mean).collect())
+}

@@ -1,0 +1,51 @@
+//! Data go to stdout; progress, warnings and errors to stderr.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How much is said.
+pub(crate) struct Printer {
+    /// No progress, no remarks; results, warnings and errors only.
+    pub(crate) quiet: bool,
+}
+
+impl Printer {
+    /// Text a person or a pipe asked for. A closed pipe is no error.
+    pub(crate) fn data(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // Nobody is left to be told if stdout is closed.
+        let _ignored = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// What is going on.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Something to look at.
+    pub(crate) fn warning(&self, text: &str) {
+        eprintln!("warning: {text}");
+    }
+
+    /// Why it ended.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        eprintln!("error: {error:#}");
+    }
+
+    /// A bar with the time left, on a terminal only.
+    pub(crate) fn progress(&self, length: usize) -> ProgressBar {
+        let shown = !self.quiet && std::io::stderr().is_terminal();
+        let target =
+            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(length as u64), target);
+        if let Ok(style) = ProgressStyle::with_template(
+            "{bar:30} {percent:>3} %  {elapsed_precise} elapsed, {eta_precise} left  {msg}",
+        ) {
+            bar.set_style(style);
+        }
+        bar
+    }
+}
