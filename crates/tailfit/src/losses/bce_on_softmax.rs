@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, PerClass, softmax};
-use crate::real::{Real, sum_by};
+use crate::real::{Real, sum_map};
 
 /// Binary cross-entropy applied to softmax probabilities, averaged over the classes:
 /// what LTWB's second stage calls its "softmax" loss.
@@ -17,7 +17,7 @@ use crate::real::{Real, sum_by};
 ///
 /// The authors' code runs PyTorch's `binary_cross_entropy`, which cuts logarithms off
 /// at −100 and floors p(1 − p) at 1e-12 in the backward pass. Here 1 − p is computed
-/// without cancellation and only floored at the smallest normal number.
+/// without cancellation and only floored at the smallest exponential (e^-40 in f32).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BceOnSoftmax {}
@@ -29,30 +29,35 @@ impl Loss for BceOnSoftmax {
         let max = crate::real::max_of(z);
         let label = (z[y] - max).to_f64();
         let (others, top) = softmax::exponentials(z);
-        let others = others.larger(R::TINY);
+        let others = others.larger(R::SMALLEST_EXP);
         let total = R::ONE + others;
         let norm = R::ONE / total;
-        let e = &*z;
-        // For k ≠ top, p ≤ ½ and 1 − p = (total − e) / total is safe.
-        let odds = |k: usize| {
-            let rest = if k == top { others } else { total - e[k] };
-            e[k] / rest
-        };
-        let odds_sum = sum_by(e.len(), |k| if k == y { R::ZERO } else { odds(k) });
+        // For k ≠ top, p ≤ ½ and 1 − p = (total − e) / total is safe. The label and the
+        // largest are left out of the sums exactly, as zeros.
+        let at_label = z[y];
+        (z[y], z[top]) = (R::ZERO, R::ZERO);
+        let odds_sum = sum_map(
+            z,
+            #[inline(always)]
+            |e| odds(e, total),
+        ) + if top == y { R::ZERO } else { R::ONE / others };
         // −log(1 − p) = log(1 + p / (1 − p)).
-        let value =
-            sum_by(e.len(), |k| if k == y || k == top { R::ZERO } else { odds(k).ln_1p_unit() });
+        let value = sum_map(
+            z,
+            #[inline(always)]
+            |e| odds(e, total).ln_1p_unit(),
+        );
+        (z[y], z[top]) = (at_label, R::ONE);
         let log_total = others.to_f64().ln_1p();
         let at_top = if top == y { 0.0 } else { log_total - others.to_f64().ln() };
         let value = value.to_f64() + at_top + log_total - label;
 
         let scale = factor / n;
         let tilt = (R::ONE - odds_sum) * norm;
-        let rest_top = others;
-        for (k, value) in z.iter_mut().enumerate() {
-            let rest = if k == top { rest_top } else { total - *value };
-            *value = (*value / rest + *value * tilt) * scale;
+        for value in z.iter_mut() {
+            *value = ((odds(*value, total) + *value * tilt) * scale).flushed();
         }
+        z[top] = (R::ONE / others + tilt) * scale;
         let p = R::from_f64((label - log_total).exp());
         z[y] = (p - R::ONE - p * odds_sum) * scale;
         R::from_f64(value) / n
@@ -65,6 +70,12 @@ impl Loss for BceOnSoftmax {
     fn formula(&self) -> &'static str {
         "-(1/K) [log p_y + sum_(j != y) log(1 - p_j)], p = softmax(z)"
     }
+}
+
+/// p / (1 − p) of a probability e / total of at most one half.
+#[inline(always)]
+fn odds<R: Real>(e: R, total: R) -> R {
+    e / (total - e)
 }
 
 #[cfg(test)]

@@ -51,9 +51,9 @@ impl Loss for Focal {
         let coefficient = R::from_f64(modulator - slope) * factor;
         let norm = coefficient / total;
         for value in z.iter_mut() {
-            *value = *value * norm;
+            *value = (*value * norm).flushed();
         }
-        z[y] = -coefficient * R::from_f64(q);
+        z[y] = (-coefficient * R::from_f64(q)).flushed();
         R::from_f64(-modulator * log_p)
     }
 

@@ -40,6 +40,8 @@ pub struct PerClass<R> {
     pub margin: Vec<R>,
     /// Share of the target spread evenly over all classes, by label.
     pub smoothing: Vec<R>,
+    /// Whether `scale` is all 1 and `offset` all 0, so that one pass can be saved.
+    pub unadjusted: bool,
 }
 
 impl PerClass<f64> {
@@ -50,6 +52,7 @@ impl PerClass<f64> {
             offset: vec![0.0; n_classes],
             margin: vec![0.0; n_classes],
             smoothing: vec![0.0; n_classes],
+            unadjusted: true,
         }
     }
 
@@ -60,6 +63,8 @@ impl PerClass<f64> {
             offset: cast(&self.offset),
             margin: cast(&self.margin),
             smoothing: cast(&self.smoothing),
+            unadjusted: self.scale.iter().all(|&s| s == 1.0)
+                && self.offset.iter().all(|&o| o == 0.0),
         }
     }
 }
@@ -75,7 +80,9 @@ pub trait Loss {
     /// Loss of one sample with label `y`. Replaces its logits `z`, `[K]`, by
     /// `factor` times the gradient with respect to them.
     ///
-    /// The default is the softmax family.
+    /// The default is the softmax family. Implementations are inlined always, so that
+    /// they are compiled once per instruction set.
+    #[inline(always)]
     fn row<R: Real>(&self, constants: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         softmax::row(constants, z, y, factor)
     }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, PerClass};
-use crate::real::{Real, sum_by};
+use crate::real::{Real, replace_and_sum};
 
 /// Binary cross-entropy on sigmoids, summed over the classes.
 ///
@@ -20,17 +20,17 @@ impl Loss for SigmoidCrossEntropy {
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         let label = z[y];
-        // softplus(z) = max(z, 0) + log(1 + exp(−|z|)); at the label softplus(−z).
-        let logits = &*z;
-        let value = sum_by(logits.len(), |k| {
-            logits[k].larger(R::ZERO) + (-logits[k].abs()).exp_neg().ln_1p_unit()
-        }) - label;
-        for value in z.iter_mut() {
-            *value = sigmoid(*value).0 * factor;
-        }
+        let value = replace_and_sum(
+            z,
+            #[inline(always)]
+            |logit| {
+                let Sigmoid { s, softplus, .. } = Sigmoid::of(logit);
+                (softplus, s * factor)
+            },
+        );
         // s_y − 1 = −sigmoid(−z_y), without cancellation.
-        z[y] = -sigmoid(-label).0 * factor;
-        value
+        z[y] = -Sigmoid::of(label).q * factor;
+        value - label
     }
 
     fn source(&self) -> &'static str {
@@ -42,12 +42,33 @@ impl Loss for SigmoidCrossEntropy {
     }
 }
 
-/// (sigmoid(z), softplus(−z) = −log sigmoid(z)).
-#[inline(always)]
-pub(super) fn sigmoid<R: Real>(z: R) -> (R, R) {
-    let e = (-z.abs()).exp_neg();
-    let s = if z < R::ZERO { e } else { R::ONE } / (R::ONE + e);
-    (s, (-z).larger(R::ZERO) + e.ln_1p_unit())
+/// What the sigmoid losses need of one logit.
+pub(super) struct Sigmoid<R> {
+    /// sigmoid(z).
+    pub(super) s: R,
+    /// 1 − s, without cancellation.
+    pub(super) q: R,
+    /// log(1 + exp(z)) = −log q.
+    pub(super) softplus: R,
+    /// log(1 + exp(−z)) = −log s.
+    pub(super) softplus_neg: R,
+}
+
+impl<R: Real> Sigmoid<R> {
+    #[inline(always)]
+    pub(super) fn of(z: R) -> Self {
+        let e = (-z.abs()).exp_neg();
+        let log = e.ln_1p_unit();
+        let norm = R::ONE / (R::ONE + e);
+        let (small, large) = (e * norm, norm);
+        let negative = z < R::ZERO;
+        Self {
+            s: if negative { small } else { large },
+            q: if negative { large } else { small },
+            softplus: z.larger(R::ZERO) + log,
+            softplus_neg: (-z).larger(R::ZERO) + log,
+        }
+    }
 }
 
 #[cfg(test)]

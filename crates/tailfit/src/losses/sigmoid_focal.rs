@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::sigmoid_cross_entropy::sigmoid;
+use super::sigmoid_cross_entropy::Sigmoid;
 use super::{Loss, PerClass, in_range};
 use crate::error::Result;
-use crate::real::Real;
+use crate::real::{Real, replace_and_sum};
 
 /// Focal loss on sigmoids, summed over the classes.
 ///
@@ -34,10 +34,9 @@ impl SigmoidFocal {
     #[inline(always)]
     fn term<R: Real>(&self, x: R) -> (R, R) {
         let gamma = R::from_f64(self.gamma);
-        let (s, softplus) = sigmoid(x);
-        let (q, softplus_neg) = sigmoid(-x);
-        let modulator = (-gamma * softplus_neg).exp_neg();
-        (modulator * softplus, -modulator * (gamma * s * softplus + q))
+        let Sigmoid { s, q, softplus, softplus_neg } = Sigmoid::of(x);
+        let modulator = (-gamma * softplus).exp_neg();
+        (modulator * softplus_neg, -modulator * (gamma * s * softplus_neg + q))
     }
 }
 
@@ -46,12 +45,15 @@ impl Loss for SigmoidFocal {
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         let label = self.term(z[y]);
         let own = self.term(-z[y]).0;
-        let logits = &*z;
-        let value = crate::real::sum_by(logits.len(), |k| self.term(-logits[k]).0);
-        for value in z.iter_mut() {
-            *value = -self.term(-*value).1 * factor;
-        }
-        z[y] = label.1 * factor;
+        let value = replace_and_sum(
+            z,
+            #[inline(always)]
+            |logit| {
+                let (value, slope) = self.term(-logit);
+                (value, (-slope * factor).flushed())
+            },
+        );
+        z[y] = (label.1 * factor).flushed();
         value - own + label.0
     }
 

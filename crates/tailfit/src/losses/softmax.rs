@@ -1,31 +1,36 @@
 //! The softmax family on one sample, in three passes over its logits.
 
 use super::PerClass;
-use crate::real::{Real, max_of, sum_by};
+use crate::real::{Real, max_of, replace_and_sum, sum_map};
 
 /// Loss of one sample; `z` becomes `factor` times the gradient. See [`PerClass`].
 #[inline(always)]
 pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
     let n = z.len();
     let (scale, offset) = (&c.scale[..n], &c.offset[..n]);
-    for k in 0..n {
-        z[k] = z[k] * scale[k] + offset[k];
+    let margin = c.margin[y];
+    z[y] = z[y] - margin / scale[y];
+    if !c.unadjusted {
+        for k in 0..n {
+            z[k] = z[k] * scale[k] + offset[k];
+        }
     }
-    z[y] = z[y] - c.margin[y];
-    let smoothing = c.smoothing[y];
-    let spread = smoothing / R::from_f64(n as f64);
-
     let max = max_of(z);
+    let smoothing = c.smoothing[y];
+    let classes = R::from_f64(n as f64);
+    let spread = smoothing / classes;
     let label = z[y] - max;
     let mean = if smoothing > R::ZERO {
-        sum_by(n, |k| z[k] - max) / R::from_f64(n as f64)
+        sum_map(
+            z,
+            #[inline(always)]
+            |v| v,
+        ) / classes
+            - max
     } else {
         R::ZERO
     };
-    for value in z.iter_mut() {
-        *value = (*value - max).exp_neg();
-    }
-    let total = sum_by(n, |k| z[k]);
+    let total = exponentiate(z, max);
 
     let norm = factor / total;
     let floor = spread * factor;
@@ -38,16 +43,33 @@ pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) ->
     log_total - (R::ONE - smoothing) * label - smoothing * mean
 }
 
-/// Softmax of one sample in place, exact where a probability is near 1. Returns
-/// (Σ of the exponentials other than the largest, index of the largest).
+/// exp(z − max) in place. Returns (Σ of all but the largest, index of the largest), from
+/// which probabilities near 1 can be told from 1.
 #[inline(always)]
 pub(super) fn exponentials<R: Real>(z: &mut [R]) -> (R, usize) {
     let max = max_of(z);
     let top = z.iter().position(|&value| value == max).unwrap_or(0);
-    for value in z.iter_mut() {
-        *value = (*value - max).exp_neg();
-    }
-    let z = &*z;
-    let others = sum_by(z.len(), |k| if k == top { R::ZERO } else { z[k] });
+    exponentiate(z, max);
+    // The largest is exp(0) = 1, and left out of the sum exactly.
+    z[top] = R::ZERO;
+    let others = sum_map(
+        z,
+        #[inline(always)]
+        |e| e,
+    );
+    z[top] = R::ONE;
     (others, top)
+}
+
+/// z ← exp(z − max). Returns the sum.
+#[inline(always)]
+fn exponentiate<R: Real>(z: &mut [R], max: R) -> R {
+    replace_and_sum(
+        z,
+        #[inline(always)]
+        |value| {
+            let e = (value - max).exp_neg();
+            (e, e)
+        },
+    )
 }

@@ -81,19 +81,38 @@ pub(super) struct Steps<'a, R> {
 /// w = w − lr v, or with Nesterov w = w − lr (g + momentum v).
 pub(super) fn sgd<R: Real>(w: &mut [R], v: &mut [R], grad: &[R], steps: &Steps<'_, R>) {
     let c = steps.lr.len();
-    let (decay, momentum) = (&steps.decay[..c], &steps.momentum[..c]);
     vectorised(
         #[inline(always)]
         || {
             let rows = w.chunks_exact_mut(c).zip(v.chunks_exact_mut(c)).zip(grad.chunks_exact(c));
             for ((w, v), grad) in rows {
-                for k in 0..c {
-                    let g = grad[k] + decay[k] * w[k];
-                    v[k] = momentum[k] * v[k] + g;
-                    let step = if steps.nesterov { g + momentum[k] * v[k] } else { v[k] };
-                    w[k] = w[k] - steps.lr[k] * step;
+                if steps.nesterov {
+                    sgd_row::<R, true>(w, v, grad, steps.lr, steps.decay, steps.momentum);
+                } else {
+                    sgd_row::<R, false>(w, v, grad, steps.lr, steps.decay, steps.momentum);
                 }
             }
         },
     );
+}
+
+/// One row; slices as arguments, which the compiler knows not to overlap.
+#[inline(always)]
+fn sgd_row<R: Real, const NESTEROV: bool>(
+    w: &mut [R],
+    v: &mut [R],
+    grad: &[R],
+    lr: &[R],
+    decay: &[R],
+    momentum: &[R],
+) {
+    let c = w.len();
+    let (v, grad) = (&mut v[..c], &grad[..c]);
+    let (lr, decay, momentum) = (&lr[..c], &decay[..c], &momentum[..c]);
+    for k in 0..c {
+        let g = grad[k] + decay[k] * w[k];
+        v[k] = (momentum[k] * v[k] + g).flushed();
+        let step = if NESTEROV { g + momentum[k] * v[k] } else { v[k] };
+        w[k] = w[k] - lr[k] * step;
+    }
 }

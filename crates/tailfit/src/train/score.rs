@@ -47,20 +47,25 @@ pub(super) fn hits<R: Real>(
             vectorised(
                 #[inline(always)]
                 || {
-                    for (value, &bias) in row.iter_mut().zip(b) {
-                        *value += bias;
-                    }
-                    for (logits, hits) in row.chunks_exact(k).zip(&mut hits) {
-                        let best = max_of(logits);
-                        if logits[label] == best && !logits[..label].contains(&best) {
-                            hits.by_half[half][label] += 1;
-                        }
+                    let heads = row.chunks_exact_mut(k).zip(b.chunks_exact(k));
+                    for ((logits, bias), hits) in heads.zip(&mut hits) {
+                        hits.by_half[half][label] += u32::from(is_hit(logits, bias, label));
                     }
                 },
             );
         }
     }
     hits
+}
+
+/// Whether `label` has the first of the largest logits, after adding the bias.
+#[inline(always)]
+fn is_hit<R: Real>(logits: &mut [R], bias: &[R], label: usize) -> bool {
+    for (value, &bias) in logits.iter_mut().zip(bias) {
+        *value += bias;
+    }
+    let best = max_of(logits);
+    logits[label] == best && !logits[..label].contains(&best)
 }
 
 #[cfg(test)]
