@@ -58,8 +58,8 @@ impl TauNorm {
 /// ```
 ///
 /// Additive adjustment changes the bias alone, so it leaves the column reading of
-/// Logits Magnitude as it is. Google's code subtracts log(π^τ + 1e-12), the same to
-/// eleven digits. The multiplicative form pushes a negative rare logit further down.
+/// Logits Magnitude as it is. Google's code subtracts log(π^τ + 1e-12), which
+/// moves the rarest class by 1e-12 / π^τ. The multiplicative form pushes a negative rare logit further down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogitAdjustment {

@@ -12,7 +12,7 @@ use crate::error::Result;
 ///
 /// Trained with the class frequencies added, used without them. Counts instead of
 /// frequencies give the same loss. τ = 0 is cross-entropy. Google's code adds
-/// log(π^τ + 1e-12), which is the same to eleven digits on the sets used here.
+/// log(π^τ + 1e-12), which moves the rarest class by 1e-12 / π^τ.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BalancedSoftmax {

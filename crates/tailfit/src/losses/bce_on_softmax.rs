@@ -36,11 +36,12 @@ impl Loss for BceOnSoftmax {
         // largest are left out of the sums exactly, as zeros.
         let at_label = z[y];
         (z[y], z[top]) = (R::ZERO, R::ZERO);
-        let odds_sum = sum_map(
+        let rest_odds = sum_map(
             z,
             #[inline(always)]
             |e| odds(e, total),
-        ) + if top == y { R::ZERO } else { R::ONE / others };
+        );
+        let odds_sum = rest_odds + if top == y { R::ZERO } else { R::ONE / others };
         // −log(1 − p) = log(1 + p / (1 − p)).
         let value = sum_map(
             z,
@@ -57,7 +58,9 @@ impl Loss for BceOnSoftmax {
         for value in z.iter_mut() {
             *value = ((odds(*value, total) + *value * tilt) * scale).flushed();
         }
-        z[top] = (R::ONE / others + tilt) * scale;
+        // Where 1 − p is nearly 0, the two huge terms of the sum cancel on paper:
+        // 1/others + (1 − 1/others − S′) / (1 + others) = (2 − S′) / (1 + others).
+        z[top] = (R::ONE + R::ONE - rest_odds) * norm * scale;
         let p = R::from_f64((label - log_total).exp());
         z[y] = (p - R::ONE - p * odds_sum) * scale;
         R::from_f64(value) / n

@@ -2,6 +2,8 @@
 
 mod render;
 mod summary;
+mod table;
 
-pub use self::render::{Table, csv, paths_table, summary_table};
+pub use self::render::{csv, paths_table, summary_table};
 pub use self::summary::{Spread, Summary, summarise};
+pub use self::table::Table;

@@ -1,6 +1,7 @@
 //! Re-training heads: many at once, one pass over the features, one visible loop.
 
 mod columns;
+mod finish;
 mod problem;
 mod score;
 mod stack;

@@ -1,8 +1,9 @@
 //! Heads side by side: one set of weights `[D, H·K]`, one batch for all.
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 
 use super::columns::{Steps, add_row, column_norms, column_sums, scale_columns, sgd};
+use super::finish::write_head;
 use super::{Problem, Trial, start};
 use crate::constraint::Every;
 use crate::head::{Head, HeadKind};
@@ -13,27 +14,27 @@ use crate::real::Real;
 /// H heads of one kind that see the same batches. Column h·K + k belongs to class k of
 /// head h, and has its own learning rate, weight decay and momentum.
 pub(super) struct Stack<'a, R: Real> {
-    problem: &'a Problem<'a, R>,
-    trials: &'a [&'a Trial],
+    pub(super) problem: &'a Problem<'a, R>,
+    pub(super) trials: &'a [&'a Trial],
     objectives: Vec<[Objective<R>; 2]>,
     radius: Vec<Option<f64>>,
     /// Weight and its momentum, `[D, C]`.
-    weight: Params<R>,
+    pub(super) weight: Params<R>,
     /// Bias and its momentum, `[1, C]`.
-    bias: Params<R>,
+    pub(super) bias: Params<R>,
     /// Scale of a [`HeadKind::Scaled`] head and its momentum, `[1, C]`.
-    scale: Params<R>,
-    grad: Vec<R>,
+    pub(super) scale: Params<R>,
+    pub(super) grad: Vec<R>,
     lr: Vec<R>,
     momentum: Vec<R>,
     decay: Vec<R>,
     bias_decay: Vec<R>,
     epoch: usize,
-    buffers: Buffers<R>,
+    pub(super) buffers: Buffers<R>,
 }
 
-struct Params<R> {
-    value: Vec<R>,
+pub(super) struct Params<R> {
+    pub(super) value: Vec<R>,
     velocity: Vec<R>,
 }
 
@@ -45,14 +46,14 @@ impl<R: Real> Params<R> {
 
 /// Scratch of one batch.
 #[derive(Default)]
-struct Buffers<R> {
+pub(super) struct Buffers<R> {
     x: Vec<R>,
     labels: Vec<u32>,
     /// Logits, then their gradient, `[B, C]`.
     z: Vec<R>,
     /// Logits before the loss, where the gradient needs them, `[B, C]`.
     logits: Vec<R>,
-    sums: Vec<R>,
+    pub(super) sums: Vec<R>,
     factor: Vec<R>,
     column_decay: Vec<R>,
 }
@@ -106,11 +107,11 @@ impl<'a, R: Real> Stack<'a, R> {
         stack
     }
 
-    fn columns(&self) -> usize {
+    pub(super) fn columns(&self) -> usize {
         self.lr.len()
     }
 
-    fn n_classes(&self) -> usize {
+    pub(super) fn n_classes(&self) -> usize {
         self.problem.counts.n_classes()
     }
 
@@ -250,41 +251,6 @@ impl<'a, R: Real> Stack<'a, R> {
         }
         scale_columns(&mut self.weight.value, &self.buffers.factor);
     }
-
-    /// Head h as it would be used now: folded, normalised and adjusted.
-    pub(super) fn finished(&self, h: usize) -> Head {
-        let (k, c) = (self.n_classes(), self.columns());
-        let at = |row: usize, class: usize| self.weight.value[row * c + h * k + class].to_f64();
-        let weight = Array2::from_shape_fn((k, self.problem.dim), |(class, row)| at(row, class));
-        let bias = Array1::from_shape_fn(k, |class| self.bias.value[h * k + class].to_f64());
-        let mut head = Head { weight, bias, normalise_features: false };
-        match self.trials[h].recipe.head {
-            HeadKind::Linear => {}
-            HeadKind::Cosine { scale } => {
-                crate::head::normalise_rows(&mut head.weight);
-                head.weight *= scale;
-                head.normalise_features = true;
-            }
-            HeadKind::Scaled => {
-                for class in 0..k {
-                    let factor = self.scale.value[h * k + class].to_f64();
-                    head.weight.row_mut(class).mapv_inplace(|w| w * factor);
-                    head.bias[class] *= factor;
-                }
-            }
-        }
-        self.trials[h].recipe.finish(&mut head, self.problem.counts);
-        head
-    }
-
-    /// The finished heads side by side, `[D, C]` and `[C]`, for scoring.
-    pub(super) fn panel(&mut self) -> (&[R], &[R]) {
-        for h in 0..self.trials.len() {
-            let head = self.finished(h);
-            write_head(&mut self.grad, &mut self.buffers.sums, h, &head.weight, &head.bias);
-        }
-        (&self.grad, &self.buffers.sums)
-    }
 }
 
 fn objectives<R: Real>(problem: &Problem<'_, R>, trial: &Trial) -> [Objective<R>; 2] {
@@ -293,21 +259,4 @@ fn objectives<R: Real>(problem: &Problem<'_, R>, trial: &Trial) -> [Objective<R>
         Objective::plain(recipe.loss, problem.counts),
         Objective::new(recipe.loss, recipe.class_weights, recipe.mean, problem.counts),
     ]
-}
-
-/// Writes head h into `[D, C]` and `[C]`.
-fn write_head<R: Real>(
-    w: &mut [R],
-    b: &mut [R],
-    h: usize,
-    weight: &Array2<f64>,
-    bias: &Array1<f64>,
-) {
-    let (k, c) = (weight.nrows(), b.len());
-    for ((class, row), &value) in weight.indexed_iter() {
-        w[row * c + h * k + class] = R::from_f64(value);
-    }
-    for (class, &value) in bias.iter().enumerate() {
-        b[h * k + class] = R::from_f64(value);
-    }
 }

@@ -1,1 +1,11 @@
-mod x {}
+//! Tests from outside: golden numbers, contracts over the registry, real data.
+
+mod contract;
+mod golden_data;
+mod golden_heads;
+mod golden_losses;
+mod golden_metrics;
+mod golden_rules;
+mod hygiene;
+mod real_data;
+mod support;

@@ -1,0 +1,148 @@
+//! A table in the terminal, in Markdown and in LaTeX.
+
+use std::fmt::Write as _;
+
+/// A table of text; the first column is left-aligned, the others right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// What it shows: data, protocol.
+    pub caption: String,
+    /// Column heads.
+    pub columns: Vec<String>,
+    /// Rows, each with as many cells as there are columns.
+    pub rows: Vec<Vec<String>>,
+    /// Notes below.
+    pub notes: Vec<String>,
+}
+
+impl Table {
+    /// For the terminal, columns padded.
+    pub fn text(&self) -> String {
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|c| self.lines().map(|row| row[c].chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut out = String::new();
+        for row in self.lines() {
+            let mut line = String::new();
+            for (c, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                let pad = " ".repeat(width - cell.chars().count());
+                let (left, right) = if c == 0 { ("", pad.as_str()) } else { (pad.as_str(), "") };
+                let gap = if c == 0 { "" } else { "  " };
+                let _ = write!(line, "{gap}{left}{cell}{right}");
+            }
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        for note in &self.notes {
+            let _ = writeln!(out, "{note}");
+        }
+        out
+    }
+
+    /// GitHub-flavoured Markdown.
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        if !self.caption.is_empty() {
+            let _ = writeln!(out, "{}\n", escape(&self.caption));
+        }
+        for (index, row) in self.lines().enumerate() {
+            let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+            let _ = writeln!(out, "| {} |", cells.join(" | "));
+            if index == 0 {
+                let rule = "---:|".repeat(row.len() - 1);
+                let _ = writeln!(out, "|:---|{rule}");
+            }
+        }
+        for note in &self.notes {
+            let _ = writeln!(out, "\n{}", escape(note));
+        }
+        out
+    }
+
+    /// A LaTeX table for the booktabs package.
+    pub fn latex(&self) -> String {
+        let cell = |text: &str| {
+            text.replace('\\', "\\textbackslash{}")
+                .replace('%', "\\%")
+                .replace('_', "\\_")
+                .replace('&', "\\&")
+                .replace('±', "$\\pm$")
+                .replace('–', "--")
+        };
+        let row = |cells: &[String]| {
+            cells.iter().map(|text| cell(text)).collect::<Vec<_>>().join(" & ") + " \\\\\n"
+        };
+        let mut out = format!(
+            "\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\begin{{tabular}}{{l{}}}\n\\toprule\n",
+            cell(&self.caption),
+            "r".repeat(self.columns.len() - 1),
+        );
+        out += &row(&self.columns);
+        out += "\\midrule\n";
+        for cells in &self.rows {
+            out += &row(cells);
+        }
+        out += "\\bottomrule\n\\end{tabular}\n";
+        for note in &self.notes {
+            let _ = writeln!(out, "\\par\\footnotesize {}", cell(note));
+        }
+        out + "\\end{table}\n"
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &Vec<String>> {
+        std::iter::once(&self.columns).chain(&self.rows)
+    }
+}
+
+/// Stars are text, not emphasis.
+fn escape(text: &str) -> String {
+    text.replace('*', "\\*").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table {
+            caption: "50 % done*".to_owned(),
+            columns: ["method", "all"].map(str::to_owned).to_vec(),
+            rows: vec![vec!["los".to_owned(), "45.1 ± 0.2*".to_owned()]],
+            notes: vec!["* chosen on the test set itself: too good by construction.".to_owned()],
+        }
+    }
+
+    #[test]
+    fn one_table_in_three_forms() {
+        expect_test::expect![[r"
+            method          all
+            los     45.1 ± 0.2*
+            * chosen on the test set itself: too good by construction.
+        "]]
+        .assert_eq(&table().text());
+        expect_test::expect![[r"
+            50 % done\*
+
+            | method | all |
+            |:---|---:|
+            | los | 45.1 ± 0.2\* |
+
+            \* chosen on the test set itself: too good by construction.
+        "]]
+        .assert_eq(&table().markdown());
+        expect_test::expect![[r"
+            \begin{table}
+            \centering
+            \caption{50 \% done*}
+            \begin{tabular}{lr}
+            \toprule
+            method & all \\
+            \midrule
+            los & 45.1 $\pm$ 0.2* \\
+            \bottomrule
+            \end{tabular}
+            \par\footnotesize * chosen on the test set itself: too good by construction.
+            \end{table}
+        "]]
+        .assert_eq(&table().latex());
+    }
+}
