@@ -38,7 +38,8 @@ pub(crate) enum Command {
     List(ListArgs),
 }
 
-/// Features and the stage-1 head. Without --train and --test: the embedded data.
+// Features and the stage-1 head; the embedded data without --train and --test. (No doc
+// comment: clap would print it in place of the command's own.)
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArgs {

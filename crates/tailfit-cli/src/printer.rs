@@ -1,5 +1,7 @@
 //! Data go to stdout; progress, warnings and errors to stderr.
 
+#![allow(clippy::unused_self, reason = "one printer is handed to every command, whatever it says")]
+
 use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

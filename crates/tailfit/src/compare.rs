@@ -155,24 +155,32 @@ impl<'a> Comparison<'a> {
         recipes: &[Recipe],
         chosen: &[(u64, Pick, &[Outcome], Vec<Samples>)],
     ) -> Result<Vec<Head>> {
-        let trials: Vec<Trial> = chosen
-            .iter()
-            .map(|(seed, pick, ..)| Trial {
-                recipe: recipes[pick.trial].clone(),
-                seed: *seed,
-                stop_after: Some(pick.epoch),
-            })
-            .collect();
+        // The two halves and the whole often choose the same trial.
+        let key =
+            |index: &usize| (chosen[*index].0, chosen[*index].1.trial, chosen[*index].1.epoch);
+        let first_like =
+            |index: usize| (0..index).find(|other| key(other) == key(&index)).unwrap_or(index);
+        let distinct: Vec<usize> = (0..chosen.len()).filter(|&i| first_like(i) == i).collect();
+        let trial = |&index: &usize| {
+            let (seed, trial, epoch) = key(&index);
+            Trial { recipe: recipes[trial].clone(), seed, stop_after: Some(epoch) }
+        };
+        let trials: Vec<Trial> = distinct.iter().map(trial).collect();
         let quiet = Run { score_every_epoch: false, progress: &|_| {} };
         let replayed = train(&self.problem, &trials, &quiet)?;
-        for (again, (_, pick, outcomes, _)) in replayed.iter().zip(chosen) {
+        for (again, &index) in replayed.iter().zip(&distinct) {
+            let (_, pick, outcomes, _) = &chosen[index];
             assert_eq!(
                 again.hits.last(),
                 Some(&outcomes[pick.trial].hits[pick.epoch]),
                 "a replayed trial must repeat bit for bit"
             );
         }
-        Ok(replayed.into_iter().map(|outcome| outcome.head).collect())
+        let head = |index| {
+            let place = distinct.iter().position(|&i| i == first_like(index));
+            replayed[place.expect("the first of its like is distinct")].head.clone()
+        };
+        Ok((0..chosen.len()).map(head).collect())
     }
 
     fn accuracy(&self, hits: &Hits, part: Part, samples: &Samples) -> Accuracy {

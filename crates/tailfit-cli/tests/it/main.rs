@@ -1,1 +1,7 @@
-mod x {}
+//! The program as a user types it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
+
+mod bad_input;
+mod pipeline;
+mod support;

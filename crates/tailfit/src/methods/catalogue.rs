@@ -47,6 +47,7 @@ const fn max_norm(every: Every) -> Recipe {
 
 /// Every method. A method with something to search has a grid of 20 points, so that
 /// all have the same budget.
+#[allow(clippy::too_many_lines, reason = "a catalogue is read from top to bottom")]
 pub(super) fn all() -> Vec<Method> {
     vec![
         method(

@@ -67,11 +67,11 @@ pub struct Run<'a> {
     pub score_every_epoch: bool,
 }
 
-/// Columns of a stack at which its weights still fit a core's cache for usual D.
-const COLUMNS: usize = 1024;
+/// Most columns of a stack: more would not fit a core's cache, fewer would not fill it.
+const COLUMNS: usize = 2048;
 
 /// Trains all trials and scores every epoch. Trials that share their batches stand
-/// side by side, up to about 1,000 columns; stacks are spread over the threads of the
+/// side by side, up to 16 heads or about 2,000 columns; stacks are spread over the threads of the
 /// current rayon pool. The result has the same bits for any number of threads, and for
 /// any company a trial is in.
 ///

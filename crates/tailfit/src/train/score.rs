@@ -20,7 +20,7 @@ impl Hits {
 }
 
 /// Rows scored at once.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
 
 /// Hits of `n_heads` heads side by side (`w [D, C]`, `b [C]`). A sample counts for the
 /// class with the largest logit, the first of equals.

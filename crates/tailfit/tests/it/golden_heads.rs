@@ -229,9 +229,10 @@ fn max_norm(id: &str, golden: &Value, p: &Value, out: &Value) {
 
 fn post_hoc(id: &str, s: &Shared, case: &Value) {
     let p = &case["params"];
-    let form = match p["additive"].as_bool().unwrap() {
-        true => AdjustmentForm::Additive,
-        false => AdjustmentForm::Multiplicative,
+    let form = if p["additive"].as_bool().unwrap() {
+        AdjustmentForm::Additive
+    } else {
+        AdjustmentForm::Multiplicative
     };
     // A head whose features are the given logits: W = identity, no bias.
     let given = matrix(&case["inputs"]["logits"]);

@@ -52,9 +52,10 @@ fn objective(case: &Value) -> Option<(Value, ClassWeights, Mean, f64)> {
         "ldam" => {
             let loss = json!({"name": "ldam", "max_margin": p["max_m"], "scale": p["s"]});
             let s = p["s"].as_f64().unwrap();
-            match p["beta"].is_number() {
-                true => Some((loss, beta(), Mean::ByWeight, s)),
-                false => Some((loss, ClassWeights::Uniform, Mean::ByBatch, s)),
+            if p["beta"].is_number() {
+                Some((loss, beta(), Mean::ByWeight, s))
+            } else {
+                Some((loss, ClassWeights::Uniform, Mean::ByBatch, s))
             }
         }
         "balanced_softmax" => plain(json!({"name": "balanced-softmax"})),
@@ -62,9 +63,10 @@ fn objective(case: &Value) -> Option<(Value, ClassWeights, Mean, f64)> {
         "vs" | "cdt" => {
             let tau = if p["tau"].is_number() { p["tau"].clone() } else { json!(0) };
             let loss = json!({"name": "vector-scaling", "gamma": p["gamma"], "tau": tau});
-            match p["beta"].is_number() {
-                true => Some((loss, beta(), Mean::ByWeight, 1.0)),
-                false => plain(loss),
+            if p["beta"].is_number() {
+                Some((loss, beta(), Mean::ByWeight, 1.0))
+            } else {
+                plain(loss)
             }
         }
         "label_smoothing" => {

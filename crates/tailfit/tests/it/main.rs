@@ -1,5 +1,7 @@
 //! Tests from outside: golden numbers, contracts over the registry, real data.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
+
 mod contract;
 mod golden_data;
 mod golden_heads;

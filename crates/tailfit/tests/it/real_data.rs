@@ -99,7 +99,8 @@ fn equal_runs_give_equal_bytes_for_any_number_of_threads() {
             let mut method = methods::find("cosine").unwrap();
             method.recipe.epochs = 2;
             let result = comparison.run(&method, &|_| {}).unwrap();
-            let records: String = result.records.iter().map(|r| r.to_json()).collect();
+            let records: String =
+                result.records.iter().map(tailfit::record::RunRecord::to_json).collect();
             (records, result.head_record.to_json(), result.head)
         })
     };

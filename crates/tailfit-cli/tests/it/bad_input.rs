@@ -1,0 +1,171 @@
+//! Bad input ends with a message that can be acted on, and with nothing half-written.
+
+use std::path::Path;
+
+use crate::support::{TOY, csv, safetensors, tailfit, toy};
+
+/// Runs `compare` with one toy file replaced; returns exit code and message.
+fn with(change: impl FnOnce(&Path), more: &[&str]) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    change(folder.path());
+    let words =
+        [&["compare", "--quiet", "--methods", "stage-1", "--seeds", "1"], &TOY[..], more].concat();
+    let ran = tailfit(folder.path(), &words);
+    if ran.code != 0 {
+        assert!(!folder.path().join("tailfit-out").exists(), "nothing may be written");
+    }
+    (ran.code, ran.stderr)
+}
+
+#[track_caller]
+fn refused(code: i32, parts: &[&str], (got, message): (i32, String)) {
+    assert_eq!(got, code, "{message}");
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+fn append(folder: &Path, file: &str, line: &str) {
+    let path = folder.join(file);
+    let text = fs_err::read_to_string(&path).unwrap() + line + "\n";
+    fs_err::write(path, text).unwrap();
+}
+
+#[test]
+fn nan_and_infinity_are_named_by_file_and_row() {
+    let nan = with(|f| append(f, "train.csv", "NaN,1,0"), &[]);
+    refused(1, &["train.csv: features, row 42, column 0", "NaN"], nan);
+    let inf = with(|f| append(f, "test.csv", "1,1e99,0"), &[]);
+    refused(1, &["test.csv: features, row 15, column 1", "inf"], inf);
+}
+
+#[test]
+fn labels_out_of_range_and_classes_without_samples() {
+    let beyond = with(|f| append(f, "test.csv", "1,1,3"), &[]);
+    refused(1, &["test set: labels, row 15", "below 3", "found 3"], beyond);
+    let negative = with(|f| append(f, "train.csv", "1,1,-1"), &[]);
+    refused(1, &["train.csv line 44", "class index", "-1"], negative);
+    let empty = with(|f| csv(&f.join("train.csv"), &[30, 0, 3], 1.0), &[]);
+    refused(1, &["none for 1 of them: class 1"], empty);
+}
+
+#[test]
+fn shapes_that_do_not_agree() {
+    let three = |f: &Path| fs_err::write(f.join("test.csv"), "1,2,3,0\n1,2,3,1\n").unwrap();
+    refused(1, &["test set", "2 features", "found 3"], with(three, &[]));
+    let head =
+        |f: &Path| safetensors(&f.join("head.safetensors"), &[("fc.weight", &[3, 4], &[0.0; 12])]);
+    refused(1, &["stage-1 head", "[3, 4]"], with(head, &[]));
+    let no_layer =
+        |f: &Path| safetensors(&f.join("head.safetensors"), &[("conv.wieght", &[3, 2], &[0.0; 6])]);
+    refused(1, &["`fc.weight`", "--head-key"], with(no_layer, &[]));
+}
+
+#[test]
+fn empty_and_damaged_files() {
+    let empty = with(|f| fs_err::write(f.join("test.csv"), "a,b,label\n").unwrap(), &[]);
+    refused(1, &["test.csv", "at least one sample"], empty);
+    let cut = with(
+        |f| {
+            let bytes = fs_err::read(f.join("head.safetensors")).unwrap();
+            fs_err::write(f.join("head.safetensors"), &bytes[..bytes.len() - 4]).unwrap();
+        },
+        &[],
+    );
+    refused(1, &["head.safetensors", "a whole safetensors file"], cut);
+    let header =
+        with(|f| fs_err::write(f.join("head.safetensors"), u64::MAX.to_le_bytes()).unwrap(), &[]);
+    refused(1, &["head.safetensors", "a whole safetensors file"], header);
+    let missing = with(|f| fs_err::remove_file(f.join("test.csv")).unwrap(), &[]);
+    refused(1, &["test.csv"], missing);
+}
+
+#[test]
+fn unknown_names_get_the_nearest_valid_one() {
+    let nothing = |_: &Path| {};
+    refused(2, &["`cossine`", "did you mean `cosine`?"], with(nothing, &["--methods", "cossine"]));
+    let config =
+        |f: &Path| fs_err::write(f.join("m.toml"), "[recipe]\nlearning_rate = 1\n").unwrap();
+    refused(2, &["m.toml", "learning_rate"], with(config, &["--config", "m.toml"]));
+    let config =
+        |f: &Path| fs_err::write(f.join("m.toml"), "[recipe]\nwieght_decay = 1\n").unwrap();
+    refused(2, &["did you mean `weight_decay`?"], with(config, &["--config", "m.toml"]));
+    refused(2, &["unexpected argument '--seedz'"], with(nothing, &["--seedz", "3"]));
+    refused(2, &["a validation set"], with(nothing, &["--select", "validation"]));
+    refused(2, &["safetensors, npz, npy, csv"], with(nothing, &["--val", "x.mat"]));
+}
+
+#[test]
+fn test_rows_in_training_are_warned_of_and_training_rows_as_validation_refused() {
+    let leak =
+        |f: &Path| fs_err::copy(f.join("train.csv"), f.join("test.csv")).map(|_| ()).unwrap();
+    let (code, message) = with(leak, &[]);
+    assert_eq!(code, 0);
+    assert!(message.contains("42 of 42 test rows also stand in training"), "{message}");
+    let nothing = |_: &Path| {};
+    let val = ["--val", "train.csv"];
+    let refusal = with(nothing, &val);
+    refused(
+        1,
+        &["validation set", "has not been trained on", "--allow-training-features"],
+        refusal,
+    );
+    let forced = with(nothing, &[&val[..], &["--allow-training-features-as-validation"]].concat());
+    assert_eq!(forced.0, 0, "{}", forced.1);
+}
+
+/// A zip with one stored or deflated entry whose directory claims `size` bytes.
+fn zip_bomb(path: &Path) {
+    use std::io::Write;
+    let mut archive = zip::ZipWriter::new(fs_err::File::create(path).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    archive.start_file("features.npy", options).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..80 {
+        archive.write_all(&zeros).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+#[test]
+fn zip_bombs_and_pickles_are_not_unpacked() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    zip_bomb(&folder.path().join("bomb.npz"));
+    let ran =
+        tailfit(folder.path(), &["compare", "-q", "--train", "bomb.npz", "--test", "test.csv"]);
+    refused(1, &["bomb.npz: features.npy", "claim to unpack to 83886080"], (ran.code, ran.stderr));
+
+    let header = "{'descr': '|O', 'fortran_order': False, 'shape': (3,), }";
+    let mut pickle = b"\x93NUMPY\x01\x00".to_vec();
+    pickle.extend((header.len() as u16).to_le_bytes());
+    pickle.extend(header.as_bytes());
+    fs_err::write(folder.path().join("o.npy"), pickle).unwrap();
+    let ran = tailfit(folder.path(), &["compare", "-q", "--train", "o.npy", "--test", "test.csv"]);
+    refused(1, &["o.npy", "pickles"], (ran.code, ran.stderr));
+}
+
+#[test]
+fn a_killed_run_leaves_whole_records() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let words = [&["compare", "--quiet"], &TOY[..]].concat();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tailfit"))
+        .args(words)
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let records = folder.path().join("tailfit-out/records");
+    let count = || fs_err::read_dir(&records).map_or(0, Iterator::count);
+    while count() < 12 {
+        assert!(child.try_wait().unwrap().is_none() || count() >= 12, "ended before it was killed");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let _ended_already = child.kill();
+    child.wait().unwrap();
+    let ran = tailfit(folder.path(), &["report", "tailfit-out/records"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("stage-1"));
+}

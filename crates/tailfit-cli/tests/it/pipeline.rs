@@ -1,0 +1,158 @@
+//! From files to records, heads and tables.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::support::{TOY, tailfit, toy};
+
+fn folder_bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for sub in ["", "records", "heads", "curves"] {
+        for entry in fs_err::read_dir(folder.join(sub)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                files.insert(name, fs_err::read(path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn compare(folder: &Path, out: &str, more: &[&str]) -> crate::support::Ran {
+    let words = [&["compare", "--quiet", "--out", out], &TOY[..], more].concat();
+    tailfit(folder, &words)
+}
+
+#[test]
+fn equal_runs_write_equal_files_whatever_the_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let methods = ["--methods", "stage-1,los,cosine,crt", "--seeds", "2"];
+    for (out, threads) in [("one", "1"), ("two", "2"), ("again", "2")] {
+        let ran = compare(folder.path(), out, &[&methods[..], &["--threads", threads]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stdout.contains("best on test*"), "{}", ran.stdout);
+    }
+    let first = folder_bytes(&folder.path().join("one"));
+    assert_eq!(first.keys().filter(|name| name.starts_with("records/")).count(), 4 * 2 * 2);
+    assert!(first.contains_key("heads/los.safetensors") && first.contains_key("table.tex"));
+    assert!(first == folder_bytes(&folder.path().join("two")), "1 and 2 threads differ");
+    assert!(first == folder_bytes(&folder.path().join("again")), "two runs differ");
+}
+
+#[test]
+fn a_record_is_replayed_exactly_and_an_edited_one_is_caught() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let ran = compare(folder.path(), "out", &["--methods", "balanced-softmax", "--seeds", "1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let record = "out/heads/balanced-softmax.json";
+    let words =
+        [&["train-head", "--config", record, "--out", "replayed.safetensors"], &TOY[..]].concat();
+    let ran = tailfit(folder.path(), &words);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let bytes = |name: &str| fs_err::read(folder.path().join(name)).unwrap();
+    assert_eq!(bytes("replayed.safetensors"), bytes("out/heads/balanced-softmax.safetensors"));
+    assert_eq!(bytes("replayed.json"), bytes(record));
+
+    let edited =
+        String::from_utf8(bytes(record)).unwrap().replace("\"momentum\": 0.9", "\"momentum\": 0.8");
+    fs_err::write(folder.path().join(record), edited).unwrap();
+    let ran = tailfit(folder.path(), &words);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("was the record edited?"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_head_keeps_the_users_key_names_and_scores_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let words = [
+        &["train-head", "--method", "cosine", "--set", "epochs=3", "--out", "new.safetensors"],
+        &TOY[..],
+    ]
+    .concat();
+    let ran = tailfit(folder.path(), &words);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text =
+        String::from_utf8_lossy(&fs_err::read(folder.path().join("new.safetensors")).unwrap())
+            .into_owned();
+    assert!(
+        text.contains("classifier.weight") && text.contains("features / ||features||_2"),
+        "{text}"
+    );
+    let overall =
+        |line: &str| line.split("all ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let trained = overall(&ran.stdout);
+    let words =
+        ["evaluate", "--train", "train.csv", "--test", "test.csv", "--head", "new.safetensors"];
+    let ran = tailfit(folder.path(), &words);
+    assert!(ran.stdout.contains(&trained), "{} against {trained}", ran.stdout);
+}
+
+#[test]
+fn tables_come_from_records_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    compare(
+        folder.path(),
+        "out",
+        &["--methods", "stage-1,tau-norm", "--seeds", "2", "--protocol", "paper"],
+    );
+    let report =
+        |format| tailfit(folder.path(), &["report", "out/records", "--format", format]).stdout;
+    assert!(report("markdown").contains("| stage-1 |"));
+    assert!(report("markdown").contains("\\*"), "a score chosen on the test set must be starred");
+    assert!(report("latex").contains("\\toprule"));
+    assert_eq!(report("csv").lines().count(), 3);
+    assert_eq!(
+        report("csv"),
+        fs_err::read_to_string(folder.path().join("out/summary.csv")).unwrap()
+    );
+}
+
+#[test]
+fn without_a_head_only_what_needs_none_is_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let words = [
+        "compare",
+        "-q",
+        "--train",
+        "train.csv",
+        "--test",
+        "test.csv",
+        "--methods",
+        "los,crt",
+        "--seeds",
+        "1",
+    ];
+    let ran = tailfit(folder.path(), &words);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("left out for want of a stage-1 head (--head): los"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stdout.contains("crt") && !ran.stdout.contains("los "), "{}", ran.stdout);
+}
+
+#[test]
+fn the_help_teaches() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["compare", "train-head", "evaluate", "report"] {
+        let ran = tailfit(folder.path(), &[command, "--help"]);
+        assert_eq!(ran.code, 0);
+        assert!(
+            ran.stdout.contains(&format!("tailfit {command}")) && ran.stdout.contains("Example"),
+            "{}",
+            ran.stdout
+        );
+    }
+    let list = tailfit(folder.path(), &["list"]).stdout;
+    assert!(list.contains("label-over-smoothing") && list.contains("EMBEDDED DATA"), "{list}");
+    let json: serde_json::Value =
+        serde_json::from_str(&tailfit(folder.path(), &["list", "--json"]).stdout).unwrap();
+    assert!(json["methods"].as_array().unwrap().len() > 20);
+}
