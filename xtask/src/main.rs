@@ -1,13 +1,22 @@
 //! Development commands: `cargo xtask <command>`.
 
+mod ci;
 mod embed;
+mod tables;
 
 use anyhow::{Result, bail};
+
+const USAGE: &str = "cargo xtask COMMAND
+  ci              format, lints, all tests, docs: what has to pass
+  tables          put the table of tailfit-out/records into README.md and results/
+  embed FOLDER    make the embedded data set from a folder of extracted features";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["ci"] => ci::run(),
+        ["tables"] => tables::run(),
         ["embed", folder] => embed::run(folder.as_ref()),
-        other => bail!("unknown command {other:?}"),
+        _ => bail!("{USAGE}"),
     }
 }

@@ -26,15 +26,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Compare methods on one data set: the main job.
     Compare(CompareArgs),
-    /// Train one head, or replay a record.
     TrainHead(TrainHeadArgs),
-    /// Score a head, as it is or with weight normalisation and logit adjustment.
     Evaluate(EvaluateArgs),
-    /// Make tables from records.
     Report(ReportArgs),
-    /// List methods, losses, file formats and embedded data.
     List(ListArgs),
 }
 
@@ -125,7 +120,7 @@ pub(crate) enum Protocol {
     Paper,
 }
 
-/// Compare methods on one data set.
+/// Compare methods on one data set: the main job.
 ///
 /// Every method has the same search budget (20 trials per seed), many heads are trained
 /// at once, and every epoch of every head is scored. The table shows what each method
@@ -202,7 +197,7 @@ pub(crate) struct TrainHeadArgs {
     pub(crate) json: bool,
 }
 
-/// Score a head.
+/// Score a head, as it is or with weight normalisation and logit adjustment.
 ///
 /// Prints accuracy over all, many-, medium- and few-shot classes, NLL, ECE and Logits
 /// Magnitude of the given head (or the embedded one), and of every variant asked for.
@@ -266,7 +261,7 @@ pub(crate) struct ReportArgs {
     pub(crate) json: bool,
 }
 
-/// List what there is.
+/// List methods, losses, file formats and embedded data.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// What to list.

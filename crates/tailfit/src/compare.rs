@@ -96,6 +96,11 @@ impl<'a> Comparison<'a> {
     /// # Errors
     ///
     /// If the method does not suit the data (see [`train`]).
+    ///
+    /// # Panics
+    ///
+    /// If a selected trial does not repeat bit for bit, which would be a fault of this
+    /// program.
     pub fn run(&self, method: &Method, progress: &(dyn Fn(usize) + Sync)) -> Result<MethodResult> {
         let recipes = self.recipes(method)?;
         let trial =

@@ -125,7 +125,8 @@ fn finish(
     let path_table = report::paths_table(paths);
     let mut markdown = format!("{}\n{}\n", table.markdown(), first.data.provenance);
     if !paths.is_empty() {
-        markdown += &format!("\n{}", path_table.markdown());
+        markdown.push('\n');
+        markdown += &path_table.markdown();
     }
     for (name, text) in
         [("report.md", markdown), ("summary.csv", report::csv(&rows)), ("table.tex", table.latex())]

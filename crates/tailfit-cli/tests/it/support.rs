@@ -1,5 +1,6 @@
 //! Running the program, and writing files for it.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -30,7 +31,7 @@ pub(crate) fn csv(path: &Path, per_class: &[usize], seed: f64) {
     for (class, &n) in per_class.iter().enumerate() {
         for i in 0..n {
             let angle = class as f64 + 0.3 * (seed + i as f64).sin();
-            text += &format!("{:.6},{:.6},{class}\n", angle.cos() + seed * 1e-3, angle.sin());
+            writeln!(text, "{:.6},{:.6},{class}", angle.cos() + seed * 1e-3, angle.sin()).unwrap();
         }
     }
     fs_err::write(path, text).unwrap();

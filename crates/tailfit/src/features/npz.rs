@@ -9,6 +9,8 @@ use zip::ZipArchive;
 use super::{Raw, npy};
 use crate::error::{Error, Result};
 
+type Archive = ZipArchive<Cursor<Vec<u8>>>;
+
 const FEATURE_KEYS: [&str; 7] = ["features", "feats", "embeddings", "X", "x", "data", "X_train"];
 const LABEL_KEYS: [&str; 6] = ["labels", "label", "y", "targets", "target", "y_train"];
 
@@ -19,7 +21,7 @@ pub(super) fn read(path: &Path) -> Result<Raw> {
         ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&place, &error))?;
     let names = archive
         .file_names()
-        .map(|name| name.map(|name| name.into_owned()))
+        .map(|name| name.map(std::borrow::Cow::into_owned))
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| damaged(&place, &error))?;
     let find = |keys: &[&str]| {
@@ -30,15 +32,18 @@ pub(super) fn read(path: &Path) -> Result<Raw> {
         let expected = format!("an array named one of {}", FEATURE_KEYS.join(", "));
         return Err(Error::data(place, expected, format!("only {}", names.join(", ")), ""));
     };
-    raw.features = Some(entry(&mut archive, &features, &place, |t, p| t.floats(p))?);
+    raw.features = Some(floats(&mut archive, &features, &place)?);
     if let Some(labels) = find(&LABEL_KEYS) {
-        raw.labels = Some(entry(&mut archive, &labels, &place, |t, p| t.labels(p))?);
+        raw.labels = {
+            let (bytes, place) = entry(&mut archive, &labels, &place)?;
+            Some(npy::parse(&bytes, &place)?.labels(&place)?)
+        };
     }
     if let Some(name) = find(&["mirror"]) {
-        raw.mirror = Some(entry(&mut archive, &name, &place, |t, p| t.floats(p))?);
+        raw.mirror = Some(floats(&mut archive, &name, &place)?);
     }
     if let Some(name) = find(&["views"]) {
-        raw.views = Some(entry(&mut archive, &name, &place, |t, p| t.floats(p))?);
+        raw.views = Some(floats(&mut archive, &name, &place)?);
     }
     Ok(raw)
 }
@@ -47,12 +52,13 @@ fn damaged(place: &str, error: &dyn std::fmt::Display) -> Error {
     Error::data(place, "a whole npz file", error, "the file is cut off or damaged; write it again")
 }
 
-fn entry<T>(
-    archive: &mut ZipArchive<Cursor<Vec<u8>>>,
-    name: &str,
-    place: &str,
-    decode: impl FnOnce(&super::decode::Tensor<'_>, &str) -> Result<T>,
-) -> Result<T> {
+fn floats(archive: &mut Archive, name: &str, place: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+    let (bytes, place) = entry(archive, name, place)?;
+    npy::parse(&bytes, &place)?.floats(&place)
+}
+
+/// The unpacked entry, and its place for messages.
+fn entry(archive: &mut Archive, name: &str, place: &str) -> Result<(Vec<u8>, String)> {
     let place = format!("{place}: {name}");
     let file = archive.by_name(name).map_err(|error| damaged(&place, &error))?;
     let (size, packed) = (file.size(), file.compressed_size());
@@ -70,5 +76,5 @@ fn entry<T>(
         let found = format!("{} or more", bytes.len());
         return Err(Error::data(place, format!("{size} bytes, as its directory says"), found, ""));
     }
-    decode(&npy::parse(&bytes, &place)?, &place)
+    Ok((bytes, place))
 }

@@ -84,7 +84,7 @@ mod tests {
         let value = Objective::plain(AnyLoss::Focal(Focal { gamma: 2.0 }), &counts)
             .value_and_grad(&mut z, &[0]);
         assert!((value - 0.25 * 2_f64.ln()).abs() < 1e-15);
-        let slope = (0.25 + 0.5 * 2_f64.ln()) / 2.0;
+        let slope = 0.125 + 0.25 * 2_f64.ln();
         assert!((z[1] - slope).abs() < 1e-15 && (z[0] + slope).abs() < 1e-15);
     }
 }

@@ -32,7 +32,7 @@ impl SigmoidFocal {
     /// Value and gradient of −σ(−x)^γ log σ(x) with respect to x: the label's term
     /// at x = z_y; another class's term is the same function at x = −zₖ.
     #[inline(always)]
-    fn term<R: Real>(&self, x: R) -> (R, R) {
+    fn term<R: Real>(self, x: R) -> (R, R) {
         let gamma = R::from_f64(self.gamma);
         let Sigmoid { s, q, softplus, softplus_neg } = Sigmoid::of(x);
         let modulator = (-gamma * softplus).exp_neg();

@@ -26,7 +26,7 @@ pub(super) fn scale_columns<R: Real>(z: &mut [R], factor: &[R]) {
 fn each_row<R: Real>(z: &mut [R], c: usize, work: impl Fn(&mut [R])) {
     vectorised(
         #[inline(always)]
-        || z.chunks_exact_mut(c).for_each(|row| work(row)),
+        || z.chunks_exact_mut(c).for_each(&work),
     );
 }
 

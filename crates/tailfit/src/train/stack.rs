@@ -216,8 +216,8 @@ impl<'a, R: Real> Stack<'a, R> {
                 // dL/dw = (s/‖w‖) Σ g f̂ − (Σ g z / ‖w‖²) w: the second term is a decay.
                 let norms = buffers.sums.clone();
                 column_sums(&mut buffers.sums, &buffers.z, Some(&buffers.logits));
-                for k in 0..c {
-                    let pull = buffers.sums[k] / (norms[k] * norms[k]);
+                for (k, norm) in norms.into_iter().enumerate() {
+                    let pull = buffers.sums[k] / (norm * norm);
                     buffers.column_decay[k] = self.decay[k] - pull;
                 }
                 scale_columns(&mut buffers.z, &buffers.factor);

@@ -53,7 +53,9 @@ fn all(values: &[Option<f64>]) -> Vec<f64> {
 
 fn readings(z: &Array2<f64>, labels: &[u32]) -> Readings {
     let mut samples = vec![0; K];
-    labels.iter().for_each(|&label| samples[label as usize] += 1);
+    for &label in labels {
+        samples[label as usize] += 1;
+    }
     let mut statistics = LogitStatistics::new(&samples, &z.row(0).to_vec());
     for (row, &label) in z.rows().into_iter().zip(labels) {
         statistics.add(&row.to_vec(), label as usize);

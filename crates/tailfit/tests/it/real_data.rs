@@ -138,7 +138,8 @@ fn cifar10() -> Option<DataSet> {
     let weight = floats(&folder.join("stage1_classifier_weight_10x64.f32le"), 64, false);
     let head =
         Head { weight: weight.mapv(f64::from), bias: Array1::zeros(10), normalise_features: false };
-    let file = HeadFile { head, key: "linear".to_owned(), metadata: Default::default() };
+    let file =
+        HeadFile { head, key: "linear".to_owned(), metadata: std::collections::HashMap::default() };
     let thresholds = ShotThresholds { many_above: 1000, few_below: 200 };
     Some(
         DataSet::new("cifar10-lt", set("train"), set("test"), None, Some(file), thresholds)
@@ -192,13 +193,6 @@ fn pretrained_features_without_a_stage_1_head() {
             .few_percent
             .unwrap()
     };
-    eprintln!(
-        "{:?} {:?}",
-        evaluate(&outcomes[0].head, &data.test.evaluation_set(), &data.counts, data.thresholds)
-            .accuracy,
-        evaluate(&outcomes[1].head, &data.test.evaluation_set(), &data.counts, data.thresholds)
-            .accuracy
-    );
     assert!(few(&outcomes[1]) > few(&outcomes[0]) + 10.0, "the prior must lift the rare classes");
     let error = Comparison::new(&data, Selection::Last, vec![0])
         .unwrap()

@@ -1,0 +1,22 @@
+//! `cargo xtask ci`: the cheapest check first.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+pub(crate) fn run() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(
+        &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
+        &[],
+    )?;
+    cargo(&["test", "--workspace", "--locked"], &[])?;
+    cargo(&["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "--deny warnings")])
+}
+
+fn cargo(words: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    eprintln!("cargo {}", words.join(" "));
+    let status = Command::new("cargo").args(words).envs(environment.iter().copied()).status()?;
+    ensure!(status.success(), "cargo {} failed", words.join(" "));
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `cargo xtask tables`: README table and results from the records of a finished
+//! `tailfit compare`.
+
+use anyhow::{Context, Result};
+use tailfit::methods;
+use tailfit::record::RunRecord;
+use tailfit::report;
+
+const RECORDS: &str = "tailfit-out/records";
+const RESULTS: &str = "results/cifar100-lt-ir100-resnet32";
+const BEGIN: &str = "<!-- table: begin -->\n";
+const END: &str = "<!-- table: end -->";
+
+pub(crate) fn run() -> Result<()> {
+    let mut records = Vec::new();
+    for entry in fs_err::read_dir(RECORDS)? {
+        let path = entry?.path();
+        let text = fs_err::read_to_string(&path)?;
+        records.push(RunRecord::from_json(&text, &path.display().to_string())?);
+    }
+    let order: Vec<String> = methods::all().into_iter().map(|method| method.name).collect();
+    let rank = |name: &str| order.iter().position(|known| known == name);
+    records.sort_by_key(|r| (rank(&r.method), r.seed, r.selection.scored_on.half()));
+    let data = &records.first().context("no records; run `tailfit compare` first")?.data;
+    let rows = report::summarise(&records);
+    let table = report::summary_table(&rows, data).markdown();
+
+    let readme = fs_err::read_to_string("README.md")?;
+    let (before, rest) = readme.split_once(BEGIN).context("README.md has no table mark")?;
+    let (_, after) = rest.split_once(END).context("README.md has no end of table mark")?;
+    fs_err::write("README.md", format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
+
+    fs_err::create_dir_all(RESULTS)?;
+    fs_err::copy("tailfit-out/report.md", format!("{RESULTS}/report.md"))?;
+    fs_err::copy("tailfit-out/summary.csv", format!("{RESULTS}/summary.csv"))?;
+    // One line a record: every number of the table can be traced.
+    let lines: Result<Vec<String>, _> = records.iter().map(serde_json::to_string).collect();
+    fs_err::write(format!("{RESULTS}/records.jsonl"), lines?.join("\n") + "\n")?;
+    Ok(())
+}
