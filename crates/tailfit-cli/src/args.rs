@@ -59,7 +59,8 @@ pub(crate) struct DataArgs {
     /// Names of the classes, one a line, class 0 first.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) class_names: Option<PathBuf>,
-    /// The stage-1 head (safetensors), from which most methods start.
+    /// The stage-1 head (safetensors), from which most methods start; if there are files but
+    /// no head, one is trained with cross-entropy.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Option<PathBuf>,
     /// Prefix of the head's tensors, as in fc.weight; found out if not given.

@@ -1,6 +1,7 @@
 //! A data set ready for re-training: features, labels, counts and the stage-1 head.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use ndarray::Axis;
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,10 @@ use crate::data::embedded;
 use crate::error::{Error, Result};
 use crate::features::{Features, HeadFile, check_pair};
 use crate::metrics::samples_per_class;
+use crate::recipe::{Recipe, Start};
 use crate::select::Samples;
 use crate::shots::ShotThresholds;
-use crate::train::{Problem, ScoredSet, folds};
+use crate::train::{Problem, Run, ScoredSet, Trial, folds, train};
 
 /// Training, test and optional validation features with the head of stage 1.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct DataSet {
     pub validation: Option<Features>,
     /// The stage-1 head.
     pub stage_1: Option<HeadFile>,
+    /// Where the stage-1 head came from, for people.
+    pub stage_1_origin: String,
     /// Training samples per class.
     pub counts: ClassCounts,
     /// Where shots end.
@@ -41,7 +45,7 @@ pub struct DataRecord {
     pub name: String,
     /// Where the training features came from.
     pub provenance: String,
-    /// N, K and D.
+    /// N.
     pub n_train: usize,
     /// K.
     pub n_classes: usize,
@@ -61,6 +65,8 @@ pub struct DataRecord {
     pub n_views: usize,
     /// Whether test logits are averaged over plain and mirrored images.
     pub mirror: bool,
+    /// Where the stage-1 head came from.
+    pub stage_1: String,
     /// SHA-256 of the training features and labels.
     pub train_sha256: String,
     /// SHA-256 of the test features and labels.
@@ -110,11 +116,52 @@ impl DataSet {
                 "give the head of the backbone that made the features",
             ));
         }
+        if let Some(names) = named.filter(|&names| names != n_classes) {
+            return Err(Error::data("class names", format!("{n_classes} names"), names, ""));
+        }
         check_pair(&train, &test, n_classes, "test set")?;
         if let Some(validation) = &validation {
             check_pair(&train, validation, n_classes, "validation set")?;
         }
-        Ok(Self { name: name.to_owned(), train, test, validation, stage_1, counts, thresholds })
+        let stage_1_origin = if stage_1.is_some() { "given" } else { "none" }.to_owned();
+        let name = name.to_owned();
+        Ok(Self { name, train, test, validation, stage_1, stage_1_origin, counts, thresholds })
+    }
+
+    /// Trains a stage-1 head where none was given: cross-entropy from a random start, the
+    /// paper's schedule, weight decay 5e-4, seed 0. Of four learning rates the one with the
+    /// smallest training loss at the end is taken; no other set is looked at.
+    ///
+    /// # Errors
+    ///
+    /// If every learning rate diverges.
+    pub fn train_stage_1(&mut self) -> Result<()> {
+        let recipe = Recipe { start: Start::Random, weight_decay: 5e-4, ..Recipe::PLAIN };
+        let trial =
+            |lr| Trial { recipe: Recipe { lr, ..recipe.clone() }, seed: 0, stop_after: None };
+        let trials = [1e-3, 1e-2, 0.1, 1.0].map(trial);
+        let run = Run { progress: &|_| {}, score_every_epoch: false };
+        let problem = Problem { scored: vec![], ..self.problem(false) };
+        let outcomes = train(&problem, &trials, &run)?;
+        let loss = |i: usize| outcomes[i].train_loss.last().copied().unwrap_or(f64::NAN);
+        let best = (0..trials.len()).filter(|&i| loss(i).is_finite());
+        let best = best.min_by(|&a, &b| loss(a).total_cmp(&loss(b))).ok_or_else(|| {
+            let remedy = "scale them, such as to unit variance, or give a head (--head)";
+            Error::data(
+                "training features",
+                "a head that can be trained on them",
+                "divergence",
+                remedy,
+            )
+        })?;
+        self.stage_1_origin = format!(
+            "trained here, none was given: cross-entropy from a random start, {} epochs, learning rate {} (smallest \
+             training loss of four), weight decay 5e-4, seed 0",
+            recipe.epochs, trials[best].recipe.lr
+        );
+        let head = outcomes[best].head.clone();
+        self.stage_1 = Some(HeadFile { head, key: "fc".to_owned(), metadata: HashMap::new() });
+        Ok(())
     }
 
     /// The features as the engine takes them; scored sets are the test set and the
@@ -168,6 +215,7 @@ impl DataSet {
             shot_sizes: self.thresholds.sizes(&self.counts),
             n_views: self.train.views.as_ref().map_or(0, |views| views.len_of(Axis(0))),
             mirror: self.test.mirror.is_some(),
+            stage_1: self.stage_1_origin.clone(),
             train_sha256: self.train.sha256(),
             test_sha256: self.test.sha256(),
             validation_sha256: self.validation.as_ref().map(Features::sha256),

@@ -7,7 +7,6 @@ use tailfit::compare::{Comparison, MethodResult};
 use tailfit::data_set::DataSet;
 use tailfit::files::write_atomically;
 use tailfit::methods::{self, Method};
-use tailfit::recipe::Start;
 use tailfit::record::RunRecord;
 use tailfit::report;
 use tailfit::select::{Part, Selection};
@@ -31,7 +30,6 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> Result<()> {
         );
     }
     let comparison = Comparison::new(&data, selection, (0..args.seeds).collect())?;
-    let chosen = runnable(chosen, &data, printer);
     remark_data(&data, printer);
 
     let work = chosen
@@ -67,21 +65,6 @@ fn methods_of(args: &CompareArgs) -> Result<Vec<Method>> {
         chosen.push(Method::from_toml(&text, &path.display().to_string())?);
     }
     Ok(if chosen.is_empty() { methods::all() } else { chosen })
-}
-
-/// Without a stage-1 head, what needs one is left out, and named.
-fn runnable(methods: Vec<Method>, data: &DataSet, printer: &Printer) -> Vec<Method> {
-    if data.stage_1.is_some() {
-        return methods;
-    }
-    let needs = |m: &Method| {
-        let radius = m.recipe.constraint.is_some_and(|c| c.radius.is_none());
-        m.recipe.start == Start::Stage1 || radius
-    };
-    let (left_out, kept): (Vec<Method>, Vec<Method>) = methods.into_iter().partition(needs);
-    let names: Vec<&str> = left_out.iter().map(|m| m.name.as_str()).collect();
-    printer.warning(&format!("left out for want of a stage-1 head (--head): {}", names.join(", ")));
-    kept
 }
 
 fn remark_data(data: &DataSet, printer: &Printer) {

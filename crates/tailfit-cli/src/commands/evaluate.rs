@@ -1,9 +1,8 @@
 //! `tailfit evaluate`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 use tailfit::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
-use tailfit::error::Error;
 use tailfit::head::Head;
 use tailfit::metrics::{Evaluation, evaluate};
 use tailfit::report::Table;
@@ -14,29 +13,27 @@ use crate::printer::Printer;
 
 pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
     let data = input::data_set(&args.data, printer)?;
-    let Some(file) = &data.stage_1 else {
-        return Err(Error::usage("evaluate", "a head", "none", "give it with --head").into());
-    };
+    let head = &data.stage_1.as_ref().context("every data set here has a stage-1 head")?.head;
     let set = data.test.evaluation_set();
     let score = |name: String, head: &Head| {
         let evaluation = evaluate(head, &set, &data.counts, data.thresholds);
         (name, evaluation)
     };
-    let mut scored = vec![score("as it is".to_owned(), &file.head)];
+    let mut scored = vec![score("as it is".to_owned(), head)];
     let bias = match args.bias {
         Bias::Drop => BiasRule::Drop,
         Bias::Keep => BiasRule::Keep,
         Bias::Rescale => BiasRule::Rescale,
     };
     for &tau in &args.tau_norm {
-        let mut head = file.head.clone();
-        TauNorm { tau, bias }.apply(&mut head);
-        scored.push(score(format!("tau-norm {tau}"), &head));
+        let mut changed = head.clone();
+        TauNorm { tau, bias }.apply(&mut changed);
+        scored.push(score(format!("tau-norm {tau}"), &changed));
     }
     for &tau in &args.logit_adjustment {
-        let mut head = file.head.clone();
-        LogitAdjustment { tau, form: AdjustmentForm::Additive }.apply(&mut head, &data.counts);
-        scored.push(score(format!("logit-adjustment {tau}"), &head));
+        let mut changed = head.clone();
+        LogitAdjustment { tau, form: AdjustmentForm::Additive }.apply(&mut changed, &data.counts);
+        scored.push(score(format!("logit-adjustment {tau}"), &changed));
     }
     let record = data.record();
     if args.json {

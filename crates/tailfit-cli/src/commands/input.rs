@@ -42,9 +42,6 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         check_validation(&train, validation, args)?;
     }
     warn_of_leaks(&train, &test, test_path, printer);
-    if head.is_none() {
-        printer.warning("no stage-1 head given (--head): methods that start from it cannot run");
-    }
     let name = train_path.file_stem().unwrap_or_default().to_string_lossy();
     let folder = train_path.parent().and_then(Path::file_name).map(|f| f.to_string_lossy());
     let name = match folder {
@@ -52,7 +49,12 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         _ => name,
     };
     let data = DataSet::new(&name, train, test, validation, head, thresholds)?;
-    Ok(switched(data, args))
+    let mut data = switched(data, args);
+    if data.stage_1.is_none() {
+        data.train_stage_1()?;
+        printer.remark(&format!("stage-1 head: {}", data.stage_1_origin));
+    }
+    Ok(data)
 }
 
 fn switched(mut data: DataSet, args: &DataArgs) -> DataSet {

@@ -113,29 +113,25 @@ fn tables_come_from_records_alone() {
 }
 
 #[test]
-fn without_a_head_only_what_needs_none_is_compared() {
+fn without_a_head_one_is_trained_and_said_so() {
     let folder = tempfile::tempdir().unwrap();
     toy(folder.path());
     let words = [
         "compare",
-        "-q",
         "--train",
         "train.csv",
         "--test",
         "test.csv",
         "--methods",
-        "los,crt",
+        "stage-1,los",
         "--seeds",
         "1",
     ];
     let ran = tailfit(folder.path(), &words);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("left out for want of a stage-1 head (--head): los"),
-        "{}",
-        ran.stderr
-    );
-    assert!(ran.stdout.contains("crt") && !ran.stdout.contains("los "), "{}", ran.stdout);
+    assert!(ran.stderr.contains("stage-1 head: trained here"), "{}", ran.stderr);
+    let record = folder.path().join("tailfit-out/records/stage-1-seed0-half-a.json");
+    assert!(fs_err::read_to_string(record).unwrap().contains("trained here, none was given"));
 }
 
 #[test]

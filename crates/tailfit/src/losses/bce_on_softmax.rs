@@ -17,7 +17,7 @@ use crate::real::{Real, sum_map};
 ///
 /// The authors' code runs PyTorch's `binary_cross_entropy`, which cuts logarithms off
 /// at −100 and floors p(1 − p) at 1e-12 in the backward pass. Here 1 − p is computed
-/// without cancellation and only floored at the smallest exponential (e^-40 in f32).
+/// without cancellation and only floored at the smallest exponential (e^-34 in f32).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BceOnSoftmax {}

@@ -34,8 +34,14 @@ pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) ->
 
     let norm = factor / total;
     let floor = spread * factor;
-    for k in 0..n {
-        z[k] = (z[k] * norm - floor) * scale[k];
+    if c.unadjusted {
+        for value in z.iter_mut() {
+            *value = *value * norm - floor;
+        }
+    } else {
+        for k in 0..n {
+            z[k] = (z[k] * norm - floor) * scale[k];
+        }
     }
     z[y] = z[y] - (R::ONE - smoothing) * factor * scale[y];
     // Every logit is at most the maximum, so the total is at least 1.

@@ -2,7 +2,7 @@
 
 use super::problem::ScoredSet;
 use crate::kernels::{product, vectorised};
-use crate::real::{Real, max_of};
+use crate::real::{Real, max_by};
 
 /// Samples of each class that a head got right, by half of the set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,14 +40,14 @@ pub(super) fn hits<R: Real>(
         let rows = x.len() / dim;
         z.resize(rows * c, R::ZERO);
         product(&mut z, x, w, rows, dim, c);
-        for (i, row) in z.chunks_exact_mut(c).enumerate() {
+        for (i, row) in z.chunks_exact(c).enumerate() {
             let sample = block * BLOCK + i;
             let label = set.labels[sample] as usize;
             let half = if set.halves { usize::from(folds[sample]) } else { 0 };
             vectorised(
                 #[inline(always)]
                 || {
-                    let heads = row.chunks_exact_mut(k).zip(b.chunks_exact(k));
+                    let heads = row.chunks_exact(k).zip(b.chunks_exact(k));
                     for ((logits, bias), hits) in heads.zip(&mut hits) {
                         hits.by_half[half][label] += u32::from(is_hit(logits, bias, label));
                     }
@@ -60,12 +60,17 @@ pub(super) fn hits<R: Real>(
 
 /// Whether `label` has the first of the largest logits, after adding the bias.
 #[inline(always)]
-fn is_hit<R: Real>(logits: &mut [R], bias: &[R], label: usize) -> bool {
-    for (value, &bias) in logits.iter_mut().zip(bias) {
-        *value += bias;
-    }
-    let best = max_of(logits);
-    logits[label] == best && !logits[..label].contains(&best)
+fn is_hit<R: Real>(logits: &[R], bias: &[R], label: usize) -> bool {
+    let best = max_by(
+        logits,
+        bias,
+        #[inline(always)]
+        |logit, bias| logit + bias,
+    );
+    let before = logits[..label].iter().zip(&bias[..label]);
+    // Counted without stopping early, which vectorises.
+    let ties = before.map(|(&logit, &bias)| usize::from(logit + bias == best)).sum::<usize>();
+    logits[label] + bias[label] == best && ties == 0
 }
 
 #[cfg(test)]

@@ -169,35 +169,31 @@ fn over_smoothing_on_cifar_10_lt_rises_to_about_79_and_falls() {
     assert!(path[20] < best - 1.0, "{path:?}");
 }
 
-/// The practitioner's case: a pretrained network, no stage-1 head, so a random start.
+/// The practitioner's case: a pretrained network, and so no stage-1 head.
 #[test]
-fn pretrained_features_without_a_stage_1_head() {
+fn pretrained_features_get_a_stage_1_head_trained_on_them() {
     let Some(folder) = shared("data/cifar100-lt-ir100-efficientnet-features") else { return };
     let set = |name| features(&folder, name, "pca256.f16le", 256, true);
-    let data = DataSet::new(
-        "efficientnet",
-        set("train"),
-        set("test"),
-        None,
-        None,
-        ShotThresholds::default(),
-    )
-    .unwrap();
-    let recipe = Recipe { start: tailfit::recipe::Start::Random, lr: 0.05, ..Recipe::PLAIN };
-    let balanced = recipe.with("loss", &serde_json::json!({"name": "balanced-softmax"})).unwrap();
-    let outcomes = outcomes(&data, &[recipe, balanced], 1);
-    let few = |o: &Outcome| {
-        let head = &o.head;
-        evaluate(head, &data.test.evaluation_set(), &data.counts, data.thresholds)
-            .accuracy
-            .few_percent
-            .unwrap()
+    let (train_set, test_set) = (set("train"), set("test"));
+    let thresholds = ShotThresholds::default();
+    let mut data =
+        DataSet::new("efficientnet", train_set, test_set, None, None, thresholds).unwrap();
+    let los = methods::find("los").unwrap();
+    let last = |data: &DataSet, method: &methods::Method| {
+        let comparison = Comparison::new(data, Selection::Last, vec![0]).unwrap();
+        comparison.run(method, &|_| {}).map(|mut result| result.records.remove(0))
     };
-    assert!(few(&outcomes[1]) > few(&outcomes[0]) + 10.0, "the prior must lift the rare classes");
-    let error = Comparison::new(&data, Selection::Last, vec![0])
-        .unwrap()
-        .run(&methods::find("los").unwrap(), &|_| {})
-        .map(|_| ())
-        .unwrap_err();
-    assert!(error.to_string().contains("stage-1 head"), "{error}");
+    let error = last(&data, &los).unwrap_err().to_string();
+    assert!(error.contains("stage-1 head"), "{error}");
+
+    data.train_stage_1().unwrap();
+    assert!(data.stage_1_origin.contains("trained here"));
+    let few = |name: &str| {
+        let record = last(&data, &methods::find(name).unwrap()).unwrap();
+        record.evaluation.accuracy.few_percent.unwrap()
+    };
+    assert!(
+        few("balanced-softmax") > few("stage-1") + 10.0,
+        "the prior must lift the rare classes"
+    );
 }
