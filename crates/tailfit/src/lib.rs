@@ -42,6 +42,7 @@ pub mod features;
 pub mod files;
 pub mod head;
 pub mod kernels;
+mod lanes;
 pub mod losses;
 pub mod methods;
 pub mod metrics;

@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, PerClass, softmax};
-use crate::real::{Real, sum_map};
+use crate::lanes::{product_of_one_plus, replace_and_sum};
+use crate::real::Real;
 
 /// Binary cross-entropy applied to softmax probabilities, averaged over the classes:
 /// what LTWB's second stage calls its "softmax" loss.
@@ -26,41 +27,38 @@ impl Loss for BceOnSoftmax {
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         let n = R::from_f64(z.len() as f64);
-        let max = crate::real::max_of(z);
+        let max = crate::lanes::max_of(z);
         let label = (z[y] - max).to_f64();
-        let (others, top) = softmax::exponentials(z);
+        let (others, top) = softmax::exponentials(z, y);
         let others = others.larger(R::SMALLEST_EXP);
         let total = R::ONE + others;
-        let norm = R::ONE / total;
         // For k ≠ top, p ≤ ½ and 1 − p = (total − e) / total is safe. The label and the
-        // largest are left out of the sums exactly, as zeros.
-        let at_label = z[y];
+        // largest are left out of the sums exactly, as zeros. z becomes p / (1 − p).
         (z[y], z[top]) = (R::ZERO, R::ZERO);
-        let rest_odds = sum_map(
+        let rest_odds = replace_and_sum(
             z,
             #[inline(always)]
-            |e| odds(e, total),
+            |e| {
+                let odds = e / (total - e);
+                (odds, odds)
+            },
         );
         let odds_sum = rest_odds + if top == y { R::ZERO } else { R::ONE / others };
-        // −log(1 − p) = log(1 + p / (1 − p)).
-        let value = sum_map(
-            z,
-            #[inline(always)]
-            |e| odds(e, total).ln_1p_unit(),
-        );
-        (z[y], z[top]) = (at_label, R::ONE);
+        // −log(1 − p) = log(1 + p / (1 − p)); the product of all is at most 4.
+        let rest = product_of_one_plus(z).to_f64().ln();
         let log_total = others.to_f64().ln_1p();
         let at_top = if top == y { 0.0 } else { log_total - others.to_f64().ln() };
-        let value = value.to_f64() + at_top + log_total - label;
+        let value = rest + at_top + log_total - label;
 
         let scale = factor / n;
-        let tilt = (R::ONE - odds_sum) * norm;
+        let tilt = R::ONE - odds_sum;
         for value in z.iter_mut() {
-            *value = ((odds(*value, total) + *value * tilt) * scale).flushed();
+            let odds = *value;
+            *value = ((odds + odds / (R::ONE + odds) * tilt) * scale).flushed();
         }
         // Where 1 − p is nearly 0, the two huge terms of the sum cancel on paper:
         // 1/others + (1 − 1/others − S′) / (1 + others) = (2 − S′) / (1 + others).
-        z[top] = (R::ONE + R::ONE - rest_odds) * norm * scale;
+        z[top] = (R::ONE + R::ONE - rest_odds) / total * scale;
         let p = R::from_f64((label - log_total).exp());
         z[y] = (p - R::ONE - p * odds_sum) * scale;
         R::from_f64(value) / n
@@ -73,12 +71,6 @@ impl Loss for BceOnSoftmax {
     fn formula(&self) -> &'static str {
         "-(1/K) [log p_y + sum_(j != y) log(1 - p_j)], p = softmax(z)"
     }
-}
-
-/// p / (1 − p) of a probability e / total of at most one half.
-#[inline(always)]
-fn odds<R: Real>(e: R, total: R) -> R {
-    e / (total - e)
 }
 
 #[cfg(test)]

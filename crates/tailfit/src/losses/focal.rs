@@ -30,24 +30,16 @@ impl Default for Focal {
 impl Loss for Focal {
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
-        let max = crate::real::max_of(z);
+        let max = crate::lanes::max_of(z);
         let label = (z[y] - max).to_f64();
-        let (others, top) = softmax::exponentials(z);
+        let (others, top) = softmax::exponentials(z, y);
         let total = R::ONE + others;
         // 1 − p_y without cancellation, whether or not y is the largest.
-        let (log_p, q) = if y == top {
-            let others = others.to_f64();
-            (-others.ln_1p(), others / (1.0 + others))
-        } else {
-            (label - others.to_f64().ln_1p(), 1.0 - (z[y] / total).to_f64())
-        };
-        let p = log_p.exp();
-        let modulator = q.powf(self.gamma);
-        let slope = if q > 0.0 && self.gamma > 0.0 {
-            self.gamma * p * q.powf(self.gamma - 1.0) * log_p
-        } else {
-            0.0
-        };
+        let (others, p) = (others.to_f64(), z[y].to_f64() / (1.0 + others.to_f64()));
+        let log_p = label - others.ln_1p();
+        let q = if y == top { others / (1.0 + others) } else { 1.0 - p };
+        let modulator = if self.gamma == 1.0 { q } else { q.powf(self.gamma) };
+        let slope = if q > 0.0 { self.gamma * p * modulator / q * log_p } else { 0.0 };
         let coefficient = R::from_f64(modulator - slope) * factor;
         let norm = coefficient / total;
         for value in z.iter_mut() {

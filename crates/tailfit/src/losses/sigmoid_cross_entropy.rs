@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, PerClass};
-use crate::real::{Real, replace_and_sum};
+use crate::lanes::replace_and_sum;
+use crate::real::Real;
 
 /// Binary cross-entropy on sigmoids, summed over the classes.
 ///

@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 use super::sigmoid_cross_entropy::Sigmoid;
 use super::{Loss, PerClass, in_range};
 use crate::error::Result;
-use crate::real::{Real, replace_and_sum};
+use crate::lanes::replace_and_sum;
+use crate::real::Real;
 
 /// Focal loss on sigmoids, summed over the classes.
 ///
@@ -30,31 +31,41 @@ impl Default for SigmoidFocal {
 
 impl SigmoidFocal {
     /// Value and gradient of −σ(−x)^γ log σ(x) with respect to x: the label's term
-    /// at x = z_y; another class's term is the same function at x = −zₖ.
+    /// at x = z_y; another class's term is the same function at x = −zₖ. At γ = 1 the
+    /// modulator is at hand.
     #[inline(always)]
-    fn term<R: Real>(self, x: R) -> (R, R) {
+    fn term<R: Real, const GAMMA_IS_1: bool>(self, x: R) -> (R, R) {
         let gamma = R::from_f64(self.gamma);
         let Sigmoid { s, q, softplus, softplus_neg } = Sigmoid::of(x);
-        let modulator = (-gamma * softplus).exp_neg();
+        let modulator = if GAMMA_IS_1 { q } else { (-gamma * softplus).exp_neg() };
         (modulator * softplus_neg, -modulator * (gamma * s * softplus_neg + q))
+    }
+
+    #[inline(always)]
+    fn row_of<R: Real, const GAMMA_IS_1: bool>(self, z: &mut [R], y: usize, factor: R) -> R {
+        let label = self.term::<R, GAMMA_IS_1>(z[y]);
+        let own = self.term::<R, GAMMA_IS_1>(-z[y]).0;
+        let value = replace_and_sum(
+            z,
+            #[inline(always)]
+            |logit| {
+                let (value, slope) = self.term::<R, GAMMA_IS_1>(-logit);
+                (value, (-slope * factor).flushed())
+            },
+        );
+        z[y] = (label.1 * factor).flushed();
+        value - own + label.0
     }
 }
 
 impl Loss for SigmoidFocal {
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
-        let label = self.term(z[y]);
-        let own = self.term(-z[y]).0;
-        let value = replace_and_sum(
-            z,
-            #[inline(always)]
-            |logit| {
-                let (value, slope) = self.term(-logit);
-                (value, (-slope * factor).flushed())
-            },
-        );
-        z[y] = (label.1 * factor).flushed();
-        value - own + label.0
+        if self.gamma == 1.0 {
+            self.row_of::<R, true>(z, y, factor)
+        } else {
+            self.row_of::<R, false>(z, y, factor)
+        }
     }
 
     fn source(&self) -> &'static str {
@@ -77,8 +88,9 @@ mod tests {
     /// At z = 0: s = ½, so with γ = 1 each term is ½ log 2.
     #[test]
     fn zero_logit() {
-        let (value, slope) = SigmoidFocal { gamma: 1.0 }.term(0.0_f64);
+        let (value, slope) = SigmoidFocal { gamma: 1.0 }.term::<f64, false>(0.0);
         assert!((value - 0.5 * 2_f64.ln()).abs() < 1e-15);
+        assert_eq!((value, slope), SigmoidFocal { gamma: 1.0 }.term::<f64, true>(0.0));
         assert!((slope + 0.5 * (0.5 * 2_f64.ln() + 0.5)).abs() < 1e-15);
     }
 }

@@ -1,7 +1,8 @@
 //! The softmax family on one sample, in three passes over its logits.
 
 use super::PerClass;
-use crate::real::{Real, max_of, replace_and_sum, sum_map};
+use crate::lanes::{max_of, replace_and_sum, sum_map};
+use crate::real::Real;
 
 /// Loss of one sample; `z` becomes `factor` times the gradient. See [`PerClass`].
 #[inline(always)]
@@ -50,11 +51,12 @@ pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) ->
 }
 
 /// exp(z − max) in place. Returns (Σ of all but the largest, index of the largest), from
-/// which probabilities near 1 can be told from 1.
+/// which probabilities near 1 can be told from 1; of equals the label `y` is taken.
 #[inline(always)]
-pub(super) fn exponentials<R: Real>(z: &mut [R]) -> (R, usize) {
+pub(super) fn exponentials<R: Real>(z: &mut [R], y: usize) -> (R, usize) {
     let max = max_of(z);
-    let top = z.iter().position(|&value| value == max).unwrap_or(0);
+    let at_label = z[y] == max;
+    let top = if at_label { y } else { z.iter().position(|&v| v == max).unwrap_or(y) };
     exponentiate(z, max);
     // The largest is exp(0) = 1, and left out of the sum exactly.
     z[top] = R::ZERO;

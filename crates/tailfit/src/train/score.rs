@@ -2,7 +2,8 @@
 
 use super::problem::ScoredSet;
 use crate::kernels::{product, vectorised};
-use crate::real::{Real, max_by};
+use crate::lanes::max_by;
+use crate::real::Real;
 
 /// Samples of each class that a head got right, by half of the set.
 #[derive(Clone, Debug, PartialEq, Eq)]

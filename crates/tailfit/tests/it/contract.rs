@@ -68,8 +68,9 @@ proptest! {
         }
     }
 
+    /// Up to logits 34 apart, beyond which f32 takes an exponential for 0.
     #[test]
-    fn single_precision_follows_double((logits, labels, counts) in samples(20.0)) {
+    fn single_precision_follows_double((logits, labels, counts) in samples(17.0)) {
         for loss in losses() {
             let (value, grad) = evaluate(&plain(loss, &counts), &logits, &labels);
             let (single, single_grad) = evaluate(&Objective::<f32>::plain(loss, &counts), &logits, &labels);

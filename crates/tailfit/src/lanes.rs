@@ -1,0 +1,135 @@
+//! Sums, products and maxima in 16 fixed lanes: they vectorise, and the order of operations
+//! is the same on every machine.
+
+use crate::real::Real;
+
+/// Numbers added or compared side by side: a vector register of f32, and the same order
+/// of additions on every machine.
+const LANES: usize = 16;
+
+/// Σ `term(value)` over `values`.
+#[inline(always)]
+pub(crate) fn sum_map<R: Real>(values: &[R], term: impl Fn(R) -> R) -> R {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [R::ZERO; LANES];
+    for chunk in chunks {
+        for (sum, &value) in lanes.iter_mut().zip(chunk) {
+            *sum += term(value);
+        }
+    }
+    rest.iter().fold(fold(lanes, |a, b| a + b), |sum, &value| sum + term(value))
+}
+
+/// Π (1 + value) over `values`.
+#[inline(always)]
+pub(crate) fn product_of_one_plus<R: Real>(values: &[R]) -> R {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [R::ONE; LANES];
+    for chunk in chunks {
+        for (product, &value) in lanes.iter_mut().zip(chunk) {
+            *product = *product * (R::ONE + value);
+        }
+    }
+    rest.iter().fold(fold(lanes, |a, b| a * b), |product, &value| product * (R::ONE + value))
+}
+
+/// Replaces every value by the second number of `step` and returns the sum of the first.
+/// What is left after whole chunks is done as the last 16 values once more, from their
+/// originals: that costs one step instead of up to 15.
+#[inline(always)]
+pub(crate) fn replace_and_sum<R: Real>(values: &mut [R], step: impl Fn(R) -> (R, R)) -> R {
+    let Some(&tail) = values.last_chunk::<LANES>() else {
+        return values.iter_mut().fold(R::ZERO, |sum, value| {
+            let (term, new) = step(*value);
+            *value = new;
+            sum + term
+        });
+    };
+    let left = values.len() % LANES;
+    let mut lanes = [R::ZERO; LANES];
+    for chunk in values.as_chunks_mut::<LANES>().0 {
+        for lane in 0..LANES {
+            let (term, new) = step(chunk[lane]);
+            lanes[lane] += term;
+            chunk[lane] = new;
+        }
+    }
+    let mut sum = fold(lanes, |a, b| a + b);
+    if left > 0 {
+        let (mut terms, mut news) = ([R::ZERO; LANES], tail);
+        for lane in 0..LANES {
+            (terms[lane], news[lane]) = step(tail[lane]);
+        }
+        for &term in &terms[LANES - left..] {
+            sum += term;
+        }
+        if let Some(last) = values.last_chunk_mut() {
+            *last = news;
+        }
+    }
+    sum
+}
+
+/// Largest of `term(a, b)` over two slices of one length; NaN is passed over.
+#[inline(always)]
+pub(crate) fn max_by<R: Real>(a: &[R], b: &[R], term: impl Fn(R, R) -> R) -> R {
+    let lowest = R::from_f64(f64::NEG_INFINITY);
+    let (Some(last_a), Some(last_b)) = (a.last_chunk::<LANES>(), b.last_chunk::<LANES>()) else {
+        return a.iter().zip(b).fold(lowest, |best, (&a, &b)| best.larger(term(a, b)));
+    };
+    let mut lanes = [lowest; LANES];
+    for lane in 0..LANES {
+        lanes[lane] = lanes[lane].larger(term(last_a[lane], last_b[lane]));
+    }
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane].larger(term(a[lane], b[lane]));
+        }
+    }
+    fold(lanes, R::larger)
+}
+
+/// Largest of `values`; NaN entries are passed over.
+#[inline(always)]
+pub(crate) fn max_of<R: Real>(values: &[R]) -> R {
+    max_by(
+        values,
+        values,
+        #[inline(always)]
+        |value, _| value,
+    )
+}
+
+/// Halves the lanes until one is left.
+#[inline(always)]
+fn fold<R: Real>(mut lanes: [R; LANES], join: impl Fn(R, R) -> R) -> R {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = join(lanes[lane], lanes[lane + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_and_maxima_cover_every_remainder() {
+        for n in 0..70_u32 {
+            let values: Vec<f64> = (0..n).map(f64::from).collect();
+            assert_eq!(sum_map(&values, |v| v), values.iter().sum::<f64>());
+            let mut doubled = values.clone();
+            assert_eq!(replace_and_sum(&mut doubled, |v| (v, v + v)), values.iter().sum::<f64>());
+            assert!(doubled.iter().zip(&values).all(|(d, v)| *d == v + v));
+            let small: Vec<f64> = values.iter().map(|v| v / 1e3).collect();
+            let product: f64 = small.iter().map(|v| 1.0 + v).product();
+            assert!((product_of_one_plus(&small) / product - 1.0).abs() < 1e-14);
+            let expected = values.last().copied().unwrap_or(f64::NEG_INFINITY);
+            assert_eq!(max_of(&values), expected);
+        }
+    }
+}
