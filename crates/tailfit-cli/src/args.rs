@@ -141,7 +141,7 @@ pub(crate) struct CompareArgs {
     /// Methods by name, separated by commas; all if not given. See `tailfit list methods`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
-    /// A method of your own in TOML: name, [recipe], [search]. May be given several times.
+    /// A method of your own in TOML: name, `[recipe]`, `[search]`. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
     /// How epoch and hyper-parameters are chosen, in place of the protocol's rule.

@@ -95,7 +95,7 @@ pub fn train<R: Real>(
     let most = (COLUMNS / problem.counts.n_classes()).clamp(1, 16);
     let stacks: Vec<&[usize]> = by_key
         .chunk_by(|&a, &b| trials[a].key() == trials[b].key())
-        .flat_map(|group| group.chunks(most))
+        .flat_map(|group| group.chunks(group.len().div_ceil(group.len().div_ceil(most))))
         .collect();
     let outcomes: Vec<Vec<Outcome>> = stacks
         .par_iter()
