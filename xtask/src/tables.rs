@@ -38,7 +38,7 @@ pub(crate) fn run() -> Result<()> {
         // Readings per class are left out for size; a replay of the record gives them again.
         let mut line = serde_json::to_value(record)?;
         for key in ["logits_magnitude", "weight_norms", "centred_weight_norms"] {
-            line["evaluation"][key].take();
+            line["evaluation"].as_object_mut().context("a record has an evaluation")?.remove(key);
         }
         lines += &(line.to_string() + "\n");
     }

@@ -35,7 +35,7 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// eˣ for x ≤ 0. In f32 a polynomial that vectorises (relative error below 3e-7; 0
     /// below -34: products of smaller numbers with each other and with a class weight leave
-    /// the normal range, where processors are a hundred times slower), in f64 the standard
+    /// the normal range, where processors are many times slower), in f64 the standard
     /// library's.
     fn exp_neg(self) -> Self;
     /// ln(1 + x) for 0 ≤ x ≤ 1. In f32 a series that vectorises (relative error

@@ -83,7 +83,13 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
         if record.instruction_set == here && record.version == env!("CARGO_PKG_VERSION") {
             let found = format!("a head with hash {head_hash}");
             let expected = format!("the head of the record, hash {}", record.head_sha256);
-            return Err(Error::data(place, expected, found, "was the record edited?").into());
+            return Err(Error::data(
+                place,
+                expected,
+                found,
+                "was the record edited, or another stage-1 head given?",
+            )
+            .into());
         }
         printer.warning(&format!(
             "the record was made by version {} on {}, this is version {} on {here}: the head agrees only to rounding",

@@ -50,11 +50,11 @@ const INNER: usize = 256;
 ///
 /// If a slice is shorter than its shape.
 pub(crate) fn product<R: Real>(out: &mut [R], a: &[R], b: &[R], n: usize, inner: usize, c: usize) {
-    for start in (0..inner).step_by(INNER).chain((inner == 0).then_some(0)) {
+    for start in (0..inner).step_by(INNER) {
         let depth = INNER.min(inner - start);
         multiply(
             Out { data: out, n, c, add: start > 0 },
-            Operand { data: &a[start.min(a.len())..], rows: inner as isize, inner: 1 },
+            Operand { data: &a[start..], rows: inner as isize, inner: 1 },
             &b[start * c..],
             depth,
         );

@@ -36,7 +36,9 @@ pub struct Evaluation {
     pub calibration: Calibration,
     /// Accuracy of each class in percent, `[K]`.
     pub per_class_percent: Vec<Option<f64>>,
-    /// All readings of Logits Magnitude and Regularised Standard Deviation.
+    /// All readings of Logits Magnitude and Regularised Standard Deviation; a record may
+    /// leave them out, a replay gives them again.
+    #[serde(default)]
     pub logits_magnitude: LogitsMagnitude,
     /// Coefficient of variation of the primary `LoMa` (A on centred logits).
     pub loma_cv: Option<f64>,
