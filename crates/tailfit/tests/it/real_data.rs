@@ -99,6 +99,13 @@ fn equal_runs_give_equal_bytes_for_any_number_of_threads() {
             let mut method = methods::find("cosine").unwrap();
             method.recipe.epochs = 2;
             let result = comparison.run(&method, &|_| {}).unwrap();
+            for record in &result.records {
+                // Scored twice, by the engine and from the head, on the same half.
+                let engine = record.epochs[record.epoch].overall_percent;
+                let score = record.evaluation.accuracy.overall_percent;
+                let part = record.selection.scored_on;
+                assert!((score - engine).abs() < 0.05, "{part:?}: {score} against {engine}");
+            }
             let records: String =
                 result.records.iter().map(tailfit::record::RunRecord::to_json).collect();
             (records, result.head_record.to_json(), result.head)
