@@ -9,6 +9,7 @@ use crate::head::Head;
 use crate::kernels::instruction_set;
 use crate::methods::Method;
 use crate::metrics::{Accuracy, EvaluationSet, evaluate};
+use crate::precision::Precision;
 use crate::recipe::Recipe;
 use crate::record::{Claim, FORMAT, RunRecord, SelectionRecord, head_sha256};
 use crate::select::{Part, Pick, Samples, Selection, TEST, VALIDATION, best, picks};
@@ -21,6 +22,7 @@ pub struct Comparison<'a> {
     problem: Problem<'a, f32>,
     selection: Selection,
     seeds: Vec<u64>,
+    precision: Precision,
 }
 
 /// What one method came to.
@@ -68,7 +70,14 @@ impl<'a> Comparison<'a> {
             ));
         }
         let problem = data.problem(selection == Selection::CrossFitted);
-        Ok(Self { data, record: data.record(), problem, selection, seeds })
+        let precision = Precision::F32;
+        Ok(Self { data, record: data.record(), problem, selection, seeds, precision })
+    }
+
+    /// The same in other numbers than f32.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Recipes tried: the grid, or the default alone with [`Selection::Last`].
@@ -110,7 +119,7 @@ impl<'a> Comparison<'a> {
             .iter()
             .flat_map(|&seed| recipes.iter().map(move |r| trial(seed, r)))
             .collect();
-        let every = Run { progress, score_every_epoch: true };
+        let every = Run { progress, score_every_epoch: true, precision: self.precision };
         let outcomes = train(&self.problem, &trials, &every)?;
 
         let mut chosen = Vec::new();
@@ -171,7 +180,8 @@ impl<'a> Comparison<'a> {
             Trial { recipe: recipes[trial].clone(), seed, stop_after: Some(epoch) }
         };
         let trials: Vec<Trial> = distinct.iter().map(trial).collect();
-        let quiet = Run { score_every_epoch: false, progress: &|_| {} };
+        let precision = self.precision;
+        let quiet = Run { score_every_epoch: false, progress: &|_| {}, precision };
         let replayed = train(&self.problem, &trials, &quiet)?;
         for (again, &index) in replayed.iter().zip(&distinct) {
             let (_, pick, outcomes, _) = &chosen[index];
@@ -214,6 +224,7 @@ impl<'a> Comparison<'a> {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instruction_set: instruction_set().to_owned(),
+            precision: self.precision,
             data: self.record.clone(),
             method: method.name.clone(),
             recipe: recipes[pick.trial].clone(),

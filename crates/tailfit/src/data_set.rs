@@ -11,6 +11,7 @@ use crate::data::embedded;
 use crate::error::{Error, Result};
 use crate::features::{Features, HeadFile, check_pair};
 use crate::metrics::samples_per_class;
+use crate::precision::Precision;
 use crate::recipe::{Recipe, Start};
 use crate::select::Samples;
 use crate::shots::ShotThresholds;
@@ -135,12 +136,12 @@ impl DataSet {
     /// # Errors
     ///
     /// If every learning rate diverges.
-    pub fn train_stage_1(&mut self) -> Result<()> {
+    pub fn train_stage_1(&mut self, precision: Precision) -> Result<()> {
         let recipe = Recipe { start: Start::Random, weight_decay: 5e-4, ..Recipe::PLAIN };
         let trial =
             |lr| Trial { recipe: Recipe { lr, ..recipe.clone() }, seed: 0, stop_after: None };
         let trials = [1e-3, 1e-2, 0.1, 1.0].map(trial);
-        let run = Run { progress: &|_| {}, score_every_epoch: false };
+        let run = Run { progress: &|_| {}, score_every_epoch: false, precision };
         let problem = Problem { scored: vec![], ..self.problem(false) };
         let outcomes = train(&problem, &trials, &run)?;
         let loss = |i: usize| outcomes[i].train_loss.last().copied().unwrap_or(f64::NAN);

@@ -70,34 +70,41 @@ pub(crate) fn replace_and_sum<R: Real>(values: &mut [R], step: impl Fn(R) -> (R,
     sum
 }
 
-/// Largest of `term(a, b)` over two slices of one length; NaN is passed over.
+/// Largest of `values`; NaN entries are passed over.
 #[inline(always)]
-pub(crate) fn max_by<R: Real>(a: &[R], b: &[R], term: impl Fn(R, R) -> R) -> R {
+pub(crate) fn max_of<R: Real>(values: &[R]) -> R {
     let lowest = R::from_f64(f64::NEG_INFINITY);
-    let (Some(last_a), Some(last_b)) = (a.last_chunk::<LANES>(), b.last_chunk::<LANES>()) else {
-        return a.iter().zip(b).fold(lowest, |best, (&a, &b)| best.larger(term(a, b)));
+    let Some(last) = values.last_chunk::<LANES>() else {
+        return values.iter().fold(lowest, |best, &value| best.larger(value));
     };
-    let mut lanes = [lowest; LANES];
-    for lane in 0..LANES {
-        lanes[lane] = lanes[lane].larger(term(last_a[lane], last_b[lane]));
+    let mut lanes = *last;
+    for lane in &mut lanes {
+        *lane = lowest.larger(*lane);
     }
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+    for chunk in values.as_chunks::<LANES>().0 {
         for lane in 0..LANES {
-            lanes[lane] = lanes[lane].larger(term(a[lane], b[lane]));
+            lanes[lane] = lanes[lane].larger(chunk[lane]);
         }
     }
     fold(lanes, R::larger)
 }
 
-/// Largest of `values`; NaN entries are passed over.
+/// Whether any of `values` is as asked. Looks at all of them, which vectorises.
 #[inline(always)]
-pub(crate) fn max_of<R: Real>(values: &[R]) -> R {
-    max_by(
-        values,
-        values,
-        #[inline(always)]
-        |value, _| value,
-    )
+pub(crate) fn any<R: Real>(values: &[R], is: impl Fn(R) -> bool) -> bool {
+    let Some(last) = values.last_chunk::<LANES>() else {
+        return values.iter().fold(false, |found, &value| found | is(value));
+    };
+    let mut lanes = [false; LANES];
+    for lane in 0..LANES {
+        lanes[lane] = is(last[lane]);
+    }
+    for chunk in values.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            lanes[lane] |= is(chunk[lane]);
+        }
+    }
+    lanes.into_iter().fold(false, |found, lane| found | lane)
 }
 
 /// Halves the lanes until one is left.
@@ -130,6 +137,9 @@ mod tests {
             assert!((product_of_one_plus(&small) / product - 1.0).abs() < 1e-14);
             let expected = values.last().copied().unwrap_or(f64::NEG_INFINITY);
             assert_eq!(max_of(&values), expected);
+            let last = f64::from(n) - 1.0;
+            assert_eq!(any(&values, |v| v == last), n > 0);
+            assert!(!any(&values, |v| v > last));
         }
     }
 }

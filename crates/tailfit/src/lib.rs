@@ -46,6 +46,7 @@ mod lanes;
 pub mod losses;
 pub mod methods;
 pub mod metrics;
+pub mod precision;
 pub mod real;
 pub mod recipe;
 pub mod record;

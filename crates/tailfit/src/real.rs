@@ -4,6 +4,8 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
+use crate::kernels::Lane;
+
 /// `f32` or `f64`; nothing else implements it.
 pub trait Real:
     Copy
@@ -19,7 +21,7 @@ pub trait Real:
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
-    + sealed::Sealed
+    + Lane
 {
     /// 0.
     const ZERO: Self;
@@ -33,6 +35,8 @@ pub trait Real:
     fn from_f64(value: f64) -> Self;
     /// Exact.
     fn to_f64(self) -> f64;
+    /// Rounds to single precision.
+    fn to_f32(self) -> f32;
     /// eˣ for x ≤ 0. In f32 a polynomial that vectorises (relative error below 3e-7; 0
     /// below -34: products of smaller numbers with each other and with a class weight leave
     /// the normal range, where processors are many times slower), in f64 the standard
@@ -57,12 +61,6 @@ pub trait Real:
     }
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
-
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
@@ -77,6 +75,11 @@ impl Real for f32 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(self)
+    }
+
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self
     }
 
     #[inline(always)]
@@ -140,6 +143,11 @@ impl Real for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        self as f32
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@ use crate::data_set::DataRecord;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::metrics::{Accuracy, Evaluation};
+use crate::precision::Precision;
 use crate::recipe::Recipe;
 use crate::select::{Part, Selection};
 
@@ -25,6 +26,9 @@ pub struct RunRecord {
     pub version: String,
     /// Instruction set of the matrix products.
     pub instruction_set: String,
+    /// What the products of training were taken in.
+    #[serde(default)]
+    pub precision: Precision,
     /// The data.
     pub data: DataRecord,
     /// Name of the method.

@@ -17,6 +17,9 @@ pub struct Batch<'a, R> {
     pub stride: usize,
     /// Class of each sample, `[B]`, each below K.
     pub labels: &'a [u32],
+    /// What the sum over the samples is divided by: [`Objective::divisor`] of the whole batch,
+    /// of which this may be a part.
+    pub divisor: f64,
 }
 
 /// Loss, class weights and mean for given class counts: what a batch costs.
@@ -54,16 +57,25 @@ impl<R: Real> Objective<R> {
     /// If the batch is empty or the shapes do not agree.
     pub fn value_and_grad(&self, logits: &mut [R], labels: &[u32]) -> f64 {
         assert_eq!(logits.len(), labels.len() * self.n_classes, "logits are not [B, K]");
-        self.apply(Batch { logits, start: 0, stride: self.n_classes, labels })
+        assert!(!labels.is_empty(), "a batch needs at least one sample");
+        let divisor = self.divisor(labels);
+        self.apply(Batch { logits, start: 0, stride: self.n_classes, labels, divisor })
     }
 
-    /// As [`Objective::value_and_grad`], for one head of a stack.
+    /// B, or Σᵢ w_{yᵢ} (see [`Mean`]).
+    pub fn divisor(&self, labels: &[u32]) -> f64 {
+        match self.mean {
+            Mean::ByBatch => labels.len() as f64,
+            Mean::ByWeight => labels.iter().map(|&label| self.weights[label as usize]).sum(),
+        }
+    }
+
+    /// As [`Objective::value_and_grad`], for one head of a stack and some of a batch's samples.
     ///
     /// # Panics
     ///
-    /// If the batch is empty or reaches outside the logits.
+    /// If the samples reach outside the logits.
     pub fn apply(&self, batch: Batch<'_, R>) -> f64 {
-        assert!(!batch.labels.is_empty(), "a batch needs at least one sample");
         self.loss.each(Apply { objective: self, batch })
     }
 }
@@ -89,10 +101,6 @@ impl<R: Real> LossVisitor for Apply<'_, R> {
     fn visit(self, loss: &impl Loss) -> f64 {
         let Self { objective, batch } = self;
         let weight = |label: u32| objective.weights[label as usize];
-        let divisor = match objective.mean {
-            Mean::ByBatch => batch.labels.len() as f64,
-            Mean::ByWeight => batch.labels.iter().map(|&label| weight(label)).sum(),
-        };
         kernels::vectorised(
             #[inline(always)]
             || {
@@ -100,7 +108,7 @@ impl<R: Real> LossVisitor for Apply<'_, R> {
                 for (i, &label) in batch.labels.iter().enumerate() {
                     let first = batch.start + i * batch.stride;
                     let z = &mut batch.logits[first..first + objective.n_classes];
-                    let factor = weight(label) / divisor;
+                    let factor = weight(label) / batch.divisor;
                     let row =
                         loss.row(&objective.constants, z, label as usize, R::from_f64(factor));
                     value += row.to_f64() * factor;

@@ -1,17 +1,8 @@
 //! Loops over `[rows, C]` matrices whose columns belong to many heads: each column has
-//! its own learning rate, weight decay and sums.
+//! its own factors and sums.
 
-use crate::kernels::vectorised;
+use crate::kernels::{Weights, vectorised};
 use crate::real::Real;
-
-/// Adds `add[c]` to every row.
-pub(super) fn add_row<R: Real>(z: &mut [R], add: &[R]) {
-    each_row(z, add.len(), |row| {
-        for (value, &term) in row.iter_mut().zip(add) {
-            *value += term;
-        }
-    });
-}
 
 /// Multiplies every row by `factor[c]`.
 pub(super) fn scale_columns<R: Real>(z: &mut [R], factor: &[R]) {
@@ -57,62 +48,26 @@ pub(super) fn column_sums<R: Real>(out: &mut [R], a: &[R], b: Option<&[R]>) {
     );
 }
 
-/// L2 norm of every column of `w [D, C]`.
-pub(super) fn column_norms<R: Real>(out: &mut [R], w: &[R]) {
-    column_sums(out, w, Some(w));
+/// L2 norm of every column of weights.
+pub(super) fn column_norms<R: Real>(out: &mut [R], weights: &Weights<R>) {
+    for first in weights.panels.firsts() {
+        let columns = first..first + weights.panels.width(first);
+        let panel = &weights.value[columns.start * weights.panels.depth..];
+        let panel = &panel[..columns.len() * weights.panels.depth];
+        column_sums(&mut out[columns], panel, Some(panel));
+    }
     for norm in out {
         *norm = norm.sqrt();
     }
 }
 
-/// One momentum step's hyper-parameters, per column.
-pub(super) struct Steps<'a, R> {
-    /// Learning rate, `[C]`.
-    pub lr: &'a [R],
-    /// Coupled weight decay, `[C]`.
-    pub decay: &'a [R],
-    /// Momentum, `[C]`.
-    pub momentum: &'a [R],
-    /// Nesterov's form.
-    pub nesterov: bool,
-}
-
-/// PyTorch's SGD on `w [rows, C]`: g = grad + decay w; v = momentum v + g;
-/// w = w − lr v, or with Nesterov w = w − lr (g + momentum v).
-pub(super) fn sgd<R: Real>(w: &mut [R], v: &mut [R], grad: &[R], steps: &Steps<'_, R>) {
-    let c = steps.lr.len();
-    vectorised(
-        #[inline(always)]
-        || {
-            let rows = w.chunks_exact_mut(c).zip(v.chunks_exact_mut(c)).zip(grad.chunks_exact(c));
-            for ((w, v), grad) in rows {
-                if steps.nesterov {
-                    sgd_row::<R, true>(w, v, grad, steps.lr, steps.decay, steps.momentum);
-                } else {
-                    sgd_row::<R, false>(w, v, grad, steps.lr, steps.decay, steps.momentum);
-                }
-            }
-        },
-    );
-}
-
-/// One row; slices as arguments, which the compiler knows not to overlap.
-#[inline(always)]
-fn sgd_row<R: Real, const NESTEROV: bool>(
-    w: &mut [R],
-    v: &mut [R],
-    grad: &[R],
-    lr: &[R],
-    decay: &[R],
-    momentum: &[R],
-) {
-    let c = w.len();
-    let (v, grad) = (&mut v[..c], &grad[..c]);
-    let (lr, decay, momentum) = (&lr[..c], &decay[..c], &momentum[..c]);
-    for k in 0..c {
-        let g = grad[k] + decay[k] * w[k];
-        v[k] = (momentum[k] * v[k] + g).flushed();
-        let step = if NESTEROV { g + momentum[k] * v[k] } else { v[k] };
-        w[k] = w[k] - lr[k] * step;
+/// Multiplies every column of weights by `factor[c]`.
+pub(super) fn scale_weights<R: Real>(weights: &mut Weights<R>, factor: &[R]) {
+    for first in weights.panels.firsts() {
+        let columns = first..first + weights.panels.width(first);
+        let panel = &mut weights.value[columns.start * weights.panels.depth..];
+        let panel = &mut panel[..columns.len() * weights.panels.depth];
+        scale_columns(panel, &factor[columns]);
     }
+    weights.changed();
 }

@@ -4,13 +4,15 @@ use ndarray::{Array1, Array2};
 
 use super::stack::Stack;
 use crate::head::{Head, HeadKind};
+use crate::kernels::{Columns, Panels, Weights};
 use crate::real::Real;
 
 impl<R: Real> Stack<'_, R> {
     /// Head h as it would be used now: folded, normalised and adjusted.
     pub(super) fn finished(&self, h: usize) -> Head {
-        let (k, c) = (self.n_classes(), self.columns());
-        let at = |row: usize, class: usize| self.weight.value[row * c + h * k + class].to_f64();
+        let k = self.n_classes();
+        let Weights { panels, value, .. } = &self.weights;
+        let at = |row: usize, class: usize| value[panels.at(row, h * k + class)].to_f64();
         let weight = Array2::from_shape_fn((k, self.problem.dim), |(class, row)| at(row, class));
         let bias = Array1::from_shape_fn(k, |class| self.bias.value[h * k + class].to_f64());
         let mut head = Head { weight, bias, normalise_features: false };
@@ -33,27 +35,28 @@ impl<R: Real> Stack<'_, R> {
         head
     }
 
-    /// The finished heads side by side, `[D, C]` and `[C]`, for scoring.
-    pub(super) fn panel(&mut self) -> (&[R], &[R]) {
+    /// Writes the finished heads side by side, for scoring.
+    pub(super) fn finish(&mut self) {
         for h in 0..self.trials.len() {
             let head = self.finished(h);
-            write_head(&mut self.grad, &mut self.buffers.sums, h, &head.weight, &head.bias);
+            let Columns { panels, value, bias, .. } = &mut self.scored;
+            write_head(*panels, (value, bias), h, &head.weight, &head.bias);
         }
-        (&self.grad, &self.buffers.sums)
+        self.scored.changed();
     }
 }
 
-/// Writes head h into `[D, C]` and `[C]`.
+/// Writes head h into panels and `[C]`.
 pub(super) fn write_head<R: Real>(
-    w: &mut [R],
-    b: &mut [R],
+    panels: Panels,
+    (w, b): (&mut [R], &mut [R]),
     h: usize,
     weight: &Array2<f64>,
     bias: &Array1<f64>,
 ) {
-    let (k, c) = (weight.nrows(), b.len());
+    let k = weight.nrows();
     for ((class, row), &value) in weight.indexed_iter() {
-        w[row * c + h * k + class] = R::from_f64(value);
+        w[panels.at(row, h * k + class)] = R::from_f64(value);
     }
     for (class, &value) in bias.iter().enumerate() {
         b[h * k + class] = R::from_f64(value);

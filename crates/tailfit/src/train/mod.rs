@@ -1,5 +1,6 @@
 //! Re-training heads: many at once, one pass over the features, one visible loop.
 
+mod batches;
 mod columns;
 mod finish;
 mod problem;
@@ -9,12 +10,15 @@ mod start;
 
 use rayon::prelude::*;
 
+use self::batches::Batches;
+use self::problem::Seen;
 pub use self::problem::{Problem, ScoredSet, folds};
 pub use self::score::Hits;
-use self::stack::Stack;
+use self::stack::{Buffers, Stack};
 use crate::constraint::Every;
 use crate::error::{Error, Result};
 use crate::head::{Head, HeadKind};
+use crate::precision::Precision;
 use crate::real::Real;
 use crate::recipe::{Recipe, Start};
 
@@ -59,20 +63,31 @@ pub struct Outcome {
     pub head: Head,
 }
 
-/// How much is done at once, and who is told.
+/// How much is done, in what numbers, and who is told.
 pub struct Run<'a> {
-    /// Called after every epoch of a stack with the number of head-epochs done.
+    /// Called after every epoch of a work item with the number of head-epochs done.
     pub progress: &'a (dyn Fn(usize) + Sync),
     /// Whether to score every epoch, or only the last.
     pub score_every_epoch: bool,
+    /// What products are taken in; `f64` problems know no other than their own.
+    pub precision: Precision,
 }
 
-/// Most columns of a stack: more would not fit a core's cache, fewer would not fill it.
+/// Most heads of a work item, for which a batch is packed once.
+const HEADS: usize = 16;
+
+/// Most columns of a work item: its memory.
 const COLUMNS: usize = 2048;
 
-/// Trains all trials and scores every epoch. Trials that share their batches stand
-/// side by side, up to 16 heads or about 2,000 columns; stacks are spread over the threads of the
-/// current rayon pool. The result has the same bits for any number of threads, and for
+/// What a stack may take of a core's second cache, in bytes.
+const CACHE: usize = 1 << 20;
+
+/// Batches packed at once, which each stack of a work item takes in turn.
+const BATCHES: usize = 8;
+
+/// Trains all trials and scores every epoch. Trials that share their batches make work items,
+/// spread over the threads of the current rayon pool; where there are fewer items than threads,
+/// single steps are spread. The result has the same bits for any number of threads, and for
 /// any company a trial is in.
 ///
 /// # Errors
@@ -88,60 +103,90 @@ pub fn train<R: Real>(
     }
     let cosine = |trial: &Trial| matches!(trial.recipe.head, HeadKind::Cosine { .. });
     let seen = [false, true].map(|kind| {
-        trials.iter().any(|trial| cosine(trial) == kind).then(|| problem.as_seen(kind))
+        trials.iter().any(|trial| cosine(trial) == kind).then(|| Seen::new(problem, kind))
     });
     let mut by_key: Vec<usize> = (0..trials.len()).collect();
     by_key.sort_by_cached_key(|&i| trials[i].key());
-    let most = (COLUMNS / problem.counts.n_classes()).clamp(1, 16);
-    let stacks: Vec<&[usize]> = by_key
+    let most = (COLUMNS / problem.counts.n_classes()).clamp(1, HEADS);
+    let items: Vec<&[usize]> = by_key
         .chunk_by(|&a, &b| trials[a].key() == trials[b].key())
         .flat_map(|group| group.chunks(group.len().div_ceil(group.len().div_ceil(most))))
         .collect();
-    let outcomes: Vec<Vec<Outcome>> = stacks
+    let split = items.len() < rayon::current_num_threads();
+    let outcomes: Vec<Vec<Outcome>> = items
         .par_iter()
-        .map(|stack| {
-            let stacked: Vec<&Trial> = stack.iter().map(|&i| &trials[i]).collect();
-            let kind = usize::from(cosine(stacked[0]));
-            let problem = seen[kind].as_ref().unwrap_or(problem);
-            let sampler = stacked[0].recipe.sampler;
+        .map(|item| {
+            let trials: Vec<&Trial> = item.iter().map(|&i| &trials[i]).collect();
+            let Some(seen) = &seen[usize::from(cosine(trials[0]))] else { return vec![] };
+            let sampler = trials[0].recipe.sampler;
             let rows = problem.rows_of_class();
-            let (seed, epochs) = (stacked[0].seed, stacked[0].recipe.epochs);
-            train_stack(problem, &stacked, run, |epoch| sampler.order(&rows, seed, epoch, epochs))
+            let (seed, epochs) = (trials[0].seed, trials[0].recipe.epochs);
+            let order = |epoch| sampler.order(&rows, seed, epoch, epochs);
+            train_item(seen, &trials, run, split, order)
         })
         .collect();
     let mut placed: Vec<(usize, Outcome)> =
-        stacks.into_iter().flatten().copied().zip(outcomes.into_iter().flatten()).collect();
+        items.into_iter().flatten().copied().zip(outcomes.into_iter().flatten()).collect();
     placed.sort_by_key(|(index, _)| *index);
     Ok(placed.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
+/// Heads of a stack: as many as fit a cache with their share of a batch's logits, or all if a
+/// step is split.
+fn stack_size<R: Real>(problem: &Problem<'_, R>, trials: &[&Trial], split: bool) -> usize {
+    if split {
+        return trials.len();
+    }
+    let column = size_of::<R>() * (2 * problem.dim + trials[0].recipe.batch_size);
+    (CACHE / (column * problem.counts.n_classes())).clamp(1, trials.len())
+}
+
 /// The loop.
-fn train_stack<R: Real>(
-    problem: &Problem<'_, R>,
+fn train_item<R: Real>(
+    seen: &Seen<'_, R>,
     trials: &[&Trial],
     run: &Run<'_>,
+    split: bool,
     order: impl Fn(usize) -> Vec<u32>,
 ) -> Vec<Outcome> {
+    let problem = seen.problem;
     let epochs = trials[0].epochs();
+    let unit = if size_of::<R>() == size_of::<f32>() { run.precision.unit() } else { None };
     let folds: Vec<Vec<u8>> =
         problem.scored.iter().map(|set| folds(set.labels, trials[0].seed)).collect();
-    let mut stack = Stack::new(problem, trials);
+    let size = stack_size(problem, trials, split);
+    let mut stacks: Vec<Stack<'_, R>> =
+        trials.chunks(size).map(|trials| Stack::new(problem, trials, unit, split)).collect();
+    let at_once = if stacks.len() > 1 || split { BATCHES } else { 1 };
+    let mut batches = Batches::new(problem.dim, unit, at_once);
+    let mut buffers = Buffers::new();
     let mut outcomes: Vec<(Vec<f64>, Vec<Vec<Hits>>)> = vec![Default::default(); trials.len()];
     for epoch in 0..=epochs {
         if epoch > 0 {
-            let view = &problem.views[(epoch - 1) % problem.views.len()];
+            let view = (epoch - 1) % problem.views.len();
             let mut loss_sums = vec![0.0; trials.len()];
-            stack.begin_epoch(epoch - 1);
-            for batch in order(epoch - 1).chunks(trials[0].recipe.batch_size) {
-                stack.step(view, batch, &mut loss_sums);
+            stacks.iter_mut().for_each(|stack| stack.begin_epoch(epoch - 1));
+            let order = order(epoch - 1);
+            let b = trials[0].recipe.batch_size;
+            for rows in order.chunks(b * batches.len()) {
+                batches.pack(seen, view, rows, b, split);
+                for (stack, sums) in stacks.iter_mut().zip(loss_sums.chunks_mut(size)) {
+                    for (batch, labels) in batches.iter() {
+                        stack.step(batch, labels, &mut buffers, sums);
+                    }
+                }
             }
-            stack.project(Every::Epoch);
             for (outcome, sum) in outcomes.iter_mut().zip(loss_sums) {
                 outcome.0.push(sum / problem.labels.len() as f64);
             }
         }
-        if run.score_every_epoch || epoch == epochs {
-            score_epoch(problem, &mut stack, &folds, &mut outcomes);
+        for (stack, outcomes) in stacks.iter_mut().zip(outcomes.chunks_mut(size)) {
+            if epoch > 0 {
+                stack.project(Every::Epoch, &mut buffers);
+            }
+            if run.score_every_epoch || epoch == epochs {
+                score_epoch(seen, stack, &folds, outcomes);
+            }
         }
         if epoch > 0 || epochs == 0 {
             (run.progress)(trials.len());
@@ -149,24 +194,25 @@ fn train_stack<R: Real>(
     }
     let rounded = size_of::<R>() == size_of::<f32>();
     let finish = |(h, (train_loss, hits)): (usize, (Vec<f64>, Vec<Vec<Hits>>))| {
-        let head = stack.finished(h);
+        let head = stacks[h / size].finished(h % size);
         Outcome { train_loss, hits, head: if rounded { head.rounded() } else { head } }
     };
     outcomes.into_iter().enumerate().map(finish).collect()
 }
 
 fn score_epoch<R: Real>(
-    problem: &Problem<'_, R>,
+    seen: &Seen<'_, R>,
     stack: &mut Stack<'_, R>,
     folds: &[Vec<u8>],
     outcomes: &mut [(Vec<f64>, Vec<Vec<Hits>>)],
 ) {
     for outcome in outcomes.iter_mut() {
-        outcome.1.push(Vec::with_capacity(problem.scored.len()));
+        outcome.1.push(Vec::with_capacity(seen.scored.len()));
     }
-    let panel = stack.panel();
-    for (set, folds) in problem.scored.iter().zip(folds) {
-        let hits = score::hits(set, folds, panel, outcomes.len(), problem.dim);
+    stack.finish();
+    let k = stack.n_classes();
+    for ((set, samples), folds) in seen.problem.scored.iter().zip(&seen.scored).zip(folds) {
+        let hits = score::hits(set, samples, folds, &stack.scored, outcomes.len(), k);
         for (outcome, hits) in outcomes.iter_mut().zip(hits) {
             if let Some(epoch) = outcome.1.last_mut() {
                 epoch.push(hits);

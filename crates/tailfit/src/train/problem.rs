@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
+use crate::kernels::Samples;
 use crate::real::Real;
 use crate::rng::{Purpose, Rng};
 
@@ -39,31 +40,7 @@ pub struct ScoredSet<'a, R: Real> {
     pub halves: bool,
 }
 
-impl<'a, R: Real> Problem<'a, R> {
-    /// The problem as one kind of head sees it: features divided by their L2 norm for a
-    /// cosine head, and each scored set as one matrix. A head is linear in what it
-    /// sees, so the mean of the two views gives the mean of their logits.
-    pub(super) fn as_seen(&self, cosine: bool) -> Self {
-        let unit = |features: &Cow<'a, [R]>| {
-            if cosine { Cow::Owned(normalised(features, self.dim)) } else { features.clone() }
-        };
-        let scored = |set: &ScoredSet<'a, R>| {
-            let mut features = unit(&set.features);
-            if let Some(mirror) = set.mirror.as_ref().map(unit) {
-                let half = R::from_f64(0.5);
-                for (a, &b) in features.to_mut().iter_mut().zip(mirror.iter()) {
-                    *a = (*a + b) * half;
-                }
-            }
-            ScoredSet { features, mirror: None, ..*set }
-        };
-        Self {
-            views: self.views.iter().map(unit).collect(),
-            scored: self.scored.iter().map(scored).collect(),
-            ..*self
-        }
-    }
-
+impl<R: Real> Problem<'_, R> {
     /// Rows of each class.
     pub(super) fn rows_of_class(&self) -> Vec<Vec<u32>> {
         let mut rows = vec![Vec::new(); self.counts.n_classes()];
@@ -74,8 +51,37 @@ impl<'a, R: Real> Problem<'a, R> {
     }
 }
 
-fn normalised<R: Real>(features: &[R], dim: usize) -> Vec<R> {
-    let mut rows = features.to_vec();
+/// A problem as one kind of head sees it: features divided by their L2 norm for a cosine head,
+/// and each scored set as one packed matrix. A head is linear in what it sees, so the mean of
+/// plain and mirrored features gives the mean of their logits.
+pub(super) struct Seen<'a, R: Real> {
+    pub(super) problem: &'a Problem<'a, R>,
+    pub(super) normalised: bool,
+    pub(super) scored: Vec<Samples<R>>,
+}
+
+impl<'a, R: Real> Seen<'a, R> {
+    pub(super) fn new(problem: &'a Problem<'a, R>, normalised: bool) -> Self {
+        let dim = problem.dim;
+        let scored = |set: &ScoredSet<'_, R>| {
+            let mut features = set.features.to_vec();
+            let mut mirror = set.mirror.as_ref().map(|mirror| mirror.to_vec());
+            if normalised {
+                normalise(&mut features, dim);
+                mirror.iter_mut().for_each(|mirror| normalise(mirror, dim));
+            }
+            let half = R::from_f64(0.5);
+            for (a, b) in features.iter_mut().zip(mirror.into_iter().flatten()) {
+                *a = (*a + b) * half;
+            }
+            Samples::new(&features, dim)
+        };
+        Self { problem, normalised, scored: problem.scored.iter().map(scored).collect() }
+    }
+}
+
+/// Divides every row by its L2 norm.
+pub(super) fn normalise<R: Real>(rows: &mut [R], dim: usize) {
     for row in rows.chunks_exact_mut(dim) {
         let square = row.iter().fold(R::ZERO, |sum, &v| sum + v * v);
         let norm = square.sqrt().larger(R::from_f64(1e-12));
@@ -83,7 +89,6 @@ fn normalised<R: Real>(features: &[R], dim: usize) -> Vec<R> {
             *value = *value / norm;
         }
     }
-    rows
 }
 
 /// The half (0 or 1) each sample is in: per class, a shuffled half each; an odd sample

@@ -1,8 +1,8 @@
 //! Hits of many heads on one set.
 
 use super::problem::ScoredSet;
-use crate::kernels::{product, vectorised};
-use crate::lanes::max_by;
+use crate::kernels::{BLOCK, Columns, Rows, Samples, vectorised, zeros};
+use crate::lanes::any;
 use crate::real::Real;
 
 /// Samples of each class that a head got right, by half of the set.
@@ -20,58 +20,60 @@ impl Hits {
     }
 }
 
-/// Rows scored at once.
-const BLOCK: usize = 64;
+/// Samples scored at once.
+const ROWS: usize = 64;
 
-/// Hits of `n_heads` heads side by side (`w [D, C]`, `b [C]`). A sample counts for the
+/// Hits of `n_heads` heads side by side on a set, packed as `samples`. A sample counts for the
 /// class with the largest logit, the first of equals.
 pub(super) fn hits<R: Real>(
     set: &ScoredSet<'_, R>,
+    samples: &Samples<R>,
     folds: &[u8],
-    (w, b): (&[R], &[R]),
+    heads: &Columns<R>,
     n_heads: usize,
-    dim: usize,
+    k: usize,
 ) -> Vec<Hits> {
-    let c = b.len();
-    let k = c / n_heads;
+    let pitch = heads.panels.columns;
     let halves = if set.halves { [k, k] } else { [k, 0] };
     let mut hits = vec![Hits { by_half: halves.map(|n| vec![0; n]) }; n_heads];
-    let mut z = Vec::new();
-    for (block, x) in set.features.chunks(BLOCK * dim).enumerate() {
-        let rows = x.len() / dim;
-        z.resize(rows * c, R::ZERO);
-        product(&mut z, x, w, rows, dim, c);
-        for (i, row) in z.chunks_exact(c).enumerate() {
-            let sample = block * BLOCK + i;
-            let label = set.labels[sample] as usize;
-            let half = if set.halves { usize::from(folds[sample]) } else { 0 };
-            vectorised(
-                #[inline(always)]
-                || {
-                    let heads = row.chunks_exact(k).zip(b.chunks_exact(k));
-                    for ((logits, bias), hits) in heads.zip(&mut hits) {
-                        hits.by_half[half][label] += u32::from(is_hit(logits, bias, label));
+    let mut z = zeros(ROWS * pitch);
+    for (block, labels) in set.labels.chunks(ROWS).enumerate() {
+        let rows = labels.len().next_multiple_of(BLOCK);
+        let out = Rows { values: &mut z[..rows * pitch], pitch };
+        heads.multiply(out, samples, block * ROWS);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, (row, &label)) in z.chunks_exact(pitch).zip(labels).enumerate() {
+                    let half =
+                        if set.halves { usize::from(folds[block * ROWS + i]) } else { 0 };
+                    for (logits, hits) in row.chunks_exact(k).zip(&mut hits) {
+                        let label = label as usize;
+                        hits.by_half[half][label] += u32::from(is_hit(logits, label));
                     }
-                },
-            );
-        }
+                }
+            },
+        );
     }
     hits
 }
 
-/// Whether `label` has the first of the largest logits, after adding the bias.
+/// Whether `label` has the first of the largest logits; NaN is never larger, and never a hit.
 #[inline(always)]
-fn is_hit<R: Real>(logits: &[R], bias: &[R], label: usize) -> bool {
-    let best = max_by(
-        logits,
-        bias,
-        #[inline(always)]
-        |logit, bias| logit + bias,
-    );
-    let before = logits[..label].iter().zip(&bias[..label]);
-    // Counted without stopping early, which vectorises.
-    let ties = before.map(|(&logit, &bias)| usize::from(logit + bias == best)).sum::<usize>();
-    logits[label] + bias[label] == best && ties == 0
+fn is_hit<R: Real>(logits: &[R], label: usize) -> bool {
+    let own = logits[label];
+    let is_number = own == own;
+    is_number
+        && !any(
+            logits,
+            #[inline(always)]
+            |z| z > own,
+        )
+        && !any(
+            &logits[..label],
+            #[inline(always)]
+            |z| z == own,
+        )
 }
 
 #[cfg(test)]
@@ -83,11 +85,15 @@ mod tests {
     fn ties_go_to_the_first_class_and_nan_is_wrong() {
         let features = [1.0_f64, 0.0, 0.0, 1.0, f64::NAN, 0.0];
         let labels = [0, 0, 1];
+        let samples = Samples::new(&features, 2);
         let features = Cow::Borrowed(&features[..]);
         let set = ScoredSet { features, mirror: None, labels: &labels, halves: true };
         // Two heads of two classes: the first always ties, the second is the identity.
-        let w = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-        let hits = hits(&set, &[0, 1, 1], (&w, &[0.0; 4]), 2, 2);
+        let mut heads = Columns::new(2, 4);
+        let panels = heads.panels;
+        heads.value[panels.at(0, 2)] = 1.0;
+        heads.value[panels.at(1, 3)] = 1.0;
+        let hits = hits(&set, &samples, &[0, 1, 1], &heads, 2, 2);
         assert_eq!(hits[0].by_half, [vec![1, 0], vec![1, 0]]);
         assert_eq!(hits[1].total(), [1, 0]);
     }

@@ -1,36 +1,42 @@
 //! Heads side by side: one set of weights `[D, H·K]`, one batch for all.
 
 use ndarray::Array1;
+use rayon::prelude::*;
 
-use super::columns::{Steps, add_row, column_norms, column_sums, scale_columns, sgd};
+use super::columns::{column_norms, column_sums, scale_columns, scale_weights};
 use super::finish::write_head;
 use super::{Problem, Trial, start};
 use crate::constraint::Every;
 use crate::head::{Head, HeadKind};
-use crate::kernels;
+use crate::kernels::{
+    Aligned, BLOCK, Columns, Packed, Panels, Rows, Steps, Unit, Weights, descend, padded_depth,
+    vectorised, zeros,
+};
 use crate::losses::{Batch, Objective};
 use crate::real::Real;
 
 /// H heads of one kind that see the same batches. Column h·K + k belongs to class k of
-/// head h, and has its own learning rate, weight decay and momentum.
+/// head h, and has its own learning rate, weight decay and momentum. Columns are padded with
+/// weights that are 0 and stay so.
 pub(super) struct Stack<'a, R: Real> {
     pub(super) problem: &'a Problem<'a, R>,
     pub(super) trials: &'a [&'a Trial],
     objectives: Vec<[Objective<R>; 2]>,
     radius: Vec<Option<f64>>,
-    /// Weight and its momentum, `[D, C]`.
-    pub(super) weight: Params<R>,
-    /// Bias and its momentum, `[1, C]`.
+    /// Weights, `[D, C]`.
+    pub(super) weights: Weights<R>,
+    /// Bias and its momentum, `[C]`.
     pub(super) bias: Params<R>,
-    /// Scale of a [`HeadKind::Scaled`] head and its momentum, `[1, C]`.
+    /// Scale of a [`HeadKind::Scaled`] head and its momentum, `[C]`.
     pub(super) scale: Params<R>,
-    pub(super) grad: Vec<R>,
+    /// The finished heads, for scoring.
+    pub(super) scored: Columns<R>,
     lr: Vec<R>,
     momentum: Vec<R>,
     decay: Vec<R>,
     bias_decay: Vec<R>,
     epoch: usize,
-    pub(super) buffers: Buffers<R>,
+    split: bool,
 }
 
 pub(super) struct Params<R> {
@@ -39,50 +45,48 @@ pub(super) struct Params<R> {
 }
 
 impl<R: Real> Params<R> {
-    fn new(value: Vec<R>) -> Self {
-        Self { velocity: vec![R::ZERO; value.len()], value }
+    fn new(value: R, n: usize) -> Self {
+        Self { value: vec![value; n], velocity: vec![R::ZERO; n] }
+    }
+
+    fn descend(&mut self, grad: &[R], steps: &Steps<'_, R>) {
+        vectorised(
+            #[inline(always)]
+            || descend(&mut self.value, &mut self.velocity, grad, steps),
+        );
     }
 }
 
-/// Scratch of one batch.
-#[derive(Default)]
-pub(super) struct Buffers<R> {
-    x: Vec<R>,
-    labels: Vec<u32>,
-    /// Logits, then their gradient, `[B, C]`.
-    z: Vec<R>,
-    /// Logits before the loss, where the gradient needs them, `[B, C]`.
-    logits: Vec<R>,
-    pub(super) sums: Vec<R>,
-    factor: Vec<R>,
-    column_decay: Vec<R>,
-}
-
 impl<'a, R: Real> Stack<'a, R> {
-    pub(super) fn new(problem: &'a Problem<'a, R>, trials: &'a [&'a Trial]) -> Self {
+    /// `split`: whether one step is to be spread over threads.
+    pub(super) fn new(
+        problem: &'a Problem<'a, R>,
+        trials: &'a [&'a Trial],
+        unit: Option<Unit>,
+        split: bool,
+    ) -> Self {
         let n_classes = problem.counts.n_classes();
-        let c = trials.len() * n_classes;
+        let panels = Panels::new(padded_depth(problem.dim, unit), trials.len() * n_classes);
+        let c = panels.columns;
         let per_column = |value: &dyn Fn(&Trial) -> f64| -> Vec<R> {
-            trials
-                .iter()
-                .flat_map(|trial| std::iter::repeat_n(R::from_f64(value(trial)), n_classes))
-                .collect()
+            let values =
+                trials.iter().map(|trial| R::from_f64(value(trial))).chain([R::ZERO; 16]);
+            values.flat_map(|value| std::iter::repeat_n(value, n_classes)).take(c).collect()
         };
         let norms = problem.stage_1.map(Head::weight_norms);
+        let radius = |trial: &&Trial| {
+            let rule = trial.recipe.constraint?;
+            Some(rule.radius(norms.as_deref().unwrap_or(&[1.0])))
+        };
         let mut stack = Self {
             problem,
             trials,
             objectives: trials.iter().map(|trial| objectives(problem, trial)).collect(),
-            radius: trials
-                .iter()
-                .map(|t| {
-                    t.recipe.constraint.map(|rule| rule.radius(norms.as_deref().unwrap_or(&[1.0])))
-                })
-                .collect(),
-            weight: Params::new(vec![R::ZERO; problem.dim * c]),
-            bias: Params::new(vec![R::ZERO; c]),
-            scale: Params::new(vec![R::ONE; c]),
-            grad: vec![R::ZERO; problem.dim * c],
+            radius: trials.iter().map(radius).collect(),
+            weights: Weights::new(panels, unit),
+            bias: Params::new(R::ZERO, c),
+            scale: Params::new(R::ONE, c),
+            scored: Columns::new(problem.dim, trials.len() * n_classes),
             lr: vec![R::ZERO; c],
             momentum: per_column(&|t| t.recipe.momentum),
             decay: per_column(&|t| t.recipe.weight_decay),
@@ -90,29 +94,26 @@ impl<'a, R: Real> Stack<'a, R> {
                 if t.recipe.decay_bias { t.recipe.weight_decay } else { 0.0 }
             }),
             epoch: 0,
-            buffers: Buffers {
-                sums: vec![R::ZERO; c],
-                factor: vec![R::ZERO; c],
-                column_decay: vec![R::ZERO; c],
-                ..Buffers::default()
-            },
+            split,
         };
         for (h, trial) in trials.iter().enumerate() {
             let head =
                 start::head(&trial.recipe, problem.stage_1, trial.seed, n_classes, problem.dim);
             let bias =
                 if stack.cosine_scale(h).is_some() { Array1::zeros(n_classes) } else { head.bias };
-            write_head(&mut stack.weight.value, &mut stack.bias.value, h, &head.weight, &bias);
+            let to = (&mut stack.weights.value[..], &mut stack.bias.value[..]);
+            write_head(panels, to, h, &head.weight, &bias);
         }
+        stack.weights.changed();
         stack
-    }
-
-    pub(super) fn columns(&self) -> usize {
-        self.lr.len()
     }
 
     pub(super) fn n_classes(&self) -> usize {
         self.problem.counts.n_classes()
+    }
+
+    fn kind(&self) -> HeadKind {
+        self.trials[0].recipe.head
     }
 
     fn cosine_scale(&self, h: usize) -> Option<f64> {
@@ -132,124 +133,180 @@ impl<'a, R: Real> Stack<'a, R> {
         }
     }
 
-    /// One SGD step of every head on the samples `rows` of `view`. Adds each head's
-    /// batch loss times the batch size to `loss_sums`.
-    pub(super) fn step(&mut self, view: &[R], rows: &[u32], loss_sums: &mut [f64]) {
-        let (b, d, c) = (rows.len(), self.problem.dim, self.columns());
-        self.gather(view, rows);
-        let kind = self.trials[0].recipe.head;
-        self.buffers.z.resize(b * c, R::ZERO);
-        kernels::product(&mut self.buffers.z, &self.buffers.x, &self.weight.value, b, d, c);
-        self.logits(kind);
+    /// One SGD step of every head on a batch. Adds each head's batch loss times the batch size
+    /// to `loss_sums`.
+    pub(super) fn step(
+        &mut self,
+        batch: &Packed<R>,
+        labels: &[u32],
+        buffers: &mut Buffers<R>,
+        loss_sums: &mut [f64],
+    ) {
+        let (h, c) = (self.trials.len(), self.weights.panels.columns);
+        buffers.resize(batch.padded, c, h);
+        self.prepare_logits(buffers);
+        let divisors: Vec<f64> = (0..h).map(|h| self.objective(h).divisor(labels)).collect();
 
+        let rows = if self.split {
+            batch.padded.div_ceil(rayon::current_num_threads()).next_multiple_of(BLOCK)
+        } else {
+            batch.padded
+        };
+        let Buffers { z, logits, losses, factor, .. } = buffers;
+        let part = |(number, ((z, logits), losses)): (usize, ((&mut [R], &mut [R]), &mut [f64]))| {
+            let from = number * rows;
+            self.weights.forward(Rows { values: z, pitch: c }, batch, from, &self.bias.value);
+            self.logits(z, logits, factor);
+            let labels = &labels[from.min(labels.len())..labels.len().min(from + rows)];
+            z[labels.len() * c..].fill(R::ZERO);
+            self.losses(z, labels, &divisors, losses);
+        };
+        let per_part = rows.div_ceil(BLOCK) * h;
+        if self.split {
+            let parts = z.par_chunks_mut(rows * c).zip(logits.par_chunks_mut(rows * c));
+            parts.zip(losses.par_chunks_mut(per_part)).enumerate().for_each(part);
+        } else {
+            part((0, ((z, logits), losses)));
+        }
+        for block in losses.chunks_exact(h) {
+            for (sum, value) in loss_sums.iter_mut().zip(block) {
+                *sum += value * labels.len() as f64;
+            }
+        }
+        self.descend(batch, buffers);
+        self.project(Every::Step, buffers);
+    }
+
+    fn objective(&self, h: usize) -> &Objective<R> {
+        let deferred = self.epoch < self.trials[h].recipe.defer_weights_to_epoch;
+        &self.objectives[h][usize::from(!deferred)]
+    }
+
+    /// Every head's loss of some samples, in blocks of 16 so that the order of additions does
+    /// not depend on the number of threads. The logits become their gradient.
+    fn losses(&self, z: &mut [R], labels: &[u32], divisors: &[f64], losses: &mut [f64]) {
+        let (n_classes, stride) = (self.n_classes(), self.weights.panels.columns);
+        let blocks = z.chunks_mut(BLOCK * stride).zip(labels.chunks(BLOCK));
+        for ((z, labels), losses) in blocks.zip(losses.chunks_exact_mut(self.trials.len())) {
+            for (h, loss) in losses.iter_mut().enumerate() {
+                let batch =
+                    Batch { logits: z, start: h * n_classes, stride, labels, divisor: divisors[h] };
+                *loss = self.objective(h).apply(batch);
+            }
+        }
+    }
+
+    /// Column norms and factors of a cosine head.
+    fn prepare_logits(&self, buffers: &mut Buffers<R>) {
+        if self.cosine_scale(0).is_none() {
+            return;
+        }
+        let Buffers { norms, factor, .. } = buffers;
+        column_norms(norms, &self.weights);
         let n_classes = self.n_classes();
-        for (h, objectives) in self.objectives.iter().enumerate() {
-            let deferred = self.epoch < self.trials[h].recipe.defer_weights_to_epoch;
-            let value = objectives[usize::from(!deferred)].apply(Batch {
-                logits: &mut self.buffers.z,
-                start: h * n_classes,
-                stride: c,
-                labels: &self.buffers.labels,
-            });
-            loss_sums[h] += value * b as f64;
-        }
-        self.descend(kind, b);
-        self.project(Every::Step);
-    }
-
-    fn gather(&mut self, view: &[R], rows: &[u32]) {
-        let d = self.problem.dim;
-        self.buffers.x.clear();
-        self.buffers.labels.clear();
-        for &row in rows {
-            let first = row as usize * d;
-            self.buffers.x.extend_from_slice(&view[first..first + d]);
-            self.buffers.labels.push(self.problem.labels[row as usize]);
+        for (column, (norm, factor)) in norms.iter_mut().zip(factor).enumerate() {
+            *norm = norm.larger(R::from_f64(1e-12));
+            let h = (column / n_classes).min(self.trials.len() - 1);
+            *factor = R::from_f64(self.cosine_scale(h).unwrap_or(1.0)) / *norm;
         }
     }
 
-    /// From products X Wᵀ to the logits of the head kind.
-    fn logits(&mut self, kind: HeadKind) {
-        let buffers = &mut self.buffers;
-        match kind {
-            HeadKind::Linear => add_row(&mut buffers.z, &self.bias.value),
+    /// From x W + bias to the logits of the head kind; `kept` is what their gradient needs.
+    fn logits(&self, z: &mut [R], kept: &mut [R], factor: &[R]) {
+        match self.kind() {
+            HeadKind::Linear => {}
             HeadKind::Cosine { .. } => {
-                column_norms(&mut buffers.sums, &self.weight.value);
-                let n_classes = self.problem.counts.n_classes();
-                for (column, factor) in buffers.factor.iter_mut().enumerate() {
-                    let norm = buffers.sums[column].larger(R::from_f64(1e-12));
-                    buffers.sums[column] = norm;
-                    let HeadKind::Cosine { scale } = self.trials[column / n_classes].recipe.head
-                    else {
-                        unreachable!("a stack holds one kind of head")
-                    };
-                    *factor = R::from_f64(scale) / norm;
-                }
-                scale_columns(&mut buffers.z, &buffers.factor);
-                buffers.logits.clone_from(&buffers.z);
+                scale_columns(z, factor);
+                kept.copy_from_slice(z);
             }
             HeadKind::Scaled => {
-                add_row(&mut buffers.z, &self.bias.value);
-                buffers.logits.clone_from(&buffers.z);
-                scale_columns(&mut buffers.z, &self.scale.value);
+                kept.copy_from_slice(z);
+                scale_columns(z, &self.scale.value);
             }
         }
     }
 
     /// From the gradient of the logits to new parameters.
-    fn descend(&mut self, kind: HeadKind, b: usize) {
-        let (d, c) = (self.problem.dim, self.columns());
-        let buffers = &mut self.buffers;
+    fn descend(&mut self, batch: &Packed<R>, buffers: &mut Buffers<R>) {
+        let (kind, c) = (self.kind(), self.weights.panels.columns);
         let nesterov = self.trials[0].recipe.nesterov;
-        let momentum = &self.momentum;
-        let steps = |decay| Steps { lr: &self.lr, decay, momentum, nesterov };
+        let (lr, momentum) = (&self.lr[..], &self.momentum[..]);
+        let steps = |decay| Steps { lr, decay, momentum, nesterov };
+        let Buffers { z, logits, sums, factor, norms, decay, .. } = buffers;
         match kind {
             HeadKind::Linear => {
-                column_sums(&mut buffers.sums, &buffers.z, None);
-                let Params { value, velocity } = &mut self.bias;
-                sgd(value, velocity, &buffers.sums, &steps(&self.bias_decay));
-                kernels::transposed_product(&mut self.grad, &buffers.x, &buffers.z, b, d, c);
-                let Params { value, velocity } = &mut self.weight;
-                sgd(value, velocity, &self.grad, &steps(&self.decay));
+                column_sums(sums, z, None);
+                self.bias.descend(sums, &steps(&self.bias_decay));
+                self.weights.descend(z, c, batch, &steps(&self.decay), self.split);
             }
             HeadKind::Cosine { .. } => {
                 // dL/dw = (s/‖w‖) Σ g f̂ − (Σ g z / ‖w‖²) w: the second term is a decay.
-                let norms = buffers.sums.clone();
-                column_sums(&mut buffers.sums, &buffers.z, Some(&buffers.logits));
-                for (k, norm) in norms.into_iter().enumerate() {
-                    let pull = buffers.sums[k] / (norm * norm);
-                    buffers.column_decay[k] = self.decay[k] - pull;
+                column_sums(sums, z, Some(logits));
+                for (k, decay) in decay.iter_mut().enumerate() {
+                    *decay = self.decay[k] - sums[k] / (norms[k] * norms[k]);
                 }
-                scale_columns(&mut buffers.z, &buffers.factor);
-                kernels::transposed_product(&mut self.grad, &buffers.x, &buffers.z, b, d, c);
-                let Params { value, velocity } = &mut self.weight;
-                sgd(value, velocity, &self.grad, &steps(&buffers.column_decay));
+                scale_columns(z, factor);
+                self.weights.descend(z, c, batch, &steps(decay), self.split);
             }
             HeadKind::Scaled => {
-                column_sums(&mut buffers.sums, &buffers.z, Some(&buffers.logits));
-                let Params { value, velocity } = &mut self.scale;
-                sgd(value, velocity, &buffers.sums, &steps(&self.decay));
+                column_sums(sums, z, Some(logits));
+                self.scale.descend(sums, &steps(&self.decay));
             }
         }
     }
 
     /// Projects the heads whose constraint applies now.
-    pub(super) fn project(&mut self, now: Every) {
+    pub(super) fn project(&mut self, now: Every, buffers: &mut Buffers<R>) {
         let applies = |h: usize| self.trials[h].recipe.constraint.is_some_and(|c| c.every == now);
         if !(0..self.trials.len()).any(applies) {
             return;
         }
-        column_norms(&mut self.buffers.sums, &self.weight.value);
-        let n_classes = self.problem.counts.n_classes();
-        for (column, factor) in self.buffers.factor.iter_mut().enumerate() {
+        let Buffers { norms, factor, .. } = buffers;
+        column_norms(norms, &self.weights);
+        let n_classes = self.n_classes();
+        for (column, (norm, factor)) in norms.iter().zip(factor.iter_mut()).enumerate() {
             let h = column / n_classes;
-            let norm = self.buffers.sums[column].to_f64();
-            *factor = match self.radius[h] {
-                Some(radius) if applies(h) && norm > radius => R::from_f64(radius / norm),
+            *factor = match self.radius.get(h).copied().flatten() {
+                Some(radius) if applies(h) && norm.to_f64() > radius => {
+                    R::from_f64(radius / norm.to_f64())
+                }
                 _ => R::ONE,
             };
         }
-        scale_columns(&mut self.weight.value, &self.buffers.factor);
+        scale_weights(&mut self.weights, factor);
+    }
+}
+
+/// Scratch of one batch, shared by stacks that take turns.
+pub(super) struct Buffers<R> {
+    /// Logits, then their gradient, `[B, C]`.
+    z: Aligned<R>,
+    /// Logits before the loss, where the gradient needs them, `[B, C]`.
+    logits: Aligned<R>,
+    /// Each block's share of each head's loss, `[B / 16, H]`.
+    losses: Vec<f64>,
+    sums: Vec<R>,
+    norms: Vec<R>,
+    factor: Vec<R>,
+    decay: Vec<R>,
+}
+
+impl<R: Real> Buffers<R> {
+    pub(super) fn new() -> Self {
+        let empty = Vec::new;
+        let (sums, norms, factor, decay) = (empty(), empty(), empty(), empty());
+        Self { z: zeros(0), logits: zeros(0), losses: vec![], sums, norms, factor, decay }
+    }
+
+    /// Fits a batch of `padded` samples for `h` heads in `c` columns.
+    pub(super) fn resize(&mut self, padded: usize, c: usize, h: usize) {
+        self.z.resize(padded * c, R::ZERO);
+        self.logits.resize(padded * c, R::ZERO);
+        self.losses.clear();
+        self.losses.resize(padded.div_ceil(BLOCK) * h, 0.0);
+        for values in [&mut self.sums, &mut self.norms, &mut self.factor, &mut self.decay] {
+            values.resize(c, R::ZERO);
+        }
     }
 }
 

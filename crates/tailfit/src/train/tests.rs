@@ -6,9 +6,11 @@ use ndarray::{Array1, Array2};
 use serde_json::{Value, json};
 
 use super::stack::Stack;
-use super::{Outcome, Problem, Run, Trial, train_stack};
+use super::problem::Seen;
+use super::{Outcome, Problem, Run, Trial, train_item};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
+use crate::precision::Precision;
 use crate::recipe::Recipe;
 
 const N_CLASSES: usize = 10;
@@ -98,9 +100,10 @@ fn run(setup: &Setup, golden: &Value, recipe: Recipe) -> Outcome {
         .collect();
     let cosine = matches!(recipe.head, crate::head::HeadKind::Cosine { .. });
     let trial = Trial { recipe, seed: 0, stop_after: None };
-    let run = Run { progress: &|_| {}, score_every_epoch: false };
-    let problem = problem(setup).as_seen(cosine);
-    train_stack(&problem, &[&trial], &run, |epoch| orders[epoch].clone()).remove(0)
+    let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
+    let problem = problem(setup);
+    let seen = Seen::new(&problem, cosine);
+    train_item(&seen, &[&trial], &run, false, |epoch| orders[epoch].clone()).remove(0)
 }
 
 fn close(what: &str, got: &[f64], want: &[f64]) {
@@ -242,7 +245,7 @@ fn a_head_has_the_same_bits_in_any_company() {
                 Trial { recipe, seed: 5, stop_after: None }
             })
             .collect();
-        let run = Run { progress: &|_| {}, score_every_epoch: false };
+        let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
         let together = super::train(&problem, &trials, &run).unwrap();
         for i in [0, 9, 22] {
             let alone = super::train(&problem, &trials[i..=i], &run).unwrap();
@@ -258,6 +261,6 @@ fn a_start_that_is_not_trained_comes_back_unchanged() {
     let problem = problem(&setup);
     let trial = Trial { recipe: Recipe { epochs: 0, ..Recipe::PLAIN }, seed: 0, stop_after: None };
     let trials = [&trial];
-    let stack = Stack::new(&problem, &trials);
+    let stack = Stack::new(&problem, &trials, None, false);
     assert_eq!(stack.finished(0), setup.stage_1);
 }

@@ -1,0 +1,126 @@
+//! The bf16 product of one block: 16 rows by up to three registers, on the two units that x86
+//! processors have for it.
+
+use std::sync::OnceLock;
+
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+
+/// Rows of a block; also the numbers of a register.
+pub(crate) const BLOCK: usize = 16;
+
+/// Inner length of a step of the block: a register's worth of pairs.
+pub(crate) const STEP: usize = 32;
+
+/// Which unit multiplies bf16 numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "x86 alone has them"))]
+pub(crate) enum Unit {
+    /// Tiles (AMX-BF16): a matrix instruction, about 16 times the f32 peak.
+    Tiles,
+    /// Dot products (AVX-512 BF16): twice the f32 peak, or half of it on Intel's cores.
+    Dots,
+}
+
+/// Where a block reads and writes. Distances between rows are in numbers of the operand.
+pub(crate) struct Block<'a> {
+    /// `[16, 16 registers]` from the start of the slice on.
+    pub out: &'a mut [f32],
+    /// Distance between rows of `out`.
+    pub pitch: usize,
+    /// What the rows start from: one row for all, or `None` for what is in `out`.
+    pub start: Option<&'a [f32]>,
+    /// `[16, inner]` bf16.
+    pub a: &'a [u16],
+    /// Distance between rows of `a`.
+    pub a_pitch: usize,
+    /// Pairs `[inner / 2, 16 registers]`.
+    pub b: &'a [u32],
+    /// Distance between rows of `b`.
+    pub b_pitch: usize,
+    /// Inner length, a multiple of 32.
+    pub inner: usize,
+    /// 1, 2 or 3 registers.
+    pub registers: usize,
+}
+
+impl Block<'_> {
+    /// Adds the product `a b` to the start, in f32, and writes it to `out`.
+    ///
+    /// # Panics
+    ///
+    /// If a slice is shorter than its shape.
+    #[inline]
+    fn multiply(mut self, unit: Unit) {
+        let Self { pitch, a_pitch, b_pitch, inner, registers, .. } = self;
+        let width = registers * BLOCK;
+        let rows = BLOCK - 1;
+        assert!((1..=3).contains(&registers) && inner > 0 && inner.is_multiple_of(STEP));
+        assert!(pitch >= width && self.out.len() >= rows * pitch + width);
+        assert!(a_pitch >= inner && self.a.len() >= rows * a_pitch + inner);
+        assert!(b_pitch >= width && self.b.len() >= (inner / 2 - 1) * b_pitch + width);
+        assert!(self.start.is_none_or(|start| start.len() >= width));
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the assertions keep all that a block of this shape reads and writes inside its
+        // slices, and only `units` makes units, for machines that have them.
+        unsafe {
+            match unit {
+                Unit::Tiles => x86::tiles(&mut self),
+                Unit::Dots => x86::dots(&mut self),
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("{unit:?} {:?}", self.out.len());
+    }
+}
+
+/// The units of this machine, the faster first.
+pub(crate) fn units() -> &'static [Unit] {
+    static UNITS: OnceLock<Vec<Unit>> = OnceLock::new();
+    UNITS.get_or_init(|| {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let mut units = Vec::new();
+            if x86::has_tiles() {
+                units.push(Unit::Tiles);
+            }
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
+                units.push(Unit::Dots);
+            }
+            units
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        Vec::new()
+    })
+}
+
+/// A thread's use of a unit: tiles are configured when it begins and given back when it ends,
+/// which spares the system saving them.
+pub(crate) struct Session(Unit);
+
+impl Session {
+    pub(crate) fn begin(unit: Unit) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if unit == Unit::Tiles {
+            // SAFETY: the unit exists only where the processor has tiles.
+            unsafe { x86::configure_tiles() }
+        }
+        Self(unit)
+    }
+
+    /// Adds the product of a block; see [`Block`].
+    #[inline(always)]
+    pub(crate) fn multiply(&self, block: Block<'_>) {
+        block.multiply(self.0);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Unit::Tiles {
+            // SAFETY: as in `begin`.
+            unsafe { x86::release_tiles() }
+        }
+    }
+}

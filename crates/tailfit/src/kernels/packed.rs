@@ -1,0 +1,88 @@
+//! A batch of samples, packed as the products read it.
+
+use super::block::{STEP, Unit};
+use super::half::bf16;
+use super::panels::{Aligned, zeros};
+use super::tiles::TILE;
+use crate::real::Real;
+
+/// Samples of a batch, and the same again transposed for the gradient. Both sides are padded
+/// with zeros, which add nothing to any product.
+pub(crate) struct Packed<R> {
+    /// Samples.
+    pub samples: usize,
+    /// Samples with padding.
+    pub padded: usize,
+    /// Features with padding.
+    pub depth: usize,
+    pub values: Values<R>,
+}
+
+pub(crate) enum Values<R> {
+    /// `[B / 8][D][8]` and `[D / 8][B][8]`.
+    Full { tall: Aligned<R>, wide: Aligned<R> },
+    /// bf16, `[B, D]` and `[D, B]`.
+    Half { rows: Aligned<u16>, columns: Aligned<u16> },
+}
+
+/// D with padding, as the kernel wants it.
+pub(crate) fn padded_depth(dim: usize, unit: Option<Unit>) -> usize {
+    dim.next_multiple_of(if unit.is_some() { STEP } else { TILE })
+}
+
+impl<R: Real> Packed<R> {
+    /// Room for batches of `dim` features.
+    pub(crate) fn new(dim: usize, unit: Option<Unit>) -> Self {
+        let values = if unit.is_some() {
+            Values::Half { rows: zeros(0), columns: zeros(0) }
+        } else {
+            Values::Full { tall: zeros(0), wide: zeros(0) }
+        };
+        Self { samples: 0, padded: 0, depth: padded_depth(dim, unit), values }
+    }
+
+    /// Packs the samples, each `[D]`.
+    pub(crate) fn pack<'a>(&mut self, samples: impl ExactSizeIterator<Item = &'a [R]>) {
+        self.samples = samples.len();
+        let unit = if let Values::Full { .. } = self.values { TILE } else { STEP };
+        self.padded = self.samples.next_multiple_of(unit);
+        let (padded, depth) = (self.padded, self.depth);
+        match &mut self.values {
+            Values::Full { tall, wide } => {
+                renew(tall, padded * depth);
+                renew(wide, padded * depth);
+                for (i, sample) in samples.enumerate() {
+                    let tall = &mut tall[i / TILE * TILE * depth..][..TILE * depth];
+                    for (slot, &value) in tall.as_chunks_mut::<TILE>().0.iter_mut().zip(sample) {
+                        slot[i % TILE] = value;
+                    }
+                    for (j, part) in sample.chunks(TILE).enumerate() {
+                        wide[(j * padded + i) * TILE..][..part.len()].copy_from_slice(part);
+                    }
+                }
+            }
+            Values::Half { rows, columns } => {
+                renew(rows, padded * depth);
+                renew(columns, padded * depth);
+                for (i, sample) in samples.enumerate() {
+                    let row = &mut rows[i * depth..][..sample.len()];
+                    for (slot, &value) in row.iter_mut().zip(sample) {
+                        *slot = bf16(value.to_f32()) as u16;
+                    }
+                }
+                for j in 0..depth {
+                    let column = &mut columns[j * padded..][..padded];
+                    for (slot, row) in column.iter_mut().zip(rows.chunks_exact(depth)) {
+                        *slot = row[j];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `n` zeros in the same memory.
+fn renew<T: Copy + Default>(values: &mut Aligned<T>, n: usize) {
+    values.clear();
+    values.resize(n, T::default());
+}

@@ -1,0 +1,258 @@
+//! Every path this machine has against the plain loop, over random shapes with every remainder.
+
+use pulp::{Simd, WithSimd};
+
+use super::block::{Block, Session};
+use super::half::{bf16, from_bf16};
+use super::tiles::{Forward, Gradient, TILE};
+use super::*;
+use crate::rng::{Purpose, Rng};
+
+fn random(n: usize, rng: &mut Rng) -> Vec<f64> {
+    (0..n).map(|_| rng.uniform() - 0.5).collect()
+}
+
+fn singles(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&v| v as f32).collect()
+}
+
+/// Σ over the inner dimension of a[i] b[j], for rows i and columns j.
+fn plain(a: &[f64], b: &[f64], n: usize, inner: usize, c: usize) -> Vec<f64> {
+    let at = |i: usize, j: usize| (0..inner).map(|k| a[i * inner + k] * b[k * c + j]).sum();
+    (0..n * c).map(|p| at(p / c, p % c)).collect()
+}
+
+fn close(got: &[f32], want: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), want.len());
+    for (&a, b) in got.iter().zip(want) {
+        assert!((f64::from(a) - b).abs() < tolerance, "{a} against {b}");
+    }
+}
+
+/// The work on each instruction set that this machine has, through the same dispatch.
+fn on_every_set<W: WithSimd>(work: impl Fn() -> W) -> Vec<W::Output> {
+    let mut outputs = vec![work().with_simd(pulp::Scalar), pulp::Arch::new().dispatch(work())];
+    #[cfg(target_arch = "x86_64")]
+    {
+        outputs.extend(pulp::x86::V3::try_new().map(|simd| Simd::vectorize(simd, work())));
+        outputs.extend(pulp::x86::V4::try_new().map(|simd| Simd::vectorize(simd, work())));
+    }
+    outputs
+}
+
+/// A product and the transposed product of one shape, on one instruction set.
+struct Both<'a> {
+    batch: &'a Packed<f32>,
+    w: &'a Aligned<f32>,
+    bias: &'a [f32],
+    panels: Panels,
+    g: &'a [f32],
+}
+
+impl WithSimd for Both<'_> {
+    type Output = (Vec<f32>, Vec<f32>);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let super::packed::Values::Full { tall, wide } = &self.batch.values else { panic!() };
+        let c = self.panels.columns;
+        let mut z = vec![f32::NAN; self.batch.padded * c];
+        let out = Rows { values: &mut z, pitch: c };
+        let (x, w, bias, panels) = (tall, self.w, self.bias, self.panels);
+        Forward { out, x, w, bias, panels }.with_simd(simd);
+        let mut grad = vec![f32::NAN; self.batch.depth * 48];
+        let width = 48.min(c);
+        let g: Vec<f32> = self.g.chunks_exact(c).flat_map(|row| row[..width].to_vec()).collect();
+        Gradient::new(wide, &g, width, |row, tile: &[f32]| {
+            grad[row * width..][..tile.len()].copy_from_slice(tile);
+            assert_eq!(tile.len(), TILE * width);
+        })
+        .with_simd(simd);
+        grad.truncate(self.batch.depth * width);
+        (z, grad)
+    }
+}
+
+#[test]
+fn both_products_equal_the_plain_loop_and_each_other_on_every_instruction_set() {
+    let mut rng = Rng::new(1, Purpose::Start, 0);
+    for round in 0..40 {
+        let dim = if round % 5 == 0 { 120 + rng.below(200) } else { 1 + rng.below(40) };
+        let (b, c) = (1 + rng.below(40), 1 + rng.below(170));
+        let (x, w) = (random(b * dim, &mut rng), random(dim * c, &mut rng));
+        let bias = random(c, &mut rng);
+        let mut batch = Packed::new(dim, None);
+        let rows = singles(&x);
+        batch.pack(rows.chunks_exact(dim));
+        let panels = Panels::new(batch.depth, c);
+        let mut weights = zeros(panels.len());
+        for (p, &value) in w.iter().enumerate() {
+            weights[panels.at(p / c, p % c)] = value as f32;
+        }
+        let mut padded_bias = singles(&bias);
+        padded_bias.resize(panels.columns, 0.0);
+        let mut g = vec![0.0; batch.padded * panels.columns];
+        let full_g = random(b * c, &mut rng);
+        for (p, &value) in full_g.iter().enumerate() {
+            g[p / c * panels.columns + p % c] = value as f32;
+        }
+        let work = || Both { batch: &batch, w: &weights, bias: &padded_bias, panels, g: &g };
+        let outputs = on_every_set(work);
+        let want: Vec<f64> =
+            plain(&x, &w, b, dim, c).iter().enumerate().map(|(p, z)| z + bias[p % c]).collect();
+        let transposed: Vec<f64> = (0..dim * b).map(|p| x[p % b * dim + p / b]).collect();
+        let gradient = plain(&transposed, &full_g, dim, b, c);
+        for (z, grad) in &outputs {
+            for i in 0..b {
+                close(&z[i * panels.columns..][..c], &want[i * c..][..c], 2e-5);
+            }
+            let width = panels.columns.min(48);
+            for j in 0..dim {
+                let n = width.min(c);
+                close(&grad[j * width..][..n], &gradient[j * c..][..n], 2e-5);
+            }
+        }
+        // All that fuse multiply and add give the same bits; the scalar path does not fuse.
+        assert!(outputs[1..].iter().all(|output| *output == outputs[1]));
+    }
+}
+
+#[test]
+fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
+    let mut rng = Rng::new(2, Purpose::Start, 0);
+    for &unit in units() {
+        for round in 0..60 {
+            let (inner, registers) = (32 * (1 + rng.below(5)), 1 + round % 3);
+            let width = registers * BLOCK;
+            let (pitch, a_pitch, b_pitch) =
+                (width + rng.below(9), inner + rng.below(9), width + rng.below(9));
+            let half = |n, rng: &mut Rng| -> Vec<u32> {
+                random(n, rng).iter().map(|&v| bf16(v as f32)).collect()
+            };
+            let a: Vec<u16> = half(16 * a_pitch, &mut rng).iter().map(|&v| v as u16).collect();
+            let (even, odd) =
+                (half(inner / 2 * b_pitch, &mut rng), half(inner / 2 * b_pitch, &mut rng));
+            let b: Vec<u32> = even.iter().zip(&odd).map(|(e, o)| e | o << 16).collect();
+            let start = singles(&random(width, &mut rng));
+            let mut out = singles(&random(16 * pitch, &mut rng));
+            let before = out.clone();
+            let given = round % 2 == 0;
+            Session::begin(unit).multiply(Block {
+                out: &mut out,
+                pitch,
+                start: given.then_some(&start),
+                a: &a,
+                a_pitch,
+                b: &b,
+                b_pitch,
+                inner,
+                registers,
+            });
+            for (p, &got) in out.iter().enumerate() {
+                let (i, j) = (p / pitch, p % pitch);
+                if j >= width {
+                    assert_eq!(got, before[p], "outside the block");
+                    continue;
+                }
+                let mut want = f64::from(if given { start[j] } else { before[p] });
+                for k in 0..inner {
+                    let pairs = if k % 2 == 0 { &even } else { &odd };
+                    let value = from_bf16(pairs[k / 2 * b_pitch + j]);
+                    want += f64::from(from_bf16(u32::from(a[i * a_pitch + k]))) * f64::from(value);
+                }
+                assert!((f64::from(got) - want).abs() < 2e-5, "{unit:?}: {got} against {want}");
+            }
+        }
+    }
+}
+
+/// The step in each precision, against the plain loop in f64 on the same rounded operands.
+#[test]
+fn a_step_equals_the_plain_loop() {
+    let mut rng = Rng::new(3, Purpose::Start, 0);
+    let ways = std::iter::once(None).chain(units().iter().copied().map(Some));
+    for unit in ways {
+        for round in 0..20 {
+            let (b, dim, c) = (1 + rng.below(70), 1 + rng.below(70), 1 + rng.below(130));
+            let round_off = |v: &f64| match unit {
+                Some(_) => f64::from(from_bf16(bf16(*v as f32))),
+                None => f64::from(*v as f32),
+            };
+            let (x, w, g) =
+                (random(b * dim, &mut rng), random(dim * c, &mut rng), random(b * c, &mut rng));
+            let mut batch = Packed::new(dim, unit);
+            let rows = singles(&x);
+            batch.pack(rows.chunks_exact(dim));
+            let panels = Panels::new(batch.depth, c);
+            let mut weights = Weights::<f32>::new(panels, unit);
+            for (p, &value) in w.iter().enumerate() {
+                weights.value[panels.at(p / c, p % c)] = value as f32;
+            }
+            weights.changed();
+            let mut z = vec![f32::NAN; batch.padded * panels.columns];
+            let bias = vec![0.5; panels.columns];
+            let out = Rows { values: &mut z, pitch: panels.columns };
+            weights.forward(out, &batch, 0, &bias);
+            let [x, rounded_w, rounded_g] =
+                [&x, &w, &g].map(|values| values.iter().map(round_off).collect::<Vec<f64>>());
+            let want: Vec<f64> =
+                plain(&x, &rounded_w, b, dim, c).iter().map(|z| z + 0.5).collect();
+            for i in 0..b {
+                close(&z[i * panels.columns..][..c], &want[i * c..][..c], 2e-5);
+            }
+            z.fill(0.0);
+            for (p, &value) in g.iter().enumerate() {
+                z[p / c * panels.columns + p % c] = value as f32;
+            }
+            let per_column = |base: f32| -> Vec<f32> {
+                (0..panels.columns).map(|k| base * (1.0 + k as f32 / 100.0)).collect()
+            };
+            let (lr, decay, momentum) = (per_column(0.1), per_column(0.01), per_column(0.3));
+            let nesterov = round % 2 == 0;
+            let steps = Steps { lr: &lr, decay: &decay, momentum: &momentum, nesterov };
+            let transposed: Vec<f64> = (0..dim * b).map(|p| x[p % b * dim + p / b]).collect();
+            let gradient = plain(&transposed, &rounded_g, dim, b, c);
+            let (mut value, mut velocity) = (w.clone(), vec![0.0; dim * c]);
+            for step in 0..2 {
+                weights.descend(&z, panels.columns, &batch, &steps, step == 1);
+                for p in 0..dim * c {
+                    let (lr, decay, momentum) =
+                        (f64::from(lr[p % c]), f64::from(decay[p % c]), f64::from(momentum[p % c]));
+                    let grad = gradient[p] + decay * value[p];
+                    velocity[p] = momentum * velocity[p] + grad;
+                    let step = if nesterov { grad + momentum * velocity[p] } else { velocity[p] };
+                    value[p] -= lr * step;
+                }
+            }
+            let got: Vec<f32> =
+                (0..dim * c).map(|p| weights.value[panels.at(p / c, p % c)]).collect();
+            close(&got, &value, 2e-5);
+        }
+    }
+}
+
+/// Scoring has single precision's accuracy, split or not.
+#[test]
+fn accurate_products_are_accurate() {
+    let mut rng = Rng::new(4, Purpose::Start, 0);
+    for _ in 0..20 {
+        let (n, dim, c) = (1 + rng.below(40), 1 + rng.below(200), 1 + rng.below(130));
+        let (x, w) = (random(n * dim, &mut rng), random(dim * c, &mut rng));
+        let samples = Samples::new(&singles(&x), dim);
+        let mut columns = Columns::<f32>::new(dim, c);
+        let panels = columns.panels;
+        for (p, &value) in w.iter().enumerate() {
+            columns.value[panels.at(p / c, p % c)] = value as f32;
+        }
+        columns.bias.fill(0.25);
+        columns.changed();
+        let rows = n.next_multiple_of(BLOCK);
+        let mut z = vec![f32::NAN; rows * panels.columns];
+        columns.multiply(Rows { values: &mut z, pitch: panels.columns }, &samples, 0);
+        let want = plain(&x, &w, n, dim, c);
+        for i in 0..n {
+            let row: Vec<f64> = want[i * c..][..c].iter().map(|z| z + 0.25).collect();
+            close(&z[i * panels.columns..][..c], &row, 3e-4);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The weights of many heads with their momentum, and what a step does to them.
+
+use rayon::prelude::*;
+
+use super::block::Unit;
+use super::half::{self, pair_rows};
+use super::packed::{Packed, Values};
+use super::panels::{Aligned, PANEL, Panels, zeros};
+use super::tiles::{Forward, Gradient, Rows};
+use super::update::{Steps, descend};
+use super::vectorised;
+use crate::real::Real;
+
+/// Weights `[D, C]` in panels.
+pub(crate) struct Weights<R> {
+    pub panels: Panels,
+    /// Changed from outside only with [`Weights::changed`] after it.
+    pub value: Aligned<R>,
+    velocity: Aligned<R>,
+    /// bf16 copy, two rows to a pair, and the unit that multiplies it.
+    pairs: Option<(Unit, Aligned<u32>)>,
+}
+
+/// One panel of all that a step writes.
+struct Part<'a, R> {
+    first: usize,
+    value: &'a mut [R],
+    velocity: &'a mut [R],
+    pairs: &'a mut [u32],
+}
+
+impl<R: Real> Weights<R> {
+    pub(crate) fn new(panels: Panels, unit: Option<Unit>) -> Self {
+        let n = panels.len();
+        let pairs = unit.map(|unit| (unit, zeros(n / 2)));
+        Self { panels, value: zeros(n), velocity: zeros(n), pairs }
+    }
+
+    /// Brings the bf16 copy up to date.
+    pub(crate) fn changed(&mut self) {
+        let Some((_, pairs)) = &mut self.pairs else { return };
+        for first in self.panels.firsts() {
+            let width = self.panels.width(first);
+            let from = first * self.panels.depth;
+            let rows = self.value[from..][..width * self.panels.depth].chunks_exact(2 * width);
+            for (rows, pairs) in rows.zip(pairs[from / 2..].chunks_exact_mut(width)) {
+                let (even, odd) = rows.split_at(width);
+                pair_rows(pairs, R::as_f32(even), R::as_f32(odd));
+            }
+        }
+    }
+
+    /// `out = x W + bias` for samples `from..` of the batch, as many as `out` has rows. `from`
+    /// and the rows are multiples of 8, or 16 in bf16.
+    pub(crate) fn forward(&self, out: Rows<'_, R>, batch: &Packed<R>, from: usize, bias: &[R]) {
+        let (depth, rows) = (batch.depth, out.values.len() / out.pitch);
+        match (&batch.values, &self.pairs) {
+            (Values::Full { tall, .. }, _) => {
+                let x = &tall[from * depth..][..rows * depth];
+                let w = &self.value;
+                let work = Forward { out, x, w, bias, panels: self.panels };
+                pulp::Arch::new().dispatch(work);
+            }
+            (Values::Half { rows: x, .. }, Some((unit, pairs))) => {
+                let x = &x[from * depth..][..rows * depth];
+                let out = Rows { values: R::as_f32_mut(out.values), pitch: out.pitch };
+                let bias = Some(R::as_f32(bias));
+                half::forward(*unit, out, x, pairs, bias, self.panels);
+            }
+            (Values::Half { .. }, None) => unreachable!("a bf16 batch and full weights"),
+        }
+    }
+
+    /// One step of all weights along the gradient `xᵀ g`, `g [B, C]` with `pitch`.
+    pub(crate) fn descend(
+        &mut self,
+        g: &[R],
+        pitch: usize,
+        batch: &Packed<R>,
+        steps: &Steps<'_, R>,
+        split: bool,
+    ) {
+        let depth = self.panels.depth;
+        let mut none = zeros(0);
+        let (unit, pairs) = match &mut self.pairs {
+            Some((unit, pairs)) => (Some(*unit), pairs),
+            None => (None, &mut none),
+        };
+        let values = self.value.chunks_mut(PANEL * depth);
+        let velocities = self.velocity.chunks_mut(PANEL * depth);
+        let mut pairs = pairs.chunks_mut(PANEL * depth / 2);
+        let parts = values.zip(velocities).enumerate().map(|(number, (value, velocity))| {
+            let pairs = pairs.next().unwrap_or_default();
+            Part { first: number * PANEL, value, velocity, pairs }
+        });
+        let work = |scratch: &mut Scratch<R>, part: Part<'_, R>| {
+            part.descend(scratch, (g, pitch), batch, steps, unit);
+        };
+        if split {
+            let parts: Vec<_> = parts.collect();
+            parts.into_par_iter().for_each_init(Scratch::default, work);
+        } else {
+            let mut scratch = Scratch::default();
+            parts.for_each(|part| work(&mut scratch, part));
+        }
+    }
+}
+
+/// A panel's part of the logits' gradient.
+#[derive(Default)]
+struct Scratch<R> {
+    full: Vec<R>,
+    pairs: Vec<u32>,
+}
+
+impl<R: Real> Part<'_, R> {
+    fn descend(
+        self,
+        scratch: &mut Scratch<R>,
+        (g, pitch): (&[R], usize),
+        batch: &Packed<R>,
+        steps: &Steps<'_, R>,
+        unit: Option<Unit>,
+    ) {
+        let Self { first, value, velocity, pairs } = self;
+        let width = value.len() / batch.depth;
+        let columns = first..first + width;
+        let steps = steps.of(columns.clone());
+        let rows = g.chunks_exact(pitch).take(batch.padded);
+        match &batch.values {
+            Values::Full { wide, .. } => {
+                scratch.full.clear();
+                rows.for_each(|row| scratch.full.extend_from_slice(&row[columns.clone()]));
+                pulp::Arch::new().dispatch(Gradient::new(
+                    wide,
+                    &scratch.full,
+                    width,
+                    #[inline(always)]
+                    |row: usize, grad: &[R]| {
+                        let at = row * width;
+                        descend(&mut value[at..], &mut velocity[at..], grad, &steps);
+                    },
+                ));
+            }
+            Values::Half { columns: x, .. } => {
+                scratch.pairs.resize(batch.padded / 2 * width, 0);
+                let unit = unit.expect("a bf16 batch comes with bf16 weights");
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let samples = scratch.pairs.chunks_exact_mut(width).enumerate();
+                        for (i, out) in samples {
+                            let [even, odd] = [2 * i, 2 * i + 1]
+                                .map(#[inline(always)] |i| &g[i * pitch..][columns.clone()]);
+                            pair_rows(out, R::as_f32(even), R::as_f32(odd));
+                        }
+                        half::gradient(unit, x, &scratch.pairs, width, #[inline(always)] |row, grad| {
+                            let at = row * width;
+                            let (value, velocity) = (&mut value[at..], &mut velocity[at..]);
+                            let grad = R::from_f32(grad);
+                            descend(value, velocity, grad, &steps);
+                            let rows = value[..grad.len()].chunks_exact(2 * width);
+                            for (rows, pairs) in
+                                rows.zip(pairs[at / 2..].chunks_exact_mut(width))
+                            {
+                                let (even, odd) = rows.split_at(width);
+                                pair_rows(pairs, R::as_f32(even), R::as_f32(odd));
+                            }
+                        });
+                    },
+                );
+            }
+        }
+    }
+}

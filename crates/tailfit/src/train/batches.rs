@@ -1,0 +1,73 @@
+//! Batches, packed once for all heads that see them.
+
+use rayon::prelude::*;
+
+use super::problem::{Seen, normalise};
+use crate::kernels::{Packed, Unit};
+use crate::real::Real;
+
+/// A few batches that follow each other.
+pub(super) struct Batches<R> {
+    slots: Vec<Slot<R>>,
+    used: usize,
+}
+
+struct Slot<R> {
+    /// The samples as they are stored, `[B, D]`.
+    gathered: Vec<R>,
+    packed: Packed<R>,
+    labels: Vec<u32>,
+}
+
+impl<R: Real> Batches<R> {
+    /// Room for `n` batches of `dim` features.
+    pub(super) fn new(dim: usize, unit: Option<Unit>, n: usize) -> Self {
+        let slot =
+            || Slot { gathered: vec![], packed: Packed::new(dim, unit), labels: vec![] };
+        Self { slots: std::iter::repeat_with(slot).take(n).collect(), used: 0 }
+    }
+
+    /// Most batches at once.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Packs the samples `rows` of view number `view` in batches of `b`, at most
+    /// [`Batches::len`] of them; `split`: spread over threads.
+    pub(super) fn pack(
+        &mut self,
+        seen: &Seen<'_, R>,
+        view: usize,
+        rows: &[u32],
+        b: usize,
+        split: bool,
+    ) {
+        let (dim, labels) = (seen.problem.dim, seen.problem.labels);
+        let work = |(slot, rows): (&mut Slot<R>, &[u32])| {
+            slot.labels.clear();
+            slot.labels.extend(rows.iter().map(|&row| labels[row as usize]));
+            slot.gathered.clear();
+            for &row in rows {
+                let first = row as usize * dim;
+                slot.gathered.extend_from_slice(&seen.problem.views[view][first..first + dim]);
+            }
+            if seen.normalised {
+                normalise(&mut slot.gathered, dim);
+            }
+            slot.packed.pack(slot.gathered.chunks_exact(dim));
+        };
+        let batches: Vec<&[u32]> = rows.chunks(b).collect();
+        self.used = batches.len();
+        let pairs = self.slots.iter_mut().zip(batches);
+        if split {
+            pairs.collect::<Vec<_>>().into_par_iter().for_each(work);
+        } else {
+            pairs.for_each(work);
+        }
+    }
+
+    /// The batches packed last, with the class of each sample.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Packed<R>, &[u32])> {
+        self.slots[..self.used].iter().map(|slot| (&slot.packed, &slot.labels[..]))
+    }
+}
