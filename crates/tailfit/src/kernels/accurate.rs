@@ -3,11 +3,10 @@
 //! products: its error is below 2⁻¹⁶ Σ |x| |w|, at several times the speed.
 
 use super::block::{BLOCK, Unit, units};
-use super::half::{self, bf16, from_bf16, pair_rows};
+use super::half::{self, PairPanels, bf16, from_bf16};
 use super::packed::padded_depth;
 use super::panels::{Aligned, Panels, zeros};
 use super::tiles::{Forward, Rows, TILE};
-use super::vectorised;
 use crate::real::Real;
 
 /// Samples `[N, D]` that many heads will score.
@@ -90,24 +89,10 @@ impl<R: Real> Columns<R> {
         if !splits::<R>() {
             return;
         }
-        let [high, low] = &mut self.pairs;
-        let value = R::as_f32(&self.value);
-        vectorised(
-            #[inline(always)]
-            || {
-                for first in self.panels.firsts() {
-                    let (width, from) = (self.panels.width(first), first * self.panels.depth);
-                    let rows = value[from..][..width * self.panels.depth].chunks_exact(2 * width);
-                    let high = high[from / 2..].chunks_exact_mut(width);
-                    let low = low[from / 2..].chunks_exact_mut(width);
-                    for (rows, (high, low)) in rows.zip(high.zip(low)) {
-                        let (even, odd) = rows.split_at(width);
-                        pair_rows(high, even, odd);
-                        pair_rests(low, even, odd);
-                    }
-                }
-            },
-        );
+        let from = R::as_f32(&self.value);
+        for (to, rests) in self.pairs.iter_mut().zip([false, true]) {
+            pulp::Arch::new().dispatch(PairPanels { from, to, panels: self.panels, rests });
+        }
     }
 
     /// `out = x W + bias` for samples `from..`, as many as `out` has rows; both are multiples of
@@ -133,17 +118,6 @@ impl<R: Real> Columns<R> {
                 add(&high[part.clone()], w_low, None);
                 add(&low[part], w_high, None);
             }
-        }
-    }
-}
-
-/// As [`pair_rows`], of what bf16 leaves.
-#[inline(always)]
-fn pair_rests(out: &mut [u32], even: &[f32], odd: &[f32]) {
-    let rows = even.as_chunks::<BLOCK>().0.iter().zip(odd.as_chunks::<BLOCK>().0);
-    for (out, (even, odd)) in out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(rows) {
-        for k in 0..BLOCK {
-            out[k] = split(even[k]).1 | split(odd[k]).1 << 16;
         }
     }
 }

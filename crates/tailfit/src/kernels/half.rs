@@ -1,9 +1,12 @@
 //! bf16: single precision with 8 bits of mantissa, as pairs that the matrix instructions take.
 //! Sums are in f32.
 
+use pulp::{Simd, WithSimd};
+
 use super::block::{BLOCK, Block, Session, Unit};
 use super::panels::{PANEL, Panels};
 use super::tiles::Rows;
+use super::update::Steps;
 
 /// The upper half of a number, rounded to nearest even.
 #[inline(always)]
@@ -18,16 +21,76 @@ pub(crate) fn from_bf16(bits: u32) -> f32 {
     f32::from_bits(bits << 16)
 }
 
+/// The bf16 of a register, in the lower half of each lane.
+#[inline(always)]
+fn round<S: Simd>(simd: S, value: S::f32s) -> S::u32s {
+    let (bits, sixteen) = (simd.transmute_u32s_f32s(value), simd.splat_u32s(16));
+    let odd = simd.and_u32s(simd.wrapping_dyn_shr_u32s(bits, sixteen), simd.splat_u32s(1));
+    let rounding = simd.add_u32s(odd, simd.splat_u32s(0x7fff));
+    simd.wrapping_dyn_shr_u32s(simd.add_u32s(bits, rounding), sixteen)
+}
+
+/// Two registers as one of pairs, the first in the lower half.
+#[inline(always)]
+fn pair<S: Simd>(simd: S, even: S::f32s, odd: S::f32s) -> S::u32s {
+    let odd = simd.wrapping_dyn_shl_u32s(round(simd, odd), simd.splat_u32s(16));
+    simd.or_u32s(round(simd, even), odd)
+}
+
 /// Two rows as one row of pairs, the even row in the lower half; rows are multiples of 16.
 #[inline(always)]
-pub(crate) fn pair_rows(out: &mut [u32], even: &[f32], odd: &[f32]) {
-    let rows = even.as_chunks::<BLOCK>().0.iter().zip(odd.as_chunks::<BLOCK>().0);
-    for (out, (even, odd)) in out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(rows) {
-        for k in 0..BLOCK {
-            out[k] = bf16(even[k]) | bf16(odd[k]) << 16;
+pub(crate) fn pair_rows<S: Simd>(simd: S, out: &mut [u32], even: &[f32], odd: &[f32]) {
+    let rows = S::as_simd_f32s(even).0.iter().zip(S::as_simd_f32s(odd).0);
+    for (out, (&even, &odd)) in S::as_mut_simd_u32s(out).0.iter_mut().zip(rows) {
+        *out = pair(simd, even, odd);
+    }
+}
+
+/// As [`pair_rows`], of what bf16 leaves of each number.
+#[inline(always)]
+pub(crate) fn pair_rests<S: Simd>(simd: S, out: &mut [u32], even: &[f32], odd: &[f32]) {
+    let rest = |value: S::f32s| {
+        let high = simd.wrapping_dyn_shl_u32s(round(simd, value), simd.splat_u32s(16));
+        simd.sub_f32s(value, simd.transmute_f32s_u32s(high))
+    };
+    let rows = S::as_simd_f32s(even).0.iter().zip(S::as_simd_f32s(odd).0);
+    for (out, (&even, &odd)) in S::as_mut_simd_u32s(out).0.iter_mut().zip(rows) {
+        *out = pair(simd, rest(even), rest(odd));
+    }
+}
+
+/// Rows of panels as pairs: `from [depth, C]` to `to [depth / 2, C]`.
+pub(crate) struct PairPanels<'a> {
+    pub from: &'a [f32],
+    pub to: &'a mut [u32],
+    pub panels: Panels,
+    /// Of what bf16 leaves of the numbers, not of the numbers.
+    pub rests: bool,
+}
+
+impl WithSimd for PairPanels<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let depth = self.panels.depth;
+        for first in self.panels.firsts() {
+            let (width, at) = (self.panels.width(first), first * depth);
+            let rows = self.from[at..][..width * depth].chunks_exact(2 * width);
+            for (rows, pairs) in rows.zip(self.to[at / 2..].chunks_exact_mut(width)) {
+                let (even, odd) = rows.split_at(width);
+                if self.rests {
+                    pair_rests(simd, pairs, even, odd);
+                } else {
+                    pair_rows(simd, pairs, even, odd);
+                }
+            }
         }
     }
 }
+
+/// Inner length of one round: a panel of this depth stays in the first cache.
+const DEPTH: usize = 256;
 
 /// `out = x W + bias`, or added to `out` without a bias: `x [B, depth]` bf16, `w` the panels'
 /// rows in pairs, `[depth / 2, 48]`.
@@ -44,49 +107,93 @@ pub(crate) fn forward(
     for first in panels.firsts() {
         let width = panels.width(first);
         let w = &w[first * depth / 2..][..width * depth / 2];
-        let blocks = x.chunks_exact(depth * BLOCK);
-        for (x, out) in blocks.zip(values.chunks_exact_mut(pitch * BLOCK)) {
-            session.multiply(Block {
-                out: &mut out[first..],
-                pitch,
-                start: bias.map(|bias| &bias[first..first + width]),
-                a: x,
-                a_pitch: depth,
-                b: w,
-                b_pitch: width,
-                inner: depth,
-                registers: width / BLOCK,
-            });
+        let bias = bias.map(|bias| &bias[first..first + width]);
+        for from in (0..depth).step_by(DEPTH) {
+            let blocks = x.chunks_exact(depth * BLOCK);
+            for (x, out) in blocks.zip(values.chunks_exact_mut(pitch * BLOCK)) {
+                session.multiply(Block {
+                    out: &mut out[first..],
+                    pitch,
+                    start: if from == 0 { bias } else { None },
+                    a: &x[from..],
+                    a_pitch: depth,
+                    b: &w[from / 2 * width..],
+                    b_pitch: width,
+                    inner: DEPTH.min(depth - from),
+                    registers: width / BLOCK,
+                });
+            }
         }
     }
 }
 
-/// `xᵀ g` in tiles of 16 rows, each handed to `then` with the number of its first row: `x [rows,
-/// samples]` bf16, `g [samples / 2, width]` pairs.
-#[inline(always)]
-pub(crate) fn gradient(
-    unit: Unit,
-    x: &[u16],
-    g: &[u32],
-    width: usize,
-    mut then: impl FnMut(usize, &[f32]),
-) {
-    let session = Session::begin(unit);
-    let (zero, mut tile) = ([0.0; PANEL], [0.0; PANEL * BLOCK]);
-    let samples = g.len() / width * 2;
-    let values = &mut tile[..width * BLOCK];
-    for (number, x) in x.chunks_exact(samples * BLOCK).enumerate() {
-        session.multiply(Block {
-            out: values,
-            pitch: width,
-            start: Some(&zero[..width]),
-            a: x,
-            a_pitch: samples,
-            b: g,
-            b_pitch: width,
-            inner: samples,
-            registers: width / BLOCK,
-        });
-        then(number * BLOCK, values);
+/// Blocks of a gradient multiplied before the first is used.
+const AHEAD: usize = 4;
+
+/// As [`Descend`](super::tiles::Descend) with bf16 operands: `x [rows, samples]`, `g [samples,
+/// width]` in rows of a matrix of `pitch` columns from `first` on. Renews the weights' pairs.
+pub(crate) struct Descend<'a> {
+    pub unit: Unit,
+    pub value: &'a mut [f32],
+    pub velocity: &'a mut [f32],
+    pub pairs: &'a mut [u32],
+    pub x: &'a [u16],
+    pub g: &'a [f32],
+    pub pitch: usize,
+    pub first: usize,
+    pub scratch: &'a mut Vec<u32>,
+    pub steps: Steps<'a, f32>,
+}
+
+impl WithSimd for Descend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (width, samples) = (self.steps.lr.len(), self.g.len() / self.pitch);
+        let (registers, lanes) = (width / BLOCK, width / S::F32_LANES);
+        let steps = self.steps.registers::<S>();
+        self.scratch.resize(samples / 2 * width, 0);
+        for (i, out) in self.scratch.chunks_exact_mut(width).enumerate() {
+            let even = &self.g[2 * i * self.pitch + self.first..];
+            pair_rows(simd, out, &even[..width], &even[self.pitch..][..width]);
+        }
+        let session = Session::begin(self.unit);
+        let zero = [0.0; PANEL];
+        let mut grad = [0.0; PANEL * BLOCK * AHEAD];
+        let round = AHEAD * BLOCK * width;
+        let state = self.value.chunks_mut(round).zip(self.velocity.chunks_mut(round));
+        let state = state.zip(self.pairs.chunks_mut(round / 2));
+        for (x, ((w, v), pairs)) in self.x.chunks(AHEAD * BLOCK * samples).zip(state) {
+            // Several blocks before the first is read: what the unit has just written is slow to
+            // read.
+            for (a, out) in
+                x.chunks_exact(samples * BLOCK).zip(grad.chunks_exact_mut(width * BLOCK))
+            {
+                session.multiply(Block {
+                    out,
+                    pitch: width,
+                    start: Some(&zero[..width]),
+                    a,
+                    a_pitch: samples,
+                    b: self.scratch,
+                    b_pitch: width,
+                    inner: samples,
+                    registers,
+                });
+            }
+            let rows = w.len() / width;
+            let grad = S::as_simd_f32s(&grad).0;
+            let (w, v) = (S::as_mut_simd_f32s(w).0, S::as_mut_simd_f32s(v).0);
+            let pairs = S::as_mut_simd_u32s(pairs).0;
+            for row in (0..rows).step_by(2) {
+                for at in 0..lanes {
+                    let [even, odd] = [row * lanes + at, (row + 1) * lanes + at];
+                    steps.descend(simd, grad[even], &mut w[even], &mut v[even], at);
+                    steps.descend(simd, grad[odd], &mut w[odd], &mut v[odd], at);
+                    pairs[row / 2 * lanes + at] = pair(simd, w[even], w[odd]);
+                }
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-/// What the tiles need of `f32` and `f64`.
+/// What the kernels need of `f32` and `f64`.
 pub trait Lane: Copy + Default + Send + Sync + 'static {
     /// A register of this number.
     type Vector<S: Simd>: Copy;
@@ -19,88 +19,107 @@ pub trait Lane: Copy + Default + Send + Sync + 'static {
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    /// c − a · b, fused where the machine can.
+    fn negate_mul_add<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+    /// 0 in every lane whose number is smaller than this, else the number.
+    fn flush<S: Simd>(simd: S, a: Self::Vector<S>, smallest: Self) -> Self::Vector<S>;
     /// The slice if it is f32, as bf16 kernels need; nothing else is trained in bf16.
     fn as_f32(slice: &[Self]) -> &[f32];
     /// The same, to write to.
     fn as_f32_mut(slice: &mut [Self]) -> &mut [f32];
-    /// The way back.
-    fn from_f32(slice: &[f32]) -> &[Self];
 }
 
-impl Lane for f32 {
-    type Vector<S: Simd> = S::f32s;
+macro_rules! lane {
+    (
+        $number:ident, $vector:ident, $vectors:ident, $vectors_mut:ident, $splat:ident,
+        $mul_add:ident, $negate_mul_add:ident, $abs:ident, $less_than:ident, $select:ident,
+        |$slice:ident| $single:expr
+    ) => {
+        impl Lane for $number {
+            type Vector<S: Simd> = S::$vector;
 
-    #[inline(always)]
-    fn vectors<S: Simd>(slice: &[Self]) -> &[S::f32s] {
-        S::as_simd_f32s(slice).0
-    }
+            #[inline(always)]
+            fn vectors<S: Simd>(slice: &[Self]) -> &[S::$vector] {
+                S::$vectors(slice).0
+            }
 
-    #[inline(always)]
-    fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [S::f32s] {
-        S::as_mut_simd_f32s(slice).0
-    }
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [S::$vector] {
+                S::$vectors_mut(slice).0
+            }
 
-    #[inline(always)]
-    fn splat<S: Simd>(simd: S, value: Self) -> S::f32s {
-        simd.splat_f32s(value)
-    }
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
+                simd.$splat(value)
+            }
 
-    #[inline(always)]
-    fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
-        simd.mul_add_e_f32s(a, b, c)
-    }
+            #[inline(always)]
+            fn mul_add<S: Simd>(
+                simd: S,
+                a: S::$vector,
+                b: S::$vector,
+                c: S::$vector,
+            ) -> S::$vector {
+                simd.$mul_add(a, b, c)
+            }
 
-    #[inline(always)]
-    fn as_f32(slice: &[Self]) -> &[f32] {
-        slice
-    }
+            #[inline(always)]
+            fn negate_mul_add<S: Simd>(
+                simd: S,
+                a: S::$vector,
+                b: S::$vector,
+                c: S::$vector,
+            ) -> S::$vector {
+                simd.$negate_mul_add(a, b, c)
+            }
 
-    #[inline(always)]
-    fn as_f32_mut(slice: &mut [Self]) -> &mut [f32] {
-        slice
-    }
+            #[inline(always)]
+            fn flush<S: Simd>(simd: S, a: S::$vector, smallest: Self) -> S::$vector {
+                let small = simd.$less_than(simd.$abs(a), simd.$splat(smallest));
+                simd.$select(small, simd.$splat(0.0), a)
+            }
 
-    #[inline(always)]
-    fn from_f32(slice: &[f32]) -> &[Self] {
-        slice
-    }
+            #[inline(always)]
+            fn as_f32($slice: &[Self]) -> &[f32] {
+                $single
+            }
+
+            #[inline(always)]
+            fn as_f32_mut($slice: &mut [Self]) -> &mut [f32] {
+                $single
+            }
+        }
+    };
 }
 
-impl Lane for f64 {
-    type Vector<S: Simd> = S::f64s;
-
-    #[inline(always)]
-    fn vectors<S: Simd>(slice: &[Self]) -> &[S::f64s] {
-        S::as_simd_f64s(slice).0
-    }
-
-    #[inline(always)]
-    fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [S::f64s] {
-        S::as_mut_simd_f64s(slice).0
-    }
-
-    #[inline(always)]
-    fn splat<S: Simd>(simd: S, value: Self) -> S::f64s {
-        simd.splat_f64s(value)
-    }
-
-    #[inline(always)]
-    fn mul_add<S: Simd>(simd: S, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
-        simd.mul_add_e_f64s(a, b, c)
-    }
-
-    #[inline(always)]
-    fn as_f32(_: &[Self]) -> &[f32] {
-        unreachable!("bf16 is for f32 alone")
-    }
-
-    #[inline(always)]
-    fn as_f32_mut(_: &mut [Self]) -> &mut [f32] {
-        unreachable!("bf16 is for f32 alone")
-    }
-
-    #[inline(always)]
-    fn from_f32(_: &[f32]) -> &[Self] {
-        unreachable!("bf16 is for f32 alone")
-    }
-}
+lane!(
+    f32,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    mul_add_e_f32s,
+    negate_mul_add_e_f32s,
+    abs_f32s,
+    less_than_f32s,
+    select_f32s,
+    |slice| slice
+);
+lane!(
+    f64,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    mul_add_e_f64s,
+    negate_mul_add_e_f64s,
+    abs_f64s,
+    less_than_f64s,
+    select_f64s,
+    |_slice| unreachable!("bf16 is for f32 alone")
+);

@@ -70,12 +70,20 @@ impl<R: Real> Packed<R> {
                         *slot = bf16(value.to_f32()) as u16;
                     }
                 }
-                for j in 0..depth {
-                    let column = &mut columns[j * padded..][..padded];
-                    for (slot, row) in column.iter_mut().zip(rows.chunks_exact(depth)) {
-                        *slot = row[j];
-                    }
-                }
+                transpose(columns, rows, depth, padded);
+            }
+        }
+    }
+}
+
+/// `columns [depth, padded]` from `rows [padded, depth]`, 32 rows of the result at a time so that
+/// what is read stays in the first cache.
+fn transpose(columns: &mut [u16], rows: &[u16], depth: usize, padded: usize) {
+    for (block, columns) in columns.chunks_mut(STEP * padded).enumerate() {
+        for (i, row) in rows.chunks_exact(depth).enumerate() {
+            let row = &row[block * STEP..][..STEP];
+            for (j, &value) in row.iter().enumerate() {
+                columns[j * padded + i] = value;
             }
         }
     }

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::block::{Block, Session};
 use super::half::{bf16, from_bf16};
-use super::tiles::{Forward, Gradient, TILE};
+use super::tiles::{Descend, Forward};
 use super::*;
 use crate::rng::{Purpose, Rng};
 
@@ -60,15 +60,15 @@ impl WithSimd for Both<'_> {
         let out = Rows { values: &mut z, pitch: c };
         let (x, w, bias, panels) = (tall, self.w, self.bias, self.panels);
         Forward { out, x, w, bias, panels }.with_simd(simd);
-        let mut grad = vec![f32::NAN; self.batch.depth * 48];
         let width = 48.min(c);
         let g: Vec<f32> = self.g.chunks_exact(c).flat_map(|row| row[..width].to_vec()).collect();
-        Gradient::new(wide, &g, width, |row, tile: &[f32]| {
-            grad[row * width..][..tile.len()].copy_from_slice(tile);
-            assert_eq!(tile.len(), TILE * width);
-        })
-        .with_simd(simd);
-        grad.truncate(self.batch.depth * width);
+        // With a rate of -1 and nothing else, a step from 0 is the gradient.
+        let mut grad = vec![0.0; self.batch.depth * width];
+        let (mut velocity, lr, zero) = (grad.clone(), [-1.0; 48], [0.0; 48]);
+        let (lr, decay, momentum) = (&lr[..width], &zero[..width], &zero[..width]);
+        let steps = Steps { lr, decay, momentum, nesterov: false };
+        let (value, velocity) = (&mut grad[..], &mut velocity[..]);
+        Descend { value, velocity, x: wide, g: &g, steps }.with_simd(simd);
         (z, grad)
     }
 }
@@ -253,6 +253,38 @@ fn accurate_products_are_accurate() {
         for i in 0..n {
             let row: Vec<f64> = want[i * c..][..c].iter().map(|z| z + 0.25).collect();
             close(&z[i * panels.columns..][..c], &row, 3e-4);
+        }
+    }
+}
+
+#[test]
+#[ignore = "timing"]
+fn time_products() {
+    for (b, dim, c) in [(64, 512, 96), (64, 512, 192), (64, 512, 400), (64, 512, 1600), (64, 64, 1600), (256, 2048, 1000)] {
+        for unit in [None, units().first().copied()] {
+            let mut batch = Packed::<f32>::new(dim, unit);
+            let rows = vec![0.5; b * dim];
+            let panels = Panels::new(batch.depth, c);
+            let mut weights = Weights::<f32>::new(panels, unit);
+            weights.changed();
+            let c = panels.columns;
+            let mut z = zeros(b * c);
+            let zero = vec![0.0; c];
+            let steps = Steps { lr: &zero, decay: &zero, momentum: &zero, nesterov: false };
+            let flops = (2 * b * dim * c) as f64;
+            let n = (3e10 / flops) as usize + 1;
+            let time = |work: &mut dyn FnMut()| {
+                work();
+                let t = std::time::Instant::now();
+                for _ in 0..n {
+                    work();
+                }
+                t.elapsed().as_secs_f64() / n as f64
+            };
+            let p = time(&mut || batch.pack(rows.chunks_exact(dim)));
+            let f = time(&mut || weights.forward(Rows { values: &mut z, pitch: c }, &batch, 0, &zero));
+            let g = time(&mut || weights.descend(&z, c, &batch, &steps, false));
+            println!("{b} {dim} {c} {unit:?}: pack {:.1} us, forward {:.1} us {:.1} GFLOP/s, descend {:.1} us {:.1}", p * 1e6, f * 1e6, flops / f / 1e9, g * 1e6, flops / g / 1e9);
         }
     }
 }

@@ -7,8 +7,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::lane::Lane;
-use super::panels::{PANEL, Panels};
+use super::panels::Panels;
+use super::update::{Registers, Steps};
+use crate::real::Real;
 
 /// Rows of a packed tile.
 pub(crate) const TILE: usize = 8;
@@ -22,6 +23,32 @@ pub(crate) struct Rows<'a, R> {
     pub pitch: usize,
 }
 
+/// Runs `$tile` over all registers of a row, three by three, in tiles that fit the registers:
+/// 8 rows of 32, or 4 of 16.
+macro_rules! for_tiles {
+    ($pitch:expr, $tile:ident($($argument:expr),*)) => {
+        let few = S::REGISTER_COUNT < 32;
+        let mut at = 0;
+        while at < $pitch {
+            match ($pitch - at, few) {
+                (1, false) => $tile::<S, R, 8, 1>($($argument),*, (at, 0)),
+                (2, false) => $tile::<S, R, 8, 2>($($argument),*, (at, 0)),
+                (_, false) => $tile::<S, R, 8, 3>($($argument),*, (at, 0)),
+                (left, true) => {
+                    for row in [0, 4] {
+                        match left {
+                            1 => $tile::<S, R, 4, 1>($($argument),*, (at, row)),
+                            2 => $tile::<S, R, 4, 2>($($argument),*, (at, row)),
+                            _ => $tile::<S, R, 4, 3>($($argument),*, (at, row)),
+                        }
+                    }
+                }
+            }
+            at += 3;
+        }
+    };
+}
+
 /// `out = x W + bias`: `x` packed as `[B / 8][depth][8]`, `w` in panels, `bias [columns]`.
 pub(crate) struct Forward<'a, R> {
     pub out: Rows<'a, R>,
@@ -31,59 +58,27 @@ pub(crate) struct Forward<'a, R> {
     pub panels: Panels,
 }
 
-impl<R: Lane> WithSimd for Forward<'_, R> {
+impl<R: Real> WithSimd for Forward<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Panels { depth, .. } = self.panels;
+        let (Panels { depth, .. }, pitch) = (self.panels, self.out.pitch);
         for first in self.panels.firsts() {
             let width = self.panels.width(first);
             let w = &self.w[first * depth..][..width * depth];
-            let bias = &self.bias[first..][..width];
+            let bias = R::vectors::<S>(&self.bias[first..][..width]);
             for from in (0..depth).step_by(DEPTH) {
                 let to = depth.min(from + DEPTH);
-                let w = &w[from * width..to * width];
+                let w = R::vectors::<S>(&w[from * width..to * width]);
+                let (registers, bias) = (bias.len(), (from == 0).then_some(bias));
                 let blocks = self.x.chunks_exact(depth * TILE);
-                for (x, out) in
-                    blocks.zip(self.out.values.chunks_exact_mut(self.out.pitch * TILE))
-                {
-                    let mut out = Window { values: out, pitch: self.out.pitch, first, width };
+                for (x, out) in blocks.zip(self.out.values.chunks_exact_mut(pitch * TILE)) {
                     let x = &x[from * TILE..to * TILE];
-                    multiply::<S, R>(simd, &mut out, x, w, (from == 0).then_some(bias));
+                    let mut out = Window { values: out, pitch, first, width };
+                    for_tiles!(registers, forward_tile(simd, &mut out, x, (w, registers), bias));
                 }
             }
-        }
-    }
-}
-
-/// `xᵀ g` in tiles of 8 rows, each handed to `then` with the number of its first row while it
-/// is in the first cache: `x` packed as `[rows / 8][B][8]`, `g [B, width]`.
-pub(crate) struct Gradient<'a, R, F> {
-    x: &'a [R],
-    g: &'a [R],
-    width: usize,
-    then: F,
-}
-
-impl<'a, R: Lane, F: FnMut(usize, &[R])> Gradient<'a, R, F> {
-    pub(crate) fn new(x: &'a [R], g: &'a [R], width: usize, then: F) -> Self {
-        Self { x, g, width, then }
-    }
-}
-
-impl<R: Lane, F: FnMut(usize, &[R])> WithSimd for Gradient<'_, R, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let (zero, mut tile) = ([R::default(); PANEL], [R::default(); PANEL * TILE]);
-        let (width, samples) = (self.width, self.g.len() / self.width);
-        let values = &mut tile[..width * TILE];
-        for (number, x) in self.x.chunks_exact(samples * TILE).enumerate() {
-            let mut out = Window { values, pitch: width, first: 0, width };
-            multiply::<S, R>(simd, &mut out, x, self.g, Some(&zero[..width]));
-            (self.then)(number * TILE, values);
         }
     }
 }
@@ -96,58 +91,25 @@ struct Window<'a, R> {
     width: usize,
 }
 
-impl<R: Lane> Window<'_, R> {
+impl<R: Real> Window<'_, R> {
     #[inline(always)]
     fn row<S: Simd>(&mut self, row: usize) -> &mut [R::Vector<S>] {
         R::vectors_mut::<S>(&mut self.values[row * self.pitch + self.first..][..self.width])
     }
 }
 
-/// 8 rows of `out = start + x w`, `x [inner][8]`, `w [inner, width]`; without a start the
-/// product is added to what is there.
+/// `ROWS` rows of `out` from `row` on, `N` registers from `at` on; without a start the product
+/// is added to what is there.
 #[inline(always)]
-fn multiply<S: Simd, R: Lane>(
+fn forward_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,
     out: &mut Window<'_, R>,
     x: &[R],
-    w: &[R],
-    start: Option<&[R]>,
-) {
-    let (w, pitch) = (R::vectors::<S>(w), out.row::<S>(0).len());
-    let start = start.map(R::vectors::<S>);
-    let mut at = 0;
-    while at < pitch {
-        // The accumulators have to fit the registers: 8 x 3 of 32, or 4 x 3 of 16.
-        let few = S::REGISTER_COUNT < 32;
-        match (pitch - at, few) {
-            (1, false) => tile::<S, R, 8, 1>(simd, out, x, w, start, (pitch, at, 0)),
-            (2, false) => tile::<S, R, 8, 2>(simd, out, x, w, start, (pitch, at, 0)),
-            (_, false) => tile::<S, R, 8, 3>(simd, out, x, w, start, (pitch, at, 0)),
-            (left, true) => {
-                for row in [0, 4] {
-                    match left {
-                        1 => tile::<S, R, 4, 1>(simd, out, x, w, start, (pitch, at, row)),
-                        2 => tile::<S, R, 4, 2>(simd, out, x, w, start, (pitch, at, row)),
-                        _ => tile::<S, R, 4, 3>(simd, out, x, w, start, (pitch, at, row)),
-                    }
-                }
-            }
-        }
-        at += 3;
-    }
-}
-
-/// `ROWS` rows from `row` on, `N` registers from `at` on.
-#[inline(always)]
-fn tile<S: Simd, R: Lane, const ROWS: usize, const N: usize>(
-    simd: S,
-    out: &mut Window<'_, R>,
-    x: &[R],
-    w: &[R::Vector<S>],
+    w: (&[R::Vector<S>], usize),
     start: Option<&[R::Vector<S>]>,
-    (pitch, at, row): (usize, usize, usize),
+    (at, row): (usize, usize),
 ) {
-    let mut sums = [[R::splat(simd, R::default()); N]; ROWS];
+    let mut sums = [[R::splat(simd, R::ZERO); N]; ROWS];
     for r in 0..ROWS {
         let from = match start {
             Some(start) => &start[at..at + N],
@@ -157,6 +119,24 @@ fn tile<S: Simd, R: Lane, const ROWS: usize, const N: usize>(
             sums[r][n] = from[n];
         }
     }
+    let sums = accumulate(simd, sums, x, w, (at, row));
+    for r in 0..ROWS {
+        let to = &mut out.row::<S>(row + r)[at..at + N];
+        for n in 0..N {
+            to[n] = sums[r][n];
+        }
+    }
+}
+
+/// `sums + x w`, `x [inner][8]`, `w [inner, pitch]`.
+#[inline(always)]
+fn accumulate<S: Simd, R: Real, const ROWS: usize, const N: usize>(
+    simd: S,
+    mut sums: [[R::Vector<S>; N]; ROWS],
+    x: &[R],
+    (w, pitch): (&[R::Vector<S>], usize),
+    (at, row): (usize, usize),
+) -> [[R::Vector<S>; N]; ROWS] {
     for (x, w) in x.as_chunks::<TILE>().0.iter().zip(w.chunks_exact(pitch)) {
         let w = &w[at..at + N];
         for r in 0..ROWS {
@@ -166,10 +146,56 @@ fn tile<S: Simd, R: Lane, const ROWS: usize, const N: usize>(
             }
         }
     }
-    for r in 0..ROWS {
-        let to = &mut out.row::<S>(row + r)[at..at + N];
-        for n in 0..N {
-            to[n] = sums[r][n];
+    sums
+}
+
+/// A momentum step of a panel `value [rows, width]` along `xᵀ g`: `x` packed as
+/// `[rows / 8][B][8]`, `g [B, width]`. Weights and momentum are touched once.
+pub(crate) struct Descend<'a, R> {
+    pub value: &'a mut [R],
+    pub velocity: &'a mut [R],
+    pub x: &'a [R],
+    pub g: &'a [R],
+    pub steps: Steps<'a, R>,
+}
+
+impl<R: Real> WithSimd for Descend<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let width = self.steps.lr.len();
+        let samples = self.g.len() / width;
+        let (steps, g) = (self.steps.registers::<S>(), R::vectors::<S>(self.g));
+        let pitch = g.len() / samples;
+        let values = self.value.chunks_exact_mut(width * TILE);
+        let velocities = self.velocity.chunks_exact_mut(width * TILE);
+        for (x, (w, v)) in self.x.chunks_exact(samples * TILE).zip(values.zip(velocities)) {
+            let (w, v) = (R::vectors_mut::<S>(w), R::vectors_mut::<S>(v));
+            for_tiles!(pitch, descend_tile(simd, w, v, x, (g, pitch), steps));
         }
+    }
+}
+
+/// `ROWS` rows of the panel from `row` on, `N` registers from `at` on.
+#[inline(always)]
+fn descend_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
+    simd: S,
+    w: &mut [R::Vector<S>],
+    v: &mut [R::Vector<S>],
+    x: &[R],
+    (g, pitch): (&[R::Vector<S>], usize),
+    steps: Registers<'_, S, R>,
+    (at, row): (usize, usize),
+) {
+    let mut sums = [[R::splat(simd, R::ZERO); N]; ROWS];
+    for r in 0..ROWS {
+        let first = (row + r) * pitch + at;
+        sums[r] = steps.start(simd, &w[first..first + N], &v[first..first + N], at);
+    }
+    let sums = accumulate(simd, sums, x, (g, pitch), (at, row));
+    for r in 0..ROWS {
+        let first = (row + r) * pitch + at;
+        steps.finish(simd, &sums[r], &mut w[first..first + N], &mut v[first..first + N], at);
     }
 }

@@ -1,6 +1,8 @@
-//! The momentum step on rows of weights.
+//! The momentum step on weights.
 
 use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
 
 use crate::real::Real;
 
@@ -17,9 +19,8 @@ pub(crate) struct Steps<'a, R> {
     pub nesterov: bool,
 }
 
-impl<R> Steps<'_, R> {
+impl<'a, R: Real> Steps<'a, R> {
     /// Those of some columns.
-    #[inline(always)]
     pub(crate) fn of(&self, columns: Range<usize>) -> Self {
         Self {
             lr: &self.lr[columns.clone()],
@@ -28,58 +29,111 @@ impl<R> Steps<'_, R> {
             nesterov: self.nesterov,
         }
     }
-}
 
-/// Columns at once: one register, which the loops below become.
-const LANES: usize = 16;
+    /// The same if they are f32.
+    pub(super) fn as_f32(&self) -> Steps<'a, f32> {
+        let [lr, decay, momentum] =
+            [R::as_f32(self.lr), R::as_f32(self.decay), R::as_f32(self.momentum)];
+        Steps { lr, decay, momentum, nesterov: self.nesterov }
+    }
 
-/// PyTorch's SGD on rows `[rows, C]` of weights, as many as `grad` has; C is a multiple of 16.
-/// g = grad + decay w; v = momentum v + g; w = w − lr v, or with Nesterov
-/// w = w − lr (g + momentum v).
-#[inline(always)]
-pub(crate) fn descend<R: Real>(w: &mut [R], v: &mut [R], grad: &[R], steps: &Steps<'_, R>) {
-    if steps.nesterov {
-        descend_rows::<R, true>(w, v, grad, steps.lr, steps.decay, steps.momentum);
-    } else {
-        descend_rows::<R, false>(w, v, grad, steps.lr, steps.decay, steps.momentum);
+    /// The same as registers.
+    #[inline(always)]
+    pub(super) fn registers<S: Simd>(&self) -> Registers<'a, S, R> {
+        let [lr, decay, momentum] =
+            [R::vectors(self.lr), R::vectors(self.decay), R::vectors(self.momentum)];
+        Registers { lr, decay, momentum, nesterov: self.nesterov }
     }
 }
 
-#[inline(always)]
-fn descend_rows<R: Real, const NESTEROV: bool>(
-    w: &mut [R],
-    v: &mut [R],
-    grad: &[R],
-    lr: &[R],
-    decay: &[R],
-    momentum: &[R],
-) {
-    let chunks = lr.len() / LANES;
-    let (lr, decay, momentum) = (lr.as_chunks().0, decay.as_chunks().0, momentum.as_chunks().0);
-    let w = w.as_chunks_mut().0.chunks_exact_mut(chunks);
-    let v = v.as_chunks_mut().0.chunks_exact_mut(chunks);
-    for ((w, v), grad) in w.zip(v).zip(grad.as_chunks().0.chunks_exact(chunks)) {
-        let state = w.iter_mut().zip(v).zip(grad);
-        for (((w, v), grad), ((lr, decay), momentum)) in state.zip(lr.iter().zip(decay).zip(momentum)) {
-            descend_chunk::<R, NESTEROV>(w, v, grad, lr, decay, momentum);
+/// [`Steps`] as registers.
+#[derive(Clone, Copy)]
+pub(super) struct Registers<'a, S: Simd, R: Real> {
+    lr: &'a [R::Vector<S>],
+    decay: &'a [R::Vector<S>],
+    momentum: &'a [R::Vector<S>],
+    nesterov: bool,
+}
+
+impl<S: Simd, R: Real> Registers<'_, S, R> {
+    /// What the gradient of N registers from `at` on is added to: decay w + momentum v, or with
+    /// Nesterov decay w. The loads begin long before [`Registers::finish`] needs them.
+    #[inline(always)]
+    pub(super) fn start<const N: usize>(
+        &self,
+        simd: S,
+        w: &[R::Vector<S>],
+        v: &[R::Vector<S>],
+        at: usize,
+    ) -> [R::Vector<S>; N] {
+        let (decay, momentum) = (&self.decay[at..at + N], &self.momentum[at..at + N]);
+        let mut sums = [R::splat(simd, R::ZERO); N];
+        for n in 0..N {
+            if !self.nesterov {
+                sums[n] = R::mul_add(simd, momentum[n], v[n], sums[n]);
+            }
+            sums[n] = R::mul_add(simd, decay[n], w[n], sums[n]);
+        }
+        sums
+    }
+
+    /// PyTorch's SGD: with g = gradient + decay w and v = momentum v + g, w becomes w − lr v, or
+    /// with Nesterov w − lr (g + momentum v). `sums` is the start plus the gradient.
+    #[inline(always)]
+    pub(super) fn finish<const N: usize>(
+        &self,
+        simd: S,
+        sums: &[R::Vector<S>; N],
+        w: &mut [R::Vector<S>],
+        v: &mut [R::Vector<S>],
+        at: usize,
+    ) {
+        let (lr, momentum) = (&self.lr[at..at + N], &self.momentum[at..at + N]);
+        for n in 0..N {
+            let mut step = sums[n];
+            if self.nesterov {
+                v[n] = R::flush(simd, R::mul_add(simd, momentum[n], v[n], step), R::NEGLIGIBLE);
+                step = R::mul_add(simd, momentum[n], v[n], step);
+            } else {
+                step = R::flush(simd, step, R::NEGLIGIBLE);
+                v[n] = step;
+            }
+            w[n] = R::negate_mul_add(simd, lr[n], step, w[n]);
         }
     }
+
+    /// A whole step of one register.
+    #[inline(always)]
+    pub(super) fn descend(
+        &self,
+        simd: S,
+        grad: R::Vector<S>,
+        w: &mut R::Vector<S>,
+        v: &mut R::Vector<S>,
+        at: usize,
+    ) {
+        let [start] = self.start::<1>(simd, &[*w], &[*v], at);
+        let sum = R::mul_add(simd, R::splat(simd, R::ONE), grad, start);
+        self.finish(simd, &[sum], std::slice::from_mut(w), std::slice::from_mut(v), at);
+    }
 }
 
-/// Arrays as arguments, which the compiler knows not to overlap.
-#[inline(always)]
-fn descend_chunk<R: Real, const NESTEROV: bool>(
-    w: &mut [R; LANES],
-    v: &mut [R; LANES],
-    grad: &[R; LANES],
-    lr: &[R; LANES],
-    decay: &[R; LANES],
-    momentum: &[R; LANES],
-) {
-    for k in 0..LANES {
-        let g = grad[k] + decay[k] * w[k];
-        v[k] = (momentum[k] * v[k] + g).flushed();
-        let step = if NESTEROV { g + momentum[k] * v[k] } else { v[k] };
-        w[k] = w[k] - lr[k] * step;
+/// A step of one row of parameters, `[C]` with C a multiple of 16.
+pub(crate) fn descend<R: Real>(w: &mut [R], v: &mut [R], grad: &[R], steps: &Steps<'_, R>) {
+    struct Row<'a, R>(&'a mut [R], &'a mut [R], &'a [R], &'a Steps<'a, R>);
+
+    impl<R: Real> WithSimd for Row<'_, R> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Self(w, v, grad, steps) = self;
+            let (w, v) = (R::vectors_mut::<S>(w), R::vectors_mut::<S>(v));
+            for (at, grad) in R::vectors::<S>(grad).iter().enumerate() {
+                steps.registers().descend(simd, *grad, &mut w[at], &mut v[at], at);
+            }
+        }
     }
+
+    pulp::Arch::new().dispatch(Row(w, v, grad, steps));
 }

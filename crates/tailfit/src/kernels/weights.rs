@@ -3,12 +3,11 @@
 use rayon::prelude::*;
 
 use super::block::Unit;
-use super::half::{self, pair_rows};
+use super::half::{self, PairPanels};
 use super::packed::{Packed, Values};
 use super::panels::{Aligned, PANEL, Panels, zeros};
-use super::tiles::{Forward, Gradient, Rows};
-use super::update::{Steps, descend};
-use super::vectorised;
+use super::tiles::{Descend, Forward, Rows};
+use super::update::Steps;
 use crate::real::Real;
 
 /// Weights `[D, C]` in panels.
@@ -39,15 +38,8 @@ impl<R: Real> Weights<R> {
     /// Brings the bf16 copy up to date.
     pub(crate) fn changed(&mut self) {
         let Some((_, pairs)) = &mut self.pairs else { return };
-        for first in self.panels.firsts() {
-            let width = self.panels.width(first);
-            let from = first * self.panels.depth;
-            let rows = self.value[from..][..width * self.panels.depth].chunks_exact(2 * width);
-            for (rows, pairs) in rows.zip(pairs[from / 2..].chunks_exact_mut(width)) {
-                let (even, odd) = rows.split_at(width);
-                pair_rows(pairs, R::as_f32(even), R::as_f32(odd));
-            }
-        }
+        let (from, panels) = (R::as_f32(&self.value), self.panels);
+        pulp::Arch::new().dispatch(PairPanels { from, to: pairs, panels, rests: false });
     }
 
     /// `out = x W + bias` for samples `from..` of the batch, as many as `out` has rows. `from`
@@ -93,6 +85,7 @@ impl<R: Real> Weights<R> {
             let pairs = pairs.next().unwrap_or_default();
             Part { first: number * PANEL, value, velocity, pairs }
         });
+        let g = &g[..batch.padded * pitch];
         let work = |scratch: &mut Scratch<R>, part: Part<'_, R>| {
             part.descend(scratch, (g, pitch), batch, steps, unit);
         };
@@ -123,52 +116,30 @@ impl<R: Real> Part<'_, R> {
         unit: Option<Unit>,
     ) {
         let Self { first, value, velocity, pairs } = self;
-        let width = value.len() / batch.depth;
-        let columns = first..first + width;
+        let columns = first..first + value.len() / batch.depth;
         let steps = steps.of(columns.clone());
-        let rows = g.chunks_exact(pitch).take(batch.padded);
         match &batch.values {
-            Values::Full { wide, .. } => {
+            Values::Full { wide: x, .. } => {
                 scratch.full.clear();
-                rows.for_each(|row| scratch.full.extend_from_slice(&row[columns.clone()]));
-                pulp::Arch::new().dispatch(Gradient::new(
-                    wide,
-                    &scratch.full,
-                    width,
-                    #[inline(always)]
-                    |row: usize, grad: &[R]| {
-                        let at = row * width;
-                        descend(&mut value[at..], &mut velocity[at..], grad, &steps);
-                    },
-                ));
+                for row in g.chunks_exact(pitch) {
+                    scratch.full.extend_from_slice(&row[columns.clone()]);
+                }
+                let g = &scratch.full;
+                pulp::Arch::new().dispatch(Descend { value, velocity, x, g, steps });
             }
             Values::Half { columns: x, .. } => {
-                scratch.pairs.resize(batch.padded / 2 * width, 0);
-                let unit = unit.expect("a bf16 batch comes with bf16 weights");
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        let samples = scratch.pairs.chunks_exact_mut(width).enumerate();
-                        for (i, out) in samples {
-                            let [even, odd] = [2 * i, 2 * i + 1]
-                                .map(#[inline(always)] |i| &g[i * pitch..][columns.clone()]);
-                            pair_rows(out, R::as_f32(even), R::as_f32(odd));
-                        }
-                        half::gradient(unit, x, &scratch.pairs, width, #[inline(always)] |row, grad| {
-                            let at = row * width;
-                            let (value, velocity) = (&mut value[at..], &mut velocity[at..]);
-                            let grad = R::from_f32(grad);
-                            descend(value, velocity, grad, &steps);
-                            let rows = value[..grad.len()].chunks_exact(2 * width);
-                            for (rows, pairs) in
-                                rows.zip(pairs[at / 2..].chunks_exact_mut(width))
-                            {
-                                let (even, odd) = rows.split_at(width);
-                                pair_rows(pairs, R::as_f32(even), R::as_f32(odd));
-                            }
-                        });
-                    },
-                );
+                pulp::Arch::new().dispatch(half::Descend {
+                    unit: unit.expect("a bf16 batch comes with bf16 weights"),
+                    value: R::as_f32_mut(value),
+                    velocity: R::as_f32_mut(velocity),
+                    pairs,
+                    x,
+                    g: R::as_f32(g),
+                    pitch,
+                    first,
+                    scratch: &mut scratch.pairs,
+                    steps: steps.as_f32(),
+                });
             }
         }
     }
