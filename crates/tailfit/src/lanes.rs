@@ -7,7 +7,7 @@ use crate::real::Real;
 /// of additions on every machine.
 const LANES: usize = 16;
 
-/// Σ `term(value)` over `values`.
+/// Σ `term(value)` over `values`: value k goes through lane k mod 16.
 #[inline(always)]
 pub(crate) fn sum_map<R: Real>(values: &[R], term: impl Fn(R) -> R) -> R {
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -17,7 +17,10 @@ pub(crate) fn sum_map<R: Real>(values: &[R], term: impl Fn(R) -> R) -> R {
             *sum += term(value);
         }
     }
-    rest.iter().fold(fold(lanes, |a, b| a + b), |sum, &value| sum + term(value))
+    for (sum, &value) in lanes.iter_mut().zip(rest) {
+        *sum += term(value);
+    }
+    fold(lanes, |a, b| a + b)
 }
 
 /// Π (1 + value) over `values`.
@@ -33,41 +36,33 @@ pub(crate) fn product_of_one_plus<R: Real>(values: &[R]) -> R {
     rest.iter().fold(fold(lanes, |a, b| a * b), |product, &value| product * (R::ONE + value))
 }
 
-/// Replaces every value by the second number of `step` and returns the sum of the first.
-/// What is left after whole chunks is done as the last 16 values once more, from their
-/// originals: that costs one step instead of up to 15.
+/// Replaces every value by the second number of `step` and returns the sum of the first, as
+/// [`sum_map`]. What is left after whole chunks is done in a chunk of its own.
 #[inline(always)]
 pub(crate) fn replace_and_sum<R: Real>(values: &mut [R], step: impl Fn(R) -> (R, R)) -> R {
-    let Some(&tail) = values.last_chunk::<LANES>() else {
-        return values.iter_mut().fold(R::ZERO, |sum, value| {
-            let (term, new) = step(*value);
-            *value = new;
-            sum + term
-        });
-    };
-    let left = values.len() % LANES;
+    let (chunks, rest) = values.as_chunks_mut::<LANES>();
     let mut lanes = [R::ZERO; LANES];
-    for chunk in values.as_chunks_mut::<LANES>().0 {
+    for chunk in chunks {
         for lane in 0..LANES {
             let (term, new) = step(chunk[lane]);
             lanes[lane] += term;
             chunk[lane] = new;
         }
     }
-    let mut sum = fold(lanes, |a, b| a + b);
-    if left > 0 {
-        let (mut terms, mut news) = ([R::ZERO; LANES], tail);
+    if let Some(&any) = rest.first() {
+        let mut chunk = [any; LANES];
+        chunk[..rest.len()].copy_from_slice(rest);
+        let mut terms = [R::ZERO; LANES];
         for lane in 0..LANES {
-            (terms[lane], news[lane]) = step(tail[lane]);
+            (terms[lane], chunk[lane]) = step(chunk[lane]);
         }
-        for &term in &terms[LANES - left..] {
-            sum += term;
+        terms[rest.len()..].fill(R::ZERO);
+        for lane in 0..LANES {
+            lanes[lane] += terms[lane];
         }
-        if let Some(last) = values.last_chunk_mut() {
-            *last = news;
-        }
+        rest.copy_from_slice(&chunk[..rest.len()]);
     }
-    sum
+    fold(lanes, |a, b| a + b)
 }
 
 /// Largest of `values`; NaN entries are passed over.

@@ -45,6 +45,8 @@ pub trait Real:
     /// ln(1 + x) for 0 ≤ x ≤ 1. In f32 a series that vectorises (relative error
     /// below 3e-7), in f64 the standard library's.
     fn ln_1p_unit(self) -> Self;
+    /// self · a + b in one rounding.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
     /// Absolute value.
@@ -59,6 +61,21 @@ pub trait Real:
     fn larger(self, other: Self) -> Self {
         if other > self { other } else { self }
     }
+}
+
+/// The exponential in single precision: x = n ln 2 + r with |r| ≤ ln 2 / 2, and a polynomial in r.
+pub(crate) mod exp {
+    /// Adding it rounds to an integer, which is then in the lowest bits.
+    pub(crate) const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts, of which the first is short.
+    pub(crate) const LN_2_HIGH: f32 = 0.693_359_4;
+    /// The rest of it.
+    pub(crate) const LN_2_LOW: f32 = -2.121_944_4e-4;
+    /// Below it the exponential is 0.
+    pub(crate) const LOWEST: f32 = -34.0;
+    /// 1 / n!, from the sixth power down.
+    pub(crate) const COEFFICIENTS: [f32; 7] =
+        [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
 }
 
 impl Real for f32 {
@@ -84,21 +101,15 @@ impl Real for f32 {
 
     #[inline(always)]
     fn exp_neg(self) -> Self {
-        // x = n ln 2 + r with |r| ≤ ln 2 / 2; adding 1.5·2²³ rounds to an integer.
-        const ROUND: f32 = 12_582_912.0;
-        const LN_2_HIGH: f32 = 0.693_359_4;
-        const LN_2_LOW: f32 = -2.121_944_4e-4;
-        const LOWEST: f32 = -34.0;
+        use exp::{COEFFICIENTS, LN_2_HIGH, LN_2_LOW, LOWEST, ROUND};
         let x = if self < LOWEST { LOWEST } else { self };
-        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
         let n = shifted - ROUND;
-        let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
-        let p = 1.0 / 720.0;
-        let p = p * r + 1.0 / 120.0;
-        let p = p * r + 1.0 / 24.0;
-        let p = p * r + 1.0 / 6.0;
-        let p = p * r + 0.5;
-        let p = (p * r + 1.0) * r + 1.0;
+        let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, x));
+        let mut p = COEFFICIENTS[0];
+        for coefficient in &COEFFICIENTS[1..] {
+            p = p.mul_add(r, *coefficient);
+        }
         let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
         if self < LOWEST { 0.0 } else { p * power }
     }
@@ -116,6 +127,11 @@ impl Real for f32 {
         let p = p * t2 + 1.0 / 3.0;
         // As a product: t³ would be subnormal.
         2.0 * t * (p * t2 + 1.0)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
     }
 
     #[inline(always)]
@@ -158,6 +174,11 @@ impl Real for f64 {
     #[inline(always)]
     fn ln_1p_unit(self) -> Self {
         self.ln_1p()
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
     }
 
     #[inline(always)]

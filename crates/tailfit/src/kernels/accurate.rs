@@ -24,12 +24,12 @@ enum Values<R> {
     Split([Aligned<u16>; 2]),
 }
 
-fn splits<R>() -> bool {
-    size_of::<R>() == size_of::<f32>() && units().first() == Some(&Unit::Tiles)
+fn splits<R: Real>() -> bool {
+    R::SINGLE && units().first() == Some(&Unit::Tiles)
 }
 
 /// D with padding, as scoring wants it.
-fn depth<R>(dim: usize) -> usize {
+fn depth<R: Real>(dim: usize) -> usize {
     padded_depth(dim, splits::<R>().then_some(Unit::Tiles))
 }
 

@@ -13,14 +13,14 @@ pub trait Lane: Copy + Default + Send + Sync + 'static {
     /// The number in every lane.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
     /// a · b + c, fused where the machine can.
-    fn mul_add<S: Simd>(
+    fn mul_add_each<S: Simd>(
         simd: S,
         a: Self::Vector<S>,
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
     /// c − a · b, fused where the machine can.
-    fn negate_mul_add<S: Simd>(
+    fn negate_mul_add_each<S: Simd>(
         simd: S,
         a: Self::Vector<S>,
         b: Self::Vector<S>,
@@ -28,6 +28,8 @@ pub trait Lane: Copy + Default + Send + Sync + 'static {
     ) -> Self::Vector<S>;
     /// 0 in every lane whose number is smaller than this, else the number.
     fn flush<S: Simd>(simd: S, a: Self::Vector<S>, smallest: Self) -> Self::Vector<S>;
+    /// Whether it is `f32`.
+    const SINGLE: bool;
     /// The slice if it is f32, as bf16 kernels need; nothing else is trained in bf16.
     fn as_f32(slice: &[Self]) -> &[f32];
     /// The same, to write to.
@@ -59,7 +61,7 @@ macro_rules! lane {
             }
 
             #[inline(always)]
-            fn mul_add<S: Simd>(
+            fn mul_add_each<S: Simd>(
                 simd: S,
                 a: S::$vector,
                 b: S::$vector,
@@ -69,7 +71,7 @@ macro_rules! lane {
             }
 
             #[inline(always)]
-            fn negate_mul_add<S: Simd>(
+            fn negate_mul_add_each<S: Simd>(
                 simd: S,
                 a: S::$vector,
                 b: S::$vector,
@@ -83,6 +85,8 @@ macro_rules! lane {
                 let small = simd.$less_than(simd.$abs(a), simd.$splat(smallest));
                 simd.$select(small, simd.$splat(0.0), a)
             }
+
+            const SINGLE: bool = size_of::<Self>() == 4;
 
             #[inline(always)]
             fn as_f32($slice: &[Self]) -> &[f32] {

@@ -8,6 +8,7 @@ mod half;
 mod lane;
 mod packed;
 mod panels;
+mod softmax;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -22,6 +23,7 @@ pub(crate) use self::block::{BLOCK, Unit, units};
 pub use self::lane::Lane;
 pub(crate) use self::packed::{Packed, padded_depth};
 pub(crate) use self::panels::{Aligned, Panels, zeros};
+pub(crate) use self::softmax::{Family, SoftmaxRows};
 pub(crate) use self::tiles::Rows;
 pub(crate) use self::update::{Steps, descend};
 pub(crate) use self::weights::Weights;

@@ -142,7 +142,7 @@ fn accumulate<S: Simd, R: Real, const ROWS: usize, const N: usize>(
         for r in 0..ROWS {
             let x = R::splat(simd, x[row + r]);
             for n in 0..N {
-                sums[r][n] = R::mul_add(simd, x, w[n], sums[r][n]);
+                sums[r][n] = R::mul_add_each(simd, x, w[n], sums[r][n]);
             }
         }
     }

@@ -70,9 +70,9 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
         let mut sums = [R::splat(simd, R::ZERO); N];
         for n in 0..N {
             if !self.nesterov {
-                sums[n] = R::mul_add(simd, momentum[n], v[n], sums[n]);
+                sums[n] = R::mul_add_each(simd, momentum[n], v[n], sums[n]);
             }
-            sums[n] = R::mul_add(simd, decay[n], w[n], sums[n]);
+            sums[n] = R::mul_add_each(simd, decay[n], w[n], sums[n]);
         }
         sums
     }
@@ -92,13 +92,13 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
         for n in 0..N {
             let mut step = sums[n];
             if self.nesterov {
-                v[n] = R::flush(simd, R::mul_add(simd, momentum[n], v[n], step), R::NEGLIGIBLE);
-                step = R::mul_add(simd, momentum[n], v[n], step);
+                v[n] = R::flush(simd, R::mul_add_each(simd, momentum[n], v[n], step), R::NEGLIGIBLE);
+                step = R::mul_add_each(simd, momentum[n], v[n], step);
             } else {
                 step = R::flush(simd, step, R::NEGLIGIBLE);
                 v[n] = step;
             }
-            w[n] = R::negate_mul_add(simd, lr[n], step, w[n]);
+            w[n] = R::negate_mul_add_each(simd, lr[n], step, w[n]);
         }
     }
 
@@ -113,7 +113,7 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
         at: usize,
     ) {
         let [start] = self.start::<1>(simd, &[*w], &[*v], at);
-        let sum = R::mul_add(simd, R::splat(simd, R::ONE), grad, start);
+        let sum = R::mul_add_each(simd, R::splat(simd, R::ONE), grad, start);
         self.finish(simd, &[sum], std::slice::from_mut(w), std::slice::from_mut(v), at);
     }
 }

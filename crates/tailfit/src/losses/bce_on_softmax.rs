@@ -24,6 +24,8 @@ use crate::real::Real;
 pub struct BceOnSoftmax {}
 
 impl Loss for BceOnSoftmax {
+    const SOFTMAX_FAMILY: bool = false;
+
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         let n = R::from_f64(z.len() as f64);

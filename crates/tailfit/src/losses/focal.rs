@@ -28,6 +28,8 @@ impl Default for Focal {
 }
 
 impl Loss for Focal {
+    const SOFTMAX_FAMILY: bool = false;
+
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         let max = crate::lanes::max_of(z);

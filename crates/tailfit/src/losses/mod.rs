@@ -77,6 +77,10 @@ pub trait Loss {
         PerClass::neutral(counts.n_classes())
     }
 
+    /// Whether [`Loss::row`] is the default, the softmax family, for which there is a faster
+    /// kernel. Losses with a row of their own say `false`; a test compares.
+    const SOFTMAX_FAMILY: bool = true;
+
     /// Loss of one sample with label `y`. Replaces its logits `z`, `[K]`, by
     /// `factor` times the gradient with respect to them.
     ///
@@ -143,7 +147,7 @@ losses! {
 /// Something to be done with whichever loss it is.
 pub(crate) trait LossVisitor {
     type Output;
-    fn visit(self, loss: &impl Loss) -> Self::Output;
+    fn visit<L: Loss>(self, loss: &L) -> Self::Output;
 }
 
 struct Describe;
@@ -151,7 +155,7 @@ struct Describe;
 impl LossVisitor for Describe {
     type Output = (&'static str, &'static str, Result<()>);
 
-    fn visit(self, loss: &impl Loss) -> Self::Output {
+    fn visit<L: Loss>(self, loss: &L) -> Self::Output {
         (loss.source(), loss.formula(), loss.check())
     }
 }

@@ -3,7 +3,7 @@
 use super::{AnyLoss, Loss, LossVisitor, PerClass};
 use crate::class_counts::ClassCounts;
 use crate::class_weights::{ClassWeights, Mean};
-use crate::kernels;
+use crate::kernels::{self, Family, SoftmaxRows};
 use crate::real::Real;
 
 /// One head's logits for one batch, inside the logits of many heads.
@@ -85,7 +85,7 @@ struct Constants<'a>(&'a ClassCounts);
 impl LossVisitor for Constants<'_> {
     type Output = PerClass<f64>;
 
-    fn visit(self, loss: &impl Loss) -> Self::Output {
+    fn visit<L: Loss>(self, loss: &L) -> Self::Output {
         loss.per_class(self.0)
     }
 }
@@ -98,9 +98,22 @@ struct Apply<'a, R> {
 impl<R: Real> LossVisitor for Apply<'_, R> {
     type Output = f64;
 
-    fn visit(self, loss: &impl Loss) -> f64 {
+    fn visit<L: Loss>(self, loss: &L) -> f64 {
         let Self { objective, batch } = self;
-        let weight = |label: u32| objective.weights[label as usize];
+        let factor = |label: u32| objective.weights[label as usize] / batch.divisor;
+        if L::SOFTMAX_FAMILY && R::SINGLE {
+            let rows = SoftmaxRows {
+                logits: R::as_f32_mut(batch.logits),
+                start: batch.start,
+                stride: batch.stride,
+                labels: batch.labels,
+                constants: Family::of(&objective.constants),
+                factor: &factor,
+            };
+            if let Some(value) = rows.apply() {
+                return value;
+            }
+        }
         kernels::vectorised(
             #[inline(always)]
             || {
@@ -108,7 +121,7 @@ impl<R: Real> LossVisitor for Apply<'_, R> {
                 for (i, &label) in batch.labels.iter().enumerate() {
                     let first = batch.start + i * batch.stride;
                     let z = &mut batch.logits[first..first + objective.n_classes];
-                    let factor = weight(label) / batch.divisor;
+                    let factor = factor(label);
                     let row =
                         loss.row(&objective.constants, z, label as usize, R::from_f64(factor));
                     value += row.to_f64() * factor;
@@ -116,5 +129,53 @@ impl<R: Real> LossVisitor for Apply<'_, R> {
                 value
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Rng};
+
+    /// The kernel for rows in registers against each loss's own row: the same bits, for every
+    /// number of classes that fits and some that do not, and for losses that only seem to be
+    /// of the family.
+    #[test]
+    fn the_softmax_kernel_is_every_family_losss_own_row() {
+        let mut rng = Rng::new(5, Purpose::Start, 0);
+        for n_classes in (2..=40).chain([100, 191, 192, 193, 250]) {
+            let counts = (0..n_classes).map(|k| 1 + 300 / (k + 1)).collect();
+            let counts = ClassCounts::new(counts).unwrap();
+            let labels: Vec<u32> = (0..6).map(|_| rng.below(n_classes) as u32).collect();
+            let logits: Vec<f32> = (0..labels.len() * n_classes)
+                .map(|_| 30.0 * (rng.uniform() as f32 - 0.5))
+                .collect();
+            for loss in AnyLoss::all() {
+                let objective = Objective::<f32>::plain(loss, &counts);
+                let mut grad = logits.clone();
+                let value = objective.value_and_grad(&mut grad, &labels);
+                let (own_value, own_grad) = loss.each(Own(&objective, &logits, &labels));
+                assert_eq!(grad, own_grad, "{} K = {n_classes}", loss.name());
+                assert_eq!(value, own_value, "{} K = {n_classes}", loss.name());
+            }
+        }
+    }
+
+    struct Own<'a>(&'a Objective<f32>, &'a [f32], &'a [u32]);
+
+    impl LossVisitor for Own<'_> {
+        type Output = (f64, Vec<f32>);
+
+        fn visit<L: Loss>(self, loss: &L) -> Self::Output {
+            let Self(objective, logits, labels) = self;
+            let (mut grad, mut value) = (logits.to_vec(), 0.0);
+            let factor = 1.0 / labels.len() as f64;
+            let rows = grad.chunks_exact_mut(objective.n_classes).zip(labels);
+            for (z, &label) in rows {
+                let row = loss.row(&objective.constants, z, label as usize, factor as f32);
+                value += f64::from(row) * factor;
+            }
+            (value, grad)
+        }
     }
 }

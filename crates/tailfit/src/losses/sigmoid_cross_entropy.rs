@@ -18,6 +18,8 @@ use crate::real::Real;
 pub struct SigmoidCrossEntropy {}
 
 impl Loss for SigmoidCrossEntropy {
+    const SOFTMAX_FAMILY: bool = false;
+
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         let label = z[y];

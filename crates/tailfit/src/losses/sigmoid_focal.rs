@@ -59,6 +59,8 @@ impl SigmoidFocal {
 }
 
 impl Loss for SigmoidFocal {
+    const SOFTMAX_FAMILY: bool = false;
+
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         if self.gamma == 1.0 {

@@ -9,11 +9,12 @@ use crate::real::Real;
 pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
     let n = z.len();
     let (scale, offset) = (&c.scale[..n], &c.offset[..n]);
-    let margin = c.margin[y];
-    z[y] = z[y] - margin / scale[y];
+    if c.margin[y] != R::ZERO {
+        z[y] = z[y] - c.margin[y] / scale[y];
+    }
     if !c.unadjusted {
         for k in 0..n {
-            z[k] = z[k] * scale[k] + offset[k];
+            z[k] = z[k].mul_add(scale[k], offset[k]);
         }
     }
     let max = max_of(z);
@@ -34,14 +35,14 @@ pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) ->
     let total = exponentiate(z, max);
 
     let norm = factor / total;
-    let floor = spread * factor;
+    let floor = -(spread * factor);
     if c.unadjusted {
         for value in z.iter_mut() {
-            *value = *value * norm - floor;
+            *value = value.mul_add(norm, floor);
         }
     } else {
         for k in 0..n {
-            z[k] = (z[k] * norm - floor) * scale[k];
+            z[k] = z[k].mul_add(norm, floor) * scale[k];
         }
     }
     z[y] = z[y] - (R::ONE - smoothing) * factor * scale[y];

@@ -151,7 +151,7 @@ fn train_item<R: Real>(
 ) -> Vec<Outcome> {
     let problem = seen.problem;
     let epochs = trials[0].epochs();
-    let unit = if size_of::<R>() == size_of::<f32>() { run.precision.unit() } else { None };
+    let unit = if R::SINGLE { run.precision.unit() } else { None };
     let folds: Vec<Vec<u8>> =
         problem.scored.iter().map(|set| folds(set.labels, trials[0].seed)).collect();
     let size = stack_size(problem, trials, split);
@@ -192,7 +192,7 @@ fn train_item<R: Real>(
             (run.progress)(trials.len());
         }
     }
-    let rounded = size_of::<R>() == size_of::<f32>();
+    let rounded = R::SINGLE;
     let finish = |(h, (train_loss, hits)): (usize, (Vec<f64>, Vec<Vec<Hits>>))| {
         let head = stacks[h / size].finished(h % size);
         Outcome { train_loss, hits, head: if rounded { head.rounded() } else { head } }
