@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tailfit::precision::PrecisionChoice;
 use tailfit::select::Selection;
 
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
@@ -22,6 +23,10 @@ pub(crate) struct Cli {
     /// Threads; all cores if not given. Results have the same bits for any number.
     #[arg(long, global = true, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) threads: Option<usize>,
+    /// What the products of training are taken in: f32 gives the same bits on every machine,
+    /// bf16 is faster where the machine has instructions for it, auto takes the faster.
+    #[arg(long, global = true, value_name = "f32|bf16|auto", default_value = "auto")]
+    pub(crate) precision: PrecisionChoice,
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,9 +17,14 @@ fn main() -> ExitCode {
         // Fails only if a pool exists already, and nothing has started one.
         let _ignored = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
+    let precision = cli.precision.resolve().map_err(anyhow::Error::from);
     let result = match &cli.command {
-        Command::Compare(args) => commands::compare::run(args, &printer),
-        Command::TrainHead(args) => commands::train_head::run(args, &printer),
+        Command::Compare(args) => {
+            precision.and_then(|precision| commands::compare::run(args, precision, &printer))
+        }
+        Command::TrainHead(args) => {
+            precision.and_then(|precision| commands::train_head::run(args, precision, &printer))
+        }
         Command::Evaluate(args) => commands::evaluate::run(args, &printer),
         Command::Report(args) => commands::report::run(args, &printer),
         Command::List(args) => commands::list::run(args, &printer),

@@ -131,17 +131,18 @@ impl DataSet {
 
     /// Trains a stage-1 head where none was given: cross-entropy from a random start, the
     /// paper's schedule, weight decay 5e-4, seed 0. Of four learning rates the one with the
-    /// smallest training loss at the end is taken; no other set is looked at.
+    /// smallest training loss at the end is taken; no other set is looked at. Always in f32, so
+    /// that it is the same head on every machine.
     ///
     /// # Errors
     ///
     /// If every learning rate diverges.
-    pub fn train_stage_1(&mut self, precision: Precision) -> Result<()> {
+    pub fn train_stage_1(&mut self) -> Result<()> {
         let recipe = Recipe { start: Start::Random, weight_decay: 5e-4, ..Recipe::PLAIN };
         let trial =
             |lr| Trial { recipe: Recipe { lr, ..recipe.clone() }, seed: 0, stop_after: None };
         let trials = [1e-3, 1e-2, 0.1, 1.0].map(trial);
-        let run = Run { progress: &|_| {}, score_every_epoch: false, precision };
+        let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
         let problem = Problem { scored: vec![], ..self.problem(false) };
         let outcomes = train(&problem, &trials, &run)?;
         let loss = |i: usize| outcomes[i].train_loss.last().copied().unwrap_or(f64::NAN);

@@ -7,6 +7,7 @@ use tailfit::compare::{Comparison, MethodResult};
 use tailfit::data_set::DataSet;
 use tailfit::files::write_atomically;
 use tailfit::methods::{self, Method};
+use tailfit::precision::Precision;
 use tailfit::record::RunRecord;
 use tailfit::report;
 use tailfit::select::{Part, Selection};
@@ -15,7 +16,7 @@ use super::{input, output};
 use crate::args::{CompareArgs, Protocol};
 use crate::printer::Printer;
 
-pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> Result<()> {
+pub(crate) fn run(args: &CompareArgs, precision: Precision, printer: &Printer) -> Result<()> {
     let chosen = methods_of(args)?;
     let data = input::data_set(&args.data, printer)?;
     let selection = match (args.select, args.protocol) {
@@ -29,7 +30,8 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> Result<()> {
             "the paper's protocol averages logits over mirrored images; the test set has none",
         );
     }
-    let comparison = Comparison::new(&data, selection, (0..args.seeds).collect())?;
+    let comparison = Comparison::new(&data, selection, (0..args.seeds).collect())?
+        .with_precision(precision);
     remark_data(&data, printer);
 
     let work = chosen

@@ -9,6 +9,7 @@ use tailfit::error::Error;
 use tailfit::kernels::instruction_set;
 use tailfit::methods::{self, Method};
 use tailfit::metrics::{EvaluationSet, evaluate};
+use tailfit::precision::{Precision, PrecisionChoice};
 use tailfit::record::{RunRecord, head_sha256};
 use tailfit::train::{Run, Trial, train};
 
@@ -16,7 +17,7 @@ use super::{input, output};
 use crate::args::TrainHeadArgs;
 use crate::printer::Printer;
 
-pub(crate) fn run(args: &TrainHeadArgs, printer: &Printer) -> Result<()> {
+pub(crate) fn run(args: &TrainHeadArgs, precision: Precision, printer: &Printer) -> Result<()> {
     let is_record = |path: &&std::path::PathBuf| path.extension().is_some_and(|e| e == "json");
     if let Some(path) = args.config.as_ref().filter(is_record) {
         return replay(args, path, printer);
@@ -38,7 +39,8 @@ pub(crate) fn run(args: &TrainHeadArgs, printer: &Printer) -> Result<()> {
     }
     method.search.clear();
     let data = input::data_set(&args.data, printer)?;
-    let comparison = Comparison::new(&data, args.select.into(), vec![args.seed])?;
+    let comparison = Comparison::new(&data, args.select.into(), vec![args.seed])?
+        .with_precision(precision);
     let bar = printer.progress(comparison.work(&method)?);
     let result = comparison.run(&method, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
@@ -71,7 +73,9 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
     let trial =
         Trial { recipe: record.recipe.clone(), seed: record.seed, stop_after: Some(record.epoch) };
     let bar = printer.progress(record.epoch);
-    let run = Run { progress: &|done| bar.inc(done as u64), score_every_epoch: false };
+    let precision = PrecisionChoice::Fixed(record.precision).resolve()?;
+    let progress = |done| bar.inc(done as u64);
+    let run = Run { progress: &progress, score_every_epoch: false, precision };
     let outcome = train(&data.problem(false), &[trial], &run)?
         .pop()
         .context("one trial gives one outcome")?;

@@ -10,6 +10,7 @@ use tailfit::class_counts::ClassCounts;
 use tailfit::class_weights::ClassWeights;
 use tailfit::constraint::{Every, MaxNorm};
 use tailfit::head::Head;
+use tailfit::precision::Precision;
 use tailfit::recipe::Recipe;
 use tailfit::schedule::Schedule;
 use tailfit::train::{Problem, Run, Trial, train};
@@ -98,7 +99,7 @@ fn one_step(s: &Shared, changes: &[(&str, Value)]) -> (f64, Head) {
         stage_1: Some(&s.head),
         scored: vec![],
     };
-    let run = Run { progress: &|_| {}, score_every_epoch: false };
+    let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
     // The file's classes are not all among its seven labels, which sampling by rows does
     // not mind.
     let trial = Trial { recipe, seed: 0, stop_after: None };

@@ -10,6 +10,7 @@ use tailfit::features::{Features, HeadFile};
 use tailfit::head::Head;
 use tailfit::methods;
 use tailfit::metrics::{Evaluation, evaluate};
+use tailfit::precision::Precision;
 use tailfit::recipe::Recipe;
 use tailfit::select::{Part, Selection, TEST, criterion};
 use tailfit::shots::ShotThresholds;
@@ -65,7 +66,7 @@ fn outcomes(data: &DataSet, recipes: &[Recipe], seeds: u64) -> Vec<Outcome> {
             recipes.iter().map(move |r| Trial { recipe: r.clone(), seed, stop_after: None })
         })
         .collect();
-    let run = Run { progress: &|_| {}, score_every_epoch: true };
+    let run = Run { progress: &|_| {}, score_every_epoch: true, precision: Precision::F32 };
     train(&data.problem(false), &trials, &run).unwrap()
 }
 
