@@ -1,6 +1,7 @@
 //! Products with all the accuracy of single precision, for scoring. Where the machine has
 //! matrix tiles, a number is split into two bf16, high and low, and x w taken as the sum of three
-//! products: its error is below 2⁻¹⁶ Σ |x| |w|, at several times the speed.
+//! products, xₕ wₕ + xₕ wₗ + xₗ wₕ: its error is below 2⁻¹⁶ Σ |x| |w|, at several times the speed.
+//! They are one product over three times the depth.
 
 use super::block::{BLOCK, Unit, units};
 use super::half::{self, PairPanels, bf16, from_bf16};
@@ -20,8 +21,8 @@ pub(crate) struct Samples<R> {
 enum Values<R> {
     /// `[N / 8][D][8]`.
     Full(Aligned<R>),
-    /// `[N, D]` bf16, high and low.
-    Split([Aligned<u16>; 2]),
+    /// `[N, 3 D]` bf16: high, high, low.
+    Split(Aligned<u16>),
 }
 
 fn splits<R: Real>() -> bool {
@@ -37,15 +38,16 @@ impl<R: Real> Samples<R> {
     pub(crate) fn new(features: &[R], dim: usize) -> Self {
         let (depth, n) = (depth::<R>(dim), features.len() / dim);
         let values = if splits::<R>() {
-            let mut parts = [0, 1].map(|_| zeros(n.next_multiple_of(BLOCK) * depth));
-            for (i, row) in features.chunks_exact(dim).enumerate() {
-                for (j, &value) in row.iter().enumerate() {
+            let mut rows = zeros(n.next_multiple_of(BLOCK) * 3 * depth);
+            for (row, values) in rows.chunks_exact_mut(3 * depth).zip(features.chunks_exact(dim)) {
+                for (j, &value) in values.iter().enumerate() {
                     let (high, low) = split(value.to_f32());
-                    parts[0][i * depth + j] = high as u16;
-                    parts[1][i * depth + j] = low as u16;
+                    row[j] = high as u16;
+                    row[depth + j] = high as u16;
+                    row[2 * depth + j] = low as u16;
                 }
             }
-            Values::Split(parts)
+            Values::Split(rows)
         } else {
             let mut tall = zeros(n.next_multiple_of(BLOCK) * depth);
             for (i, row) in features.chunks_exact(dim).enumerate() {
@@ -73,14 +75,15 @@ pub(crate) struct Columns<R> {
     pub value: Aligned<R>,
     /// `[C]`.
     pub bias: Aligned<R>,
-    pairs: [Aligned<u32>; 2],
+    /// In panels of three times the depth: high, low, high.
+    pairs: Aligned<u32>,
 }
 
 impl<R: Real> Columns<R> {
     pub(crate) fn new(dim: usize, columns: usize) -> Self {
         let panels = Panels::new(depth::<R>(dim), columns);
         let n = panels.len();
-        let pairs = [0, 1].map(|_| zeros(if splits::<R>() { n / 2 } else { 0 }));
+        let pairs = zeros(if splits::<R>() { 3 * n / 2 } else { 0 });
         Self { panels, value: zeros(n), bias: zeros(panels.columns), pairs }
     }
 
@@ -89,34 +92,26 @@ impl<R: Real> Columns<R> {
         if !splits::<R>() {
             return;
         }
-        let from = R::as_f32(&self.value);
-        for (to, rests) in self.pairs.iter_mut().zip([false, true]) {
-            pulp::Arch::new().dispatch(PairPanels { from, to, panels: self.panels, rests });
-        }
+        let (from, to) = (R::as_f32(&self.value), &mut self.pairs);
+        pulp::Arch::new().dispatch(PairPanels { from, to, panels: self.panels, split: true });
     }
 
     /// `out = x W + bias` for samples `from..`, as many as `out` has rows; both are multiples of
     /// 16.
     pub(crate) fn multiply(&self, out: Rows<'_, R>, x: &Samples<R>, from: usize) {
         let Rows { values, pitch } = out;
-        let part = from * x.depth..(from + values.len() / pitch) * x.depth;
+        let part = |depth: usize| from * depth..(from + values.len() / pitch) * depth;
         match &x.values {
             Values::Full(tall) => {
+                let (x, w, bias) = (&tall[part(x.depth)], &self.value, &self.bias);
                 let out = Rows { values, pitch };
-                let (x, w, bias) = (&tall[part], &self.value, &self.bias);
                 pulp::Arch::new().dispatch(Forward { out, x, w, bias, panels: self.panels });
             }
-            Values::Split([high, low]) => {
-                let values = R::as_f32_mut(values);
-                let bias = R::as_f32(&self.bias);
-                let [w_high, w_low] = &self.pairs;
-                let mut add = |x: &[u16], w: &[u32], bias: Option<&[f32]>| {
-                    let out = Rows { values: &mut *values, pitch };
-                    half::forward(Unit::Tiles, out, x, w, bias, self.panels);
-                };
-                add(&high[part.clone()], w_high, Some(bias));
-                add(&high[part.clone()], w_low, None);
-                add(&low[part], w_high, None);
+            Values::Split(rows) => {
+                let panels = Panels { depth: 3 * x.depth, ..self.panels };
+                let (x, bias) = (&rows[part(panels.depth)], R::as_f32(&self.bias));
+                let out = Rows { values: R::as_f32_mut(values), pitch };
+                half::forward(Unit::Tiles, out, x, &self.pairs, bias, panels);
             }
         }
     }

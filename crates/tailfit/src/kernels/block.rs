@@ -22,14 +22,25 @@ pub(crate) enum Unit {
     Dots,
 }
 
+/// What the product of a block is added to.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a> {
+    /// Nothing.
+    Zero,
+    /// One row for all, `[16 registers]`.
+    Row(&'a [f32]),
+    /// What is in `out`.
+    Out,
+}
+
 /// Where a block reads and writes. Distances between rows are in numbers of the operand.
 pub(crate) struct Block<'a> {
     /// `[16, 16 registers]` from the start of the slice on.
     pub out: &'a mut [f32],
     /// Distance between rows of `out`.
     pub pitch: usize,
-    /// What the rows start from: one row for all, or `None` for what is in `out`.
-    pub start: Option<&'a [f32]>,
+    /// What the products are added to.
+    pub start: Start<'a>,
     /// `[16, inner]` bf16.
     pub a: &'a [u16],
     /// Distance between rows of `a`.
@@ -59,7 +70,9 @@ impl Block<'_> {
         assert!(pitch >= width && self.out.len() >= rows * pitch + width);
         assert!(a_pitch >= inner && self.a.len() >= rows * a_pitch + inner);
         assert!(b_pitch >= width && self.b.len() >= (inner / 2 - 1) * b_pitch + width);
-        assert!(self.start.is_none_or(|start| start.len() >= width));
+        if let Start::Row(row) = self.start {
+            assert!(row.len() >= width);
+        }
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the assertions keep all that a block of this shape reads and writes inside its
         // slices, and only `units` makes units, for machines that have them.

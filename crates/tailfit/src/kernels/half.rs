@@ -3,7 +3,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::block::{BLOCK, Block, Session, Unit};
+use super::block::{BLOCK, Block, Session, Start, Unit};
 use super::panels::{PANEL, Panels};
 use super::tiles::Rows;
 use super::update::Steps;
@@ -64,8 +64,8 @@ pub(crate) struct PairPanels<'a> {
     pub from: &'a [f32],
     pub to: &'a mut [u32],
     pub panels: Panels,
-    /// Of what bf16 leaves of the numbers, not of the numbers.
-    pub rests: bool,
+    /// Three times the depth: the pairs, what they leave of the numbers, and the pairs again.
+    pub split: bool,
 }
 
 impl WithSimd for PairPanels<'_> {
@@ -77,12 +77,16 @@ impl WithSimd for PairPanels<'_> {
         for first in self.panels.firsts() {
             let (width, at) = (self.panels.width(first), first * depth);
             let rows = self.from[at..][..width * depth].chunks_exact(2 * width);
-            for (rows, pairs) in rows.zip(self.to[at / 2..].chunks_exact_mut(width)) {
+            let size = width * depth / 2;
+            let parts = if self.split { 3 } else { 1 };
+            let pairs = &mut self.to[at / 2 * parts..][..size * parts];
+            for (number, rows) in rows.enumerate() {
                 let (even, odd) = rows.split_at(width);
-                if self.rests {
-                    pair_rests(simd, pairs, even, odd);
-                } else {
-                    pair_rows(simd, pairs, even, odd);
+                let place = number * width..(number + 1) * width;
+                pair_rows(simd, &mut pairs[place.clone()], even, odd);
+                if self.split {
+                    pair_rests(simd, &mut pairs[size..][place.clone()], even, odd);
+                    pairs.copy_within(place.clone(), 2 * size + place.start);
                 }
             }
         }
@@ -92,14 +96,14 @@ impl WithSimd for PairPanels<'_> {
 /// Inner length of one round: a panel of this depth stays in the first cache.
 const DEPTH: usize = 256;
 
-/// `out = x W + bias`, or added to `out` without a bias: `x [B, depth]` bf16, `w` the panels'
+/// `out = x W + bias`: `x [B, depth]` bf16, `w` the panels'
 /// rows in pairs, `[depth / 2, 48]`.
 pub(crate) fn forward(
     unit: Unit,
     Rows { values, pitch }: Rows<'_, f32>,
     x: &[u16],
     w: &[u32],
-    bias: Option<&[f32]>,
+    bias: &[f32],
     panels: Panels,
 ) {
     let session = Session::begin(unit);
@@ -107,14 +111,14 @@ pub(crate) fn forward(
     for first in panels.firsts() {
         let width = panels.width(first);
         let w = &w[first * depth / 2..][..width * depth / 2];
-        let bias = bias.map(|bias| &bias[first..first + width]);
+        let start = Start::Row(&bias[first..first + width]);
         for from in (0..depth).step_by(DEPTH) {
             let blocks = x.chunks_exact(depth * BLOCK);
             for (x, out) in blocks.zip(values.chunks_exact_mut(pitch * BLOCK)) {
                 session.multiply(Block {
                     out: &mut out[first..],
                     pitch,
-                    start: if from == 0 { bias } else { None },
+                    start: if from == 0 { start } else { Start::Out },
                     a: &x[from..],
                     a_pitch: depth,
                     b: &w[from / 2 * width..],
@@ -159,7 +163,6 @@ impl WithSimd for Descend<'_> {
             pair_rows(simd, out, &even[..width], &even[self.pitch..][..width]);
         }
         let session = Session::begin(self.unit);
-        let zero = [0.0; PANEL];
         let mut grad = [0.0; PANEL * BLOCK * AHEAD];
         let round = AHEAD * BLOCK * width;
         let state = self.value.chunks_mut(round).zip(self.velocity.chunks_mut(round));
@@ -173,7 +176,7 @@ impl WithSimd for Descend<'_> {
                 session.multiply(Block {
                     out,
                     pitch: width,
-                    start: Some(&zero[..width]),
+                    start: Start::Zero,
                     a,
                     a_pitch: samples,
                     b: self.scratch,
@@ -182,16 +185,18 @@ impl WithSimd for Descend<'_> {
                     registers,
                 });
             }
-            let rows = w.len() / width;
-            let grad = S::as_simd_f32s(&grad).0;
-            let (w, v) = (S::as_mut_simd_f32s(w).0, S::as_mut_simd_f32s(v).0);
-            let pairs = S::as_mut_simd_u32s(pairs).0;
-            for row in (0..rows).step_by(2) {
-                for at in 0..lanes {
-                    let [even, odd] = [row * lanes + at, (row + 1) * lanes + at];
-                    steps.descend(simd, grad[even], &mut w[even], &mut v[even], at);
-                    steps.descend(simd, grad[odd], &mut w[odd], &mut v[odd], at);
-                    pairs[row / 2 * lanes + at] = pair(simd, w[even], w[odd]);
+            let grad = S::as_simd_f32s(&grad).0.chunks_exact(2 * lanes);
+            let w = S::as_mut_simd_f32s(w).0.chunks_exact_mut(2 * lanes);
+            let v = S::as_mut_simd_f32s(v).0.chunks_exact_mut(2 * lanes);
+            let pairs = S::as_mut_simd_u32s(pairs).0.chunks_exact_mut(lanes);
+            for ((grad, pairs), (w, v)) in grad.zip(pairs).zip(w.zip(v)) {
+                let (even, odd) = grad.split_at(lanes);
+                let (w_even, w_odd) = w.split_at_mut(lanes);
+                let (v_even, v_odd) = v.split_at_mut(lanes);
+                steps.descend(simd, even, w_even, v_even);
+                steps.descend(simd, odd, w_odd, v_odd);
+                for (pairs, (even, odd)) in pairs.iter_mut().zip(w_even.iter().zip(w_odd)) {
+                    *pairs = pair(simd, *even, *odd);
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::block::{STEP, Unit};
 use super::half::bf16;
 use super::panels::{Aligned, zeros};
 use super::tiles::TILE;
+use super::vectorised;
 use crate::real::Real;
 
 /// Samples of a batch, and the same again transposed for the gradient. Both sides are padded
@@ -65,10 +66,7 @@ impl<R: Real> Packed<R> {
                 renew(rows, padded * depth);
                 renew(columns, padded * depth);
                 for (i, sample) in samples.enumerate() {
-                    let row = &mut rows[i * depth..][..sample.len()];
-                    for (slot, &value) in row.iter_mut().zip(sample) {
-                        *slot = bf16(value.to_f32()) as u16;
-                    }
+                    halve(&mut rows[i * depth..][..sample.len()], sample);
                 }
                 transpose(columns, rows, depth, padded);
             }
@@ -76,14 +74,28 @@ impl<R: Real> Packed<R> {
     }
 }
 
+/// Each number as bf16.
+fn halve<R: Real>(out: &mut [u16], values: &[R]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (slot, &value) in out.iter_mut().zip(values) {
+                *slot = bf16(value.to_f32()) as u16;
+            }
+        },
+    );
+}
+
 /// `columns [depth, padded]` from `rows [padded, depth]`, 32 rows of the result at a time so that
-/// what is read stays in the first cache.
+/// what is written stays in the first cache.
 fn transpose(columns: &mut [u16], rows: &[u16], depth: usize, padded: usize) {
-    for (block, columns) in columns.chunks_mut(STEP * padded).enumerate() {
-        for (i, row) in rows.chunks_exact(depth).enumerate() {
-            let row = &row[block * STEP..][..STEP];
-            for (j, &value) in row.iter().enumerate() {
-                columns[j * padded + i] = value;
+    for (block, columns) in columns.chunks_exact_mut(STEP * padded).enumerate() {
+        for (i, pair) in rows.chunks_exact(2 * depth).enumerate() {
+            let (even, odd) = pair.split_at(depth);
+            let part = block * STEP..(block + 1) * STEP;
+            let columns = columns.chunks_exact_mut(padded);
+            for (column, (&even, &odd)) in columns.zip(even[part.clone()].iter().zip(&odd[part])) {
+                column[2 * i..][..2].copy_from_slice(&[even, odd]);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::block::{Block, Session};
+use super::block::{Block, Session, Start};
 use super::half::{bf16, from_bf16};
 use super::tiles::{Descend, Forward};
 use super::*;
@@ -136,11 +136,11 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
             let start = singles(&random(width, &mut rng));
             let mut out = singles(&random(16 * pitch, &mut rng));
             let before = out.clone();
-            let given = round % 2 == 0;
+            let begin = [Start::Zero, Start::Row(&start), Start::Out][round / 3 % 3];
             Session::begin(unit).multiply(Block {
                 out: &mut out,
                 pitch,
-                start: given.then_some(&start),
+                start: begin,
                 a: &a,
                 a_pitch,
                 b: &b,
@@ -154,7 +154,11 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
                     assert_eq!(got, before[p], "outside the block");
                     continue;
                 }
-                let mut want = f64::from(if given { start[j] } else { before[p] });
+                let mut want = match begin {
+                    Start::Zero => 0.0,
+                    Start::Row(row) => f64::from(row[j]),
+                    Start::Out => f64::from(before[p]),
+                };
                 for k in 0..inner {
                     let pairs = if k % 2 == 0 { &even } else { &odd };
                     let value = from_bf16(pairs[k / 2 * b_pitch + j]);
@@ -253,38 +257,6 @@ fn accurate_products_are_accurate() {
         for i in 0..n {
             let row: Vec<f64> = want[i * c..][..c].iter().map(|z| z + 0.25).collect();
             close(&z[i * panels.columns..][..c], &row, 3e-4);
-        }
-    }
-}
-
-#[test]
-#[ignore = "timing"]
-fn time_products() {
-    for (b, dim, c) in [(64, 512, 96), (64, 512, 192), (64, 512, 400), (64, 512, 1600), (64, 64, 1600), (256, 2048, 1000)] {
-        for unit in [None, units().first().copied()] {
-            let mut batch = Packed::<f32>::new(dim, unit);
-            let rows = vec![0.5; b * dim];
-            let panels = Panels::new(batch.depth, c);
-            let mut weights = Weights::<f32>::new(panels, unit);
-            weights.changed();
-            let c = panels.columns;
-            let mut z = zeros(b * c);
-            let zero = vec![0.0; c];
-            let steps = Steps { lr: &zero, decay: &zero, momentum: &zero, nesterov: false };
-            let flops = (2 * b * dim * c) as f64;
-            let n = (3e10 / flops) as usize + 1;
-            let time = |work: &mut dyn FnMut()| {
-                work();
-                let t = std::time::Instant::now();
-                for _ in 0..n {
-                    work();
-                }
-                t.elapsed().as_secs_f64() / n as f64
-            };
-            let p = time(&mut || batch.pack(rows.chunks_exact(dim)));
-            let f = time(&mut || weights.forward(Rows { values: &mut z, pitch: c }, &batch, 0, &zero));
-            let g = time(&mut || weights.descend(&z, c, &batch, &steps, false));
-            println!("{b} {dim} {c} {unit:?}: pack {:.1} us, forward {:.1} us {:.1} GFLOP/s, descend {:.1} us {:.1}", p * 1e6, f * 1e6, flops / f / 1e9, g * 1e6, flops / g / 1e9);
         }
     }
 }

@@ -102,19 +102,29 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
         }
     }
 
-    /// A whole step of one register.
+    /// A whole step of a row.
     #[inline(always)]
     pub(super) fn descend(
         &self,
         simd: S,
-        grad: R::Vector<S>,
-        w: &mut R::Vector<S>,
-        v: &mut R::Vector<S>,
-        at: usize,
+        grad: &[R::Vector<S>],
+        w: &mut [R::Vector<S>],
+        v: &mut [R::Vector<S>],
     ) {
-        let [start] = self.start::<1>(simd, &[*w], &[*v], at);
-        let sum = R::mul_add_each(simd, R::splat(simd, R::ONE), grad, start);
-        self.finish(simd, &[sum], std::slice::from_mut(w), std::slice::from_mut(v), at);
+        let one = R::splat(simd, R::ONE);
+        let n = grad.len();
+        let this = Self {
+            lr: &self.lr[..n],
+            decay: &self.decay[..n],
+            momentum: &self.momentum[..n],
+            nesterov: self.nesterov,
+        };
+        let (w, v) = (&mut w[..n], &mut v[..n]);
+        for at in 0..n {
+            let [start] = this.start::<1>(simd, &w[at..=at], &v[at..=at], at);
+            let sum = R::mul_add_each(simd, one, grad[at], start);
+            this.finish(simd, &[sum], &mut w[at..=at], &mut v[at..=at], at);
+        }
     }
 }
 
@@ -129,9 +139,7 @@ pub(crate) fn descend<R: Real>(w: &mut [R], v: &mut [R], grad: &[R], steps: &Ste
         fn with_simd<S: Simd>(self, simd: S) {
             let Self(w, v, grad, steps) = self;
             let (w, v) = (R::vectors_mut::<S>(w), R::vectors_mut::<S>(v));
-            for (at, grad) in R::vectors::<S>(grad).iter().enumerate() {
-                steps.registers().descend(simd, *grad, &mut w[at], &mut v[at], at);
-            }
+            steps.registers().descend(simd, R::vectors(grad), w, v);
         }
     }
 

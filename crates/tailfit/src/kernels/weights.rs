@@ -39,7 +39,7 @@ impl<R: Real> Weights<R> {
     pub(crate) fn changed(&mut self) {
         let Some((_, pairs)) = &mut self.pairs else { return };
         let (from, panels) = (R::as_f32(&self.value), self.panels);
-        pulp::Arch::new().dispatch(PairPanels { from, to: pairs, panels, rests: false });
+        pulp::Arch::new().dispatch(PairPanels { from, to: pairs, panels, split: false });
     }
 
     /// `out = x W + bias` for samples `from..` of the batch, as many as `out` has rows. `from`
@@ -56,7 +56,7 @@ impl<R: Real> Weights<R> {
             (Values::Half { rows: x, .. }, Some((unit, pairs))) => {
                 let x = &x[from * depth..][..rows * depth];
                 let out = Rows { values: R::as_f32_mut(out.values), pitch: out.pitch };
-                let bias = Some(R::as_f32(bias));
+                let bias = R::as_f32(bias);
                 half::forward(*unit, out, x, pairs, bias, self.panels);
             }
             (Values::Half { .. }, None) => unreachable!("a bf16 batch and full weights"),

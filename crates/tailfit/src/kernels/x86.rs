@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
 };
 
-use super::block::{BLOCK, Block, STEP};
+use super::block::{BLOCK, Block, STEP, Start};
 
 /// Whether the processor has tiles and the system lets us use them: on Linux a process asks
 /// for them once, with `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`.
@@ -83,14 +83,22 @@ pub(super) unsafe fn tiles(block: &mut Block<'_>) {
     let out = block.out.as_mut_ptr();
     // A distance of 0 between rows repeats the one row that a start is.
     let (start, start_pitch) = match block.start {
-        Some(start) => (start.as_ptr(), 0),
-        None => (out.cast_const(), block.pitch * 4),
+        Start::Zero => (std::ptr::null(), 0),
+        Start::Row(row) => (row.as_ptr(), 0),
+        Start::Out => (out.cast_const(), block.pitch * 4),
     };
     let (steps, b_bytes) = (block.inner / STEP, block.b_pitch * 4);
     macro_rules! multiply {
         ($load:literal, $step:literal, $store:literal) => {
             asm!(
+                "test {start}, {start}",
+                "jz 3f",
                 $load,
+                "jmp 2f",
+                "3:",
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
                 "2:",
                 "tileloadd tmm3, [{a} + {a_pitch}]",
                 $step,
@@ -190,8 +198,9 @@ unsafe fn eight_rows<const N: usize>(block: &mut Block<'_>, first: usize) {
         for r in 0..ROWS {
             for n in 0..N {
                 sums[r][n] = match block.start {
-                    Some(start) => _mm512_loadu_ps(start.as_ptr().add(n * BLOCK)),
-                    None => _mm512_loadu_ps(out.add(r * block.pitch + n * BLOCK)),
+                    Start::Zero => _mm512_setzero_ps(),
+                    Start::Row(row) => _mm512_loadu_ps(row.as_ptr().add(n * BLOCK)),
+                    Start::Out => _mm512_loadu_ps(out.add(r * block.pitch + n * BLOCK)),
                 };
             }
         }
