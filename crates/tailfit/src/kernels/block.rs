@@ -27,8 +27,9 @@ pub(crate) enum Unit {
 pub(crate) enum Start<'a> {
     /// Nothing.
     Zero,
-    /// One row for all, `[16 registers]`.
-    Row(&'a [f32]),
+    /// `[16, 16 registers]`. (Tiles could take one row sixteen times by a pitch of 0, but are
+    /// many times slower at it.)
+    Rows(&'a [f32]),
     /// What is in `out`.
     Out,
 }
@@ -70,8 +71,8 @@ impl Block<'_> {
         assert!(pitch >= width && self.out.len() >= rows * pitch + width);
         assert!(a_pitch >= inner && self.a.len() >= rows * a_pitch + inner);
         assert!(b_pitch >= width && self.b.len() >= (inner / 2 - 1) * b_pitch + width);
-        if let Start::Row(row) = self.start {
-            assert!(row.len() >= width);
+        if let Start::Rows(rows) = self.start {
+            assert!(rows.len() >= BLOCK * width);
         }
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the assertions keep all that a block of this shape reads and writes inside its

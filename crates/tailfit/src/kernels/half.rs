@@ -111,14 +111,17 @@ pub(crate) fn forward(
     for first in panels.firsts() {
         let width = panels.width(first);
         let w = &w[first * depth / 2..][..width * depth / 2];
-        let start = Start::Row(&bias[first..first + width]);
+        let mut start = [0.0; PANEL * BLOCK];
+        for row in start[..width * BLOCK].chunks_exact_mut(width) {
+            row.copy_from_slice(&bias[first..first + width]);
+        }
         for from in (0..depth).step_by(DEPTH) {
             let blocks = x.chunks_exact(depth * BLOCK);
             for (x, out) in blocks.zip(values.chunks_exact_mut(pitch * BLOCK)) {
                 session.multiply(Block {
                     out: &mut out[first..],
                     pitch,
-                    start: if from == 0 { start } else { Start::Out },
+                    start: if from == 0 { Start::Rows(&start) } else { Start::Out },
                     a: &x[from..],
                     a_pitch: depth,
                     b: &w[from / 2 * width..],

@@ -133,10 +133,10 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
             let (even, odd) =
                 (half(inner / 2 * b_pitch, &mut rng), half(inner / 2 * b_pitch, &mut rng));
             let b: Vec<u32> = even.iter().zip(&odd).map(|(e, o)| e | o << 16).collect();
-            let start = singles(&random(width, &mut rng));
+            let start = singles(&random(16 * width, &mut rng));
             let mut out = singles(&random(16 * pitch, &mut rng));
             let before = out.clone();
-            let begin = [Start::Zero, Start::Row(&start), Start::Out][round / 3 % 3];
+            let begin = [Start::Zero, Start::Rows(&start), Start::Out][round / 3 % 3];
             Session::begin(unit).multiply(Block {
                 out: &mut out,
                 pitch,
@@ -156,7 +156,7 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
                 }
                 let mut want = match begin {
                     Start::Zero => 0.0,
-                    Start::Row(row) => f64::from(row[j]),
+                    Start::Rows(rows) => f64::from(rows[i * width + j]),
                     Start::Out => f64::from(before[p]),
                 };
                 for k in 0..inner {

@@ -81,10 +81,9 @@ pub(super) unsafe fn release_tiles() {
 /// The machine has tiles and the thread has configured them; the slices hold the block.
 pub(super) unsafe fn tiles(block: &mut Block<'_>) {
     let out = block.out.as_mut_ptr();
-    // A distance of 0 between rows repeats the one row that a start is.
     let (start, start_pitch) = match block.start {
         Start::Zero => (std::ptr::null(), 0),
-        Start::Row(row) => (row.as_ptr(), 0),
+        Start::Rows(rows) => (rows.as_ptr(), block.registers * BLOCK * 4),
         Start::Out => (out.cast_const(), block.pitch * 4),
     };
     let (steps, b_bytes) = (block.inner / STEP, block.b_pitch * 4);
@@ -199,7 +198,9 @@ unsafe fn eight_rows<const N: usize>(block: &mut Block<'_>, first: usize) {
             for n in 0..N {
                 sums[r][n] = match block.start {
                     Start::Zero => _mm512_setzero_ps(),
-                    Start::Row(row) => _mm512_loadu_ps(row.as_ptr().add(n * BLOCK)),
+                    Start::Rows(rows) => {
+                        _mm512_loadu_ps(rows.as_ptr().add(((first + r) * N + n) * BLOCK))
+                    }
                     Start::Out => _mm512_loadu_ps(out.add(r * block.pitch + n * BLOCK)),
                 };
             }
