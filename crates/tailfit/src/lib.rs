@@ -56,4 +56,5 @@ pub mod sampler;
 pub mod schedule;
 pub mod select;
 pub mod shots;
+pub mod solver;
 pub mod train;

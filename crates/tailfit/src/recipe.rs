@@ -11,11 +11,22 @@ use crate::head::{Head, HeadKind};
 use crate::losses::AnyLoss;
 use crate::sampler::Sampler;
 use crate::schedule::Schedule;
+use crate::solver::{RidgeBias, Solver};
 
 /// How a head is re-trained, and what is done to it afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
+    /// What looks for the minimum. Everything that steps and batches need (epochs, lr, schedule,
+    /// momentum, sampler) means nothing to solvers that reach it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub solver: Solver,
+    /// Certified relative gap at which [`Solver::Lbfgs`] stops: (F − min F) / F is at most this.
+    #[serde(skip_serializing_if = "is_usual_gap")]
+    pub gap: f64,
+    /// Bias of [`Solver::Ridge`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub ridge_bias: RidgeBias,
     /// What a sample costs.
     pub loss: AnyLoss,
     /// Weights of the classes in the loss.
@@ -58,6 +69,19 @@ pub struct Recipe {
     pub adjustment: Option<LogitAdjustment>,
 }
 
+/// [`Recipe::gap`] if nothing is said.
+const USUAL_GAP: f64 = 1e-3;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_usual_gap(gap: &f64) -> bool {
+    *gap == USUAL_GAP
+}
+
 /// Weights at which training starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,6 +101,9 @@ impl Recipe {
     /// Cross-entropy from the stage-1 head with the paper's schedule: 20 epochs, batch
     /// 64, momentum 0.9, cosine. Every method says how it differs from this.
     pub const PLAIN: Self = Self {
+        solver: Solver::Sgd,
+        gap: USUAL_GAP,
+        ridge_bias: RidgeBias::Fitted,
         loss: AnyLoss::CrossEntropy(crate::losses::CrossEntropy {}),
         class_weights: ClassWeights::Uniform,
         mean: Mean::ByBatch,
@@ -196,6 +223,7 @@ impl Recipe {
                 format!("{milestones:?} and {factors:?}"),
             )?;
         }
+        self.check_solver(&range)?;
         for (key, tau) in [
             ("normalise.tau", self.normalise.map(|n| n.tau)),
             ("adjustment.tau", self.adjustment.map(|a| a.tau)),
@@ -205,6 +233,36 @@ impl Recipe {
             range(key, tau.is_finite(), "a finite number", tau.to_string())?;
         }
         Ok(())
+    }
+
+    /// Solvers reach the minimum of one objective, which not every recipe has.
+    fn check_solver(
+        &self,
+        range: &dyn Fn(&str, bool, &str, String) -> Result<()>,
+    ) -> Result<()> {
+        if self.solver == Solver::Sgd {
+            return Ok(());
+        }
+        let gap_ok = self.gap.is_finite() && self.gap >= 1e-6;
+        range("gap", gap_ok, "a number >= 1e-6, what f32 can tell", self.gap.to_string())?;
+        let plain = self.head == HeadKind::Linear
+            && self.sampler == Sampler::InstanceBalanced
+            && self.constraint.is_none()
+            && self.defer_weights_to_epoch == 0;
+        range(
+            "solver",
+            plain,
+            "`sgd`, for a cosine or scaled head, a sampler, a constraint or deferred weights",
+            format!("{:?}", self.solver).to_lowercase(),
+        )?;
+        let least_squares = self.solver == Solver::Ridge;
+        let default_loss = self.loss == Self::PLAIN.loss;
+        range(
+            "loss",
+            default_loss || !least_squares,
+            "`cross-entropy`, the default, since ridge has squares of its own",
+            self.loss.name(),
+        )
     }
 
     /// Weight normalisation, then logit adjustment.

@@ -140,7 +140,7 @@ mod tests {
             normalise_features: false,
         };
         let epoch = |&(a, b): &(u32, u32)| vec![Hits { by_half: [vec![a], vec![b]] }];
-        Outcome { train_loss: vec![], hits: hits.iter().map(epoch).collect(), head }
+        Outcome { train_loss: vec![], hits: hits.iter().map(epoch).collect(), head, solution: None }
     }
 
     #[test]

@@ -15,7 +15,8 @@ pub(crate) struct Weights<R> {
     pub panels: Panels,
     /// Changed from outside only with [`Weights::changed`] after it.
     pub value: Aligned<R>,
-    velocity: Aligned<R>,
+    /// Momentum, or the sum of gradients.
+    pub gradient: Aligned<R>,
     /// bf16 copy, two rows to a pair, and the unit that multiplies it.
     pairs: Option<(Unit, Aligned<u32>)>,
 }
@@ -32,7 +33,7 @@ impl<R: Real> Weights<R> {
     pub(crate) fn new(panels: Panels, unit: Option<Unit>) -> Self {
         let n = panels.len();
         let pairs = unit.map(|unit| (unit, zeros(n / 2)));
-        Self { panels, value: zeros(n), velocity: zeros(n), pairs }
+        Self { panels, value: zeros(n), gradient: zeros(n), pairs }
     }
 
     /// Brings the bf16 copy up to date.
@@ -63,6 +64,14 @@ impl<R: Real> Weights<R> {
         }
     }
 
+    /// Adds `xᵀ g` to [`Weights::gradient`]: a step with momentum 1 that goes nowhere.
+    pub(crate) fn add_gradient(&mut self, g: &[R], pitch: usize, batch: &Packed<R>, split: bool) {
+        let zero = vec![R::ZERO; self.panels.columns];
+        let one = vec![R::ONE; self.panels.columns];
+        let steps = Steps { lr: &zero, decay: &zero, momentum: &one, nesterov: false };
+        self.descend(g, pitch, batch, &steps, split);
+    }
+
     /// One step of all weights along the gradient `xᵀ g`, `g [B, C]` with `pitch`.
     pub(crate) fn descend(
         &mut self,
@@ -79,7 +88,7 @@ impl<R: Real> Weights<R> {
             None => (None, &mut none),
         };
         let values = self.value.chunks_mut(PANEL * depth);
-        let velocities = self.velocity.chunks_mut(PANEL * depth);
+        let velocities = self.gradient.chunks_mut(PANEL * depth);
         let mut pairs = pairs.chunks_mut(PANEL * depth / 2);
         let parts = values.zip(velocities).enumerate().map(|(number, (value, velocity))| {
             let pairs = pairs.next().unwrap_or_default();

@@ -44,6 +44,12 @@ impl<R: Real> Objective<R> {
         Self { loss, constants, weights: weights.weights(counts), mean, n_classes }
     }
 
+    /// A loss of the softmax family by its constants, with weights of the classes, `[K]`.
+    pub(crate) fn of_family(loss: AnyLoss, family: &PerClass<f64>, weights: Vec<f64>) -> Self {
+        let n_classes = weights.len();
+        Self { loss, constants: family.cast(), weights, mean: Mean::ByBatch, n_classes }
+    }
+
     /// Without class weights.
     pub fn plain(loss: AnyLoss, counts: &ClassCounts) -> Self {
         Self::new(loss, ClassWeights::Uniform, Mean::ByBatch, counts)
@@ -87,6 +93,23 @@ impl LossVisitor for Constants<'_> {
 
     fn visit<L: Loss>(self, loss: &L) -> Self::Output {
         loss.per_class(self.0)
+    }
+}
+
+impl AnyLoss {
+    /// Its constants, if it is of the softmax family.
+    pub(crate) fn family(&self, counts: &ClassCounts) -> Option<PerClass<f64>> {
+        self.each(FamilyOf(counts))
+    }
+}
+
+struct FamilyOf<'a>(&'a ClassCounts);
+
+impl LossVisitor for FamilyOf<'_> {
+    type Output = Option<PerClass<f64>>;
+
+    fn visit<L: Loss>(self, loss: &L) -> Self::Output {
+        L::SOFTMAX_FAMILY.then(|| loss.per_class(self.0))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::problem::{Seen, normalise};
+use super::problem::Seen;
 use crate::kernels::{Packed, Unit};
 use crate::real::Real;
 
@@ -46,14 +46,7 @@ impl<R: Real> Batches<R> {
         let work = |(slot, rows): (&mut Slot<R>, &[u32])| {
             slot.labels.clear();
             slot.labels.extend(rows.iter().map(|&row| labels[row as usize]));
-            slot.gathered.clear();
-            for &row in rows {
-                let first = row as usize * dim;
-                slot.gathered.extend_from_slice(&seen.problem.views[view][first..first + dim]);
-            }
-            if seen.normalised {
-                normalise(&mut slot.gathered, dim);
-            }
+            seen.gather(view, rows, &mut slot.gathered);
             slot.packed.pack(slot.gathered.chunks_exact(dim));
         };
         let batches: Vec<&[u32]> = rows.chunks(b).collect();

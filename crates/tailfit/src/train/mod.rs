@@ -5,10 +5,12 @@ mod columns;
 mod finish;
 mod problem;
 mod score;
+mod solve;
 mod stack;
 mod start;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use self::batches::Batches;
 use self::problem::Seen;
@@ -21,6 +23,7 @@ use crate::head::{Head, HeadKind};
 use crate::precision::Precision;
 use crate::real::Real;
 use crate::recipe::{Recipe, Start};
+use crate::solver::Solver;
 
 /// One recipe with one seed and concrete hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +38,9 @@ pub struct Trial {
 
 impl Trial {
     fn epochs(&self) -> usize {
-        self.stop_after.unwrap_or(self.recipe.epochs).min(self.recipe.epochs)
+        // A solver's whole run counts as one epoch.
+        let all = if self.recipe.solver == Solver::Sgd { self.recipe.epochs } else { 1 };
+        self.stop_after.unwrap_or(all).min(all)
     }
 
     /// Trials with the same key see the same batches through the same kind of head.
@@ -61,6 +66,17 @@ pub struct Outcome {
     /// The head at the end: folded, normalised, adjusted, rounded to f32 if that is
     /// the number it was trained in.
     pub head: Head,
+    /// How the optimum was reached, for a solver that reaches it.
+    pub solution: Option<Solution>,
+}
+
+/// What a solver says of its solution.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Solution {
+    /// Certified bound on (F − min F) / F; `None` without weight decay, where there is none.
+    pub gap: Option<f64>,
+    /// Passes over the training features.
+    pub passes: usize,
 }
 
 /// How much is done, in what numbers, and who is told.
@@ -105,7 +121,15 @@ pub fn train<R: Real>(
     let seen = [false, true].map(|kind| {
         trials.iter().any(|trial| cosine(trial) == kind).then(|| Seen::new(problem, kind))
     });
-    let mut by_key: Vec<usize> = (0..trials.len()).collect();
+    let solved: Vec<usize> =
+        (0..trials.len()).filter(|&i| trials[i].recipe.solver != Solver::Sgd).collect();
+    let mut placed: Vec<(usize, Outcome)> = Vec::new();
+    if let (Some(seen), false) = (&seen[0], solved.is_empty()) {
+        let chosen: Vec<&Trial> = solved.iter().map(|&i| &trials[i]).collect();
+        placed.extend(solved.into_iter().zip(solve::solve(seen, &chosen, run)?));
+    }
+    let mut by_key: Vec<usize> =
+        (0..trials.len()).filter(|&i| trials[i].recipe.solver == Solver::Sgd).collect();
     by_key.sort_by_cached_key(|&i| trials[i].key());
     let most = (COLUMNS / problem.counts.n_classes()).clamp(1, HEADS);
     let items: Vec<&[usize]> = by_key
@@ -125,8 +149,7 @@ pub fn train<R: Real>(
             train_item(seen, &trials, run, split, order)
         })
         .collect();
-    let mut placed: Vec<(usize, Outcome)> =
-        items.into_iter().flatten().copied().zip(outcomes.into_iter().flatten()).collect();
+    placed.extend(items.into_iter().flatten().copied().zip(outcomes.into_iter().flatten()));
     placed.sort_by_key(|(index, _)| *index);
     Ok(placed.into_iter().map(|(_, outcome)| outcome).collect())
 }
@@ -195,7 +218,7 @@ fn train_item<R: Real>(
     let rounded = R::SINGLE;
     let finish = |(h, (train_loss, hits)): (usize, (Vec<f64>, Vec<Vec<Hits>>))| {
         let head = stacks[h / size].finished(h % size);
-        Outcome { train_loss, hits, head: if rounded { head.rounded() } else { head } }
+        Outcome { train_loss, hits, head: if rounded { head.rounded() } else { head }, solution: None }
     };
     outcomes.into_iter().enumerate().map(finish).collect()
 }

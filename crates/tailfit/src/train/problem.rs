@@ -78,10 +78,23 @@ impl<'a, R: Real> Seen<'a, R> {
         };
         Self { problem, normalised, scored: problem.scored.iter().map(scored).collect() }
     }
+
+    /// Samples `rows` of view number `view`, `[B, D]`.
+    pub(super) fn gather(&self, view: usize, rows: &[u32], out: &mut Vec<R>) {
+        let dim = self.problem.dim;
+        out.clear();
+        for &row in rows {
+            let first = row as usize * dim;
+            out.extend_from_slice(&self.problem.views[view][first..first + dim]);
+        }
+        if self.normalised {
+            normalise(out, dim);
+        }
+    }
 }
 
 /// Divides every row by its L2 norm.
-pub(super) fn normalise<R: Real>(rows: &mut [R], dim: usize) {
+fn normalise<R: Real>(rows: &mut [R], dim: usize) {
     for row in rows.chunks_exact_mut(dim) {
         let square = row.iter().fold(R::ZERO, |sum, &v| sum + v * v);
         let norm = square.sqrt().larger(R::from_f64(1e-12));

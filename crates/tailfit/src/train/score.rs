@@ -1,6 +1,10 @@
 //! Hits of many heads on one set.
 
-use super::problem::ScoredSet;
+use rayon::prelude::*;
+
+use super::finish::write_head;
+use super::problem::{ScoredSet, Seen};
+use crate::head::Head;
 use crate::kernels::{BLOCK, Columns, Rows, Samples, vectorised, zeros};
 use crate::lanes::any;
 use crate::real::Real;
@@ -56,6 +60,24 @@ pub(super) fn hits<R: Real>(
         );
     }
     hits
+}
+
+/// Hits of finished heads on every scored set; `folds[h][s]` are the halves of set s for head h.
+pub(super) fn score_heads<R: Real>(
+    seen: &Seen<'_, R>,
+    heads: &[Head],
+    folds: &[Vec<Vec<u8>>],
+) -> Vec<Vec<Hits>> {
+    let k = seen.problem.counts.n_classes();
+    let score = |(head, folds): (&Head, &Vec<Vec<u8>>)| -> Vec<Hits> {
+        let mut columns = Columns::new(seen.problem.dim, k);
+        let Columns { panels, value, bias, .. } = &mut columns;
+        write_head(*panels, (value, bias), 0, &head.weight, &head.bias);
+        columns.changed();
+        let sets = seen.problem.scored.iter().zip(&seen.scored).zip(folds);
+        sets.flat_map(|((set, samples), folds)| hits(set, samples, folds, &columns, 1, k)).collect()
+    };
+    heads.par_iter().zip(folds).map(score).collect()
 }
 
 /// Whether `label` has the first of the largest logits; NaN is never larger, and never a hit.

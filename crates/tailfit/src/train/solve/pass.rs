@@ -1,0 +1,167 @@
+//! What solvers need of all training samples.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, Par};
+use rayon::prelude::*;
+
+use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
+use crate::losses::{Batch, Objective};
+use crate::real::Real;
+use crate::train::columns::column_sums;
+use crate::train::problem::Seen;
+
+/// Samples at once.
+const ROWS: usize = 256;
+
+/// Batches whose gradients are added in the number trained in, before f64 takes over.
+const ROUNDS: usize = 8;
+
+/// Weighted sums over the training samples, with weights that add up to 1.
+pub(super) struct Sums {
+    pub(super) dim: usize,
+    /// Σ w x, `[D]`.
+    pub(super) mean: Vec<f64>,
+    /// Σ w x xᵀ, `[D, D]`.
+    pub(super) gram: Mat<f64>,
+    /// Σ w x e_yᵀ, `[D, K]`.
+    pub(super) class_sums: Mat<f64>,
+    /// Σ w e_y, `[K]`.
+    pub(super) shares: Vec<f64>,
+}
+
+impl Sums {
+    pub(super) fn new<R: Real>(seen: &Seen<'_, R>, class_weights: &[f64]) -> Self {
+        let (dim, labels) = (seen.problem.dim, seen.problem.labels);
+        let k = class_weights.len();
+        let total: f64 = labels.iter().map(|&y| class_weights[y as usize]).sum();
+        let views = seen.problem.views.len();
+        let weight = |y: u32| class_weights[y as usize] / total / views as f64;
+        let zero = || (Mat::<f64>::zeros(dim, dim), Mat::<f64>::zeros(dim, k));
+        // A fixed number of parts, so that the order of additions does not depend on threads.
+        let all: Vec<u32> = (0..labels.len() as u32).collect();
+        let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(16).max(1)).collect();
+        let sums: Vec<(Mat<f64>, Mat<f64>)> = parts
+            .into_par_iter()
+            .map(|part| {
+                let (mut gram, mut class_sums) = zero();
+                let mut gathered = Vec::new();
+                for view in 0..views {
+                    for rows in part.chunks(ROWS) {
+                        seen.gather(view, rows, &mut gathered);
+                        let x =
+                            Mat::from_fn(rows.len(), dim, |i, j| gathered[i * dim + j].to_f64());
+                        let scaled = Mat::from_fn(rows.len(), dim, |i, j| {
+                            weight(labels[rows[i] as usize]) * x[(i, j)]
+                        });
+                        let add = Accum::Add;
+                        matmul(&mut gram, add, x.transpose(), &scaled, 1.0, Par::Seq);
+                        for (i, &row) in rows.iter().enumerate() {
+                            let sums = class_sums.col_mut(labels[row as usize] as usize);
+                            for (j, sum) in sums.iter_mut().enumerate() {
+                                *sum += scaled[(i, j)];
+                            }
+                        }
+                    }
+                }
+                (gram, class_sums)
+            })
+            .collect();
+        let (mut gram, mut class_sums) = zero();
+        for (part_gram, part_sums) in &sums {
+            gram += part_gram;
+            class_sums += part_sums;
+        }
+        let mean = (0..dim).map(|j| (0..k).map(|c| class_sums[(j, c)]).sum()).collect();
+        let counts = seen.problem.counts.as_slice();
+        let shares = counts.iter().zip(class_weights).map(|(&n, w)| n as f64 * w / total).collect();
+        Self { dim, mean, gram, class_sums, shares }
+    }
+}
+
+/// Parameters of one head: `[D + 1, K]`, the bias in the last row.
+pub(super) type Point = Mat<f64>;
+
+/// A head's objective at a point, from one pass.
+pub(super) struct Evaluation {
+    /// Σ w L.
+    pub(super) value: f64,
+    /// Its gradient, `[D + 1, K]`.
+    pub(super) grad: Point,
+}
+
+/// Evaluates heads of the softmax family, many at a time; `divisor` is what their sums of
+/// weighted losses are divided by.
+pub(super) fn evaluate<R: Real>(
+    seen: &Seen<'_, R>,
+    heads: &[(&Objective<R>, &Point, f64)],
+) -> Vec<Evaluation> {
+    let threads = rayon::current_num_threads();
+    let size = heads.len().div_ceil(threads).clamp(1, 16);
+    let split = heads.len().div_ceil(size) < threads;
+    let parts = heads.par_chunks(size).map(|heads| evaluate_some(seen, heads, split));
+    parts.collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+fn evaluate_some<R: Real>(
+    seen: &Seen<'_, R>,
+    heads: &[(&Objective<R>, &Point, f64)],
+    split: bool,
+) -> Vec<Evaluation> {
+    let (dim, labels) = (seen.problem.dim, seen.problem.labels);
+    let k = seen.problem.counts.n_classes();
+    let panels = Panels::new(padded_depth(dim, None), heads.len() * k);
+    let c = panels.columns;
+    let mut weights = Weights::<R>::new(panels, None);
+    let mut bias = vec![R::ZERO; c];
+    for (h, (_, point, _)) in heads.iter().enumerate() {
+        for class in 0..k {
+            let column = h * k + class;
+            for j in 0..dim {
+                weights.value[panels.at(j, column)] = R::from_f64(point[(j, class)]);
+            }
+            bias[column] = R::from_f64(point[(dim, class)]);
+        }
+    }
+    let mut evaluations: Vec<Evaluation> = heads
+        .iter()
+        .map(|_| Evaluation { value: 0.0, grad: Mat::zeros(dim + 1, k) })
+        .collect();
+    let mut batch = Packed::new(dim, None);
+    let (mut gathered, mut sums) = (Vec::new(), vec![R::ZERO; c]);
+    let mut z = zeros(ROWS * c);
+    let all: Vec<u32> = (0..labels.len() as u32).collect();
+    for view in 0..seen.problem.views.len() {
+        for round in all.chunks(ROWS * ROUNDS) {
+            for rows in round.chunks(ROWS) {
+                seen.gather(view, rows, &mut gathered);
+                batch.pack(gathered.chunks_exact(dim));
+                let y: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
+                let z = &mut z[..batch.padded * c];
+                weights.forward(Rows { values: z, pitch: c }, &batch, 0, &bias);
+                z[rows.len() * c..].fill(R::ZERO);
+                for (h, (objective, _, divisor)) in heads.iter().enumerate() {
+                    let (start, divisor) = (h * k, *divisor);
+                    let part = Batch { logits: z, start, stride: c, labels: &y, divisor };
+                    evaluations[h].value += objective.apply(part);
+                }
+                column_sums(&mut sums, z, None);
+                for (h, evaluation) in evaluations.iter_mut().enumerate() {
+                    for class in 0..k {
+                        evaluation.grad[(dim, class)] += sums[h * k + class].to_f64();
+                    }
+                }
+                weights.add_gradient(z, c, &batch, split);
+            }
+            for (h, evaluation) in evaluations.iter_mut().enumerate() {
+                for class in 0..k {
+                    for (j, sum) in evaluation.grad.col_mut(class).iter_mut().take(dim).enumerate()
+                    {
+                        *sum += weights.gradient[panels.at(j, h * k + class)].to_f64();
+                    }
+                }
+            }
+            weights.gradient.fill(R::ZERO);
+        }
+    }
+    evaluations
+}

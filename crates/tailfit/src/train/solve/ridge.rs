@@ -1,0 +1,105 @@
+//! Ridge regression: all weight decays from one eigendecomposition.
+
+use faer::{Mat, Side};
+use ndarray::{Array1, Array2};
+
+use super::Solved;
+use super::pass::Sums;
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::real::Real;
+use crate::solver::RidgeBias;
+use crate::train::Trial;
+use crate::train::problem::Seen;
+
+/// Solves all trials, sharing sums and decomposition between those of the same class weights.
+pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Vec<Solved>> {
+    let mut systems: Vec<(Vec<f64>, System)> = Vec::new();
+    let mut solved = Vec::with_capacity(trials.len());
+    for trial in trials {
+        let weights = trial.recipe.class_weights.weights(seen.problem.counts);
+        if !systems.iter().any(|(known, _)| *known == weights) {
+            let sums = Sums::new(seen, &weights);
+            systems.push((weights.clone(), System::new(&sums)?));
+        }
+        for (known, system) in &systems {
+            if *known == weights {
+                let recipe = &trial.recipe;
+                let (head, loss) = system.solve(recipe.weight_decay, recipe.ridge_bias);
+                solved.push(Solved { head, loss, gap: Some(0.0), passes: 1 });
+            }
+        }
+    }
+    Ok(solved)
+}
+
+/// The normal equations, with the covariance C = Q Λ Qᵀ.
+struct System {
+    /// Q, `[D, D]`.
+    vectors: Mat<f64>,
+    /// Λ, `[D]`.
+    values: Vec<f64>,
+    /// Qᵀ Σ w (x − μ) e_yᵀ, `[D, K]`.
+    targets: Mat<f64>,
+    /// Mean of the samples and mean of the class means, `[D]`.
+    means: [Vec<f64>; 2],
+    /// Weighted share of each class, `[K]`.
+    shares: Vec<f64>,
+}
+
+impl System {
+    fn new(sums: &Sums) -> Result<Self> {
+        let (d, k) = (sums.dim, sums.shares.len());
+        let mean = &sums.mean;
+        let covariance = Mat::from_fn(d, d, |i, j| sums.gram[(i, j)] - mean[i] * mean[j]);
+        let decomposition = covariance.self_adjoint_eigen(Side::Lower).map_err(|_none| {
+            Error::data(
+                "training features",
+                "a covariance with an eigendecomposition",
+                "numbers that are not finite or far too large",
+                "scale the features, such as to unit variance",
+            )
+        })?;
+        let centred = Mat::from_fn(d, k, |j, c| sums.class_sums[(j, c)] - mean[j] * sums.shares[c]);
+        let vectors = decomposition.U().to_owned();
+        let values = (0..d).map(|j| decomposition.S()[j].max(0.0)).collect();
+        let targets = vectors.transpose() * &centred;
+        let balanced = (0..d)
+            .map(|j| {
+                (0..k).map(|c| sums.class_sums[(j, c)] / sums.shares[c]).sum::<f64>() / k as f64
+            })
+            .collect();
+        let means = [mean.clone(), balanced];
+        Ok(Self { vectors, values, targets, means, shares: sums.shares.clone() })
+    }
+
+    /// The head, and half the mean square of its errors.
+    fn solve(&self, weight_decay: f64, bias: RidgeBias) -> (Head, f64) {
+        let (d, k) = (self.values.len(), self.shares.len());
+        // Directions without variance have no weight, even at weight decay 0.
+        let smallest = 1e-12 * self.values.iter().fold(0.0, |a: f64, &b| a.max(b));
+        let rotated = Mat::from_fn(d, k, |j, c| {
+            let value = self.values[j] + weight_decay;
+            if value > smallest { self.targets[(j, c)] / value } else { 0.0 }
+        });
+        let weight = &self.vectors * &rotated;
+        let output = |mean: &[f64], c: usize| (0..d).map(|j| weight[(j, c)] * mean[j]).sum::<f64>();
+        let [mean, balanced] = &self.means;
+        let fitted: Vec<f64> = (0..k).map(|c| self.shares[c] - output(mean, c)).collect();
+        // Of the fitted head: Σ (t − t̄)² − 2 ⟨W, B⟩ + ⟨W, C W⟩, halved.
+        let mut square = 1.0 - self.shares.iter().map(|s| s * s).sum::<f64>();
+        for j in 0..d {
+            for c in 0..k {
+                let w = rotated[(j, c)];
+                square += w * (self.values[j] * w - 2.0 * self.targets[(j, c)]);
+            }
+        }
+        let bias = match bias {
+            RidgeBias::Fitted => fitted,
+            RidgeBias::Balanced => (0..k).map(|c| 1.0 / k as f64 - output(balanced, c)).collect(),
+        };
+        let weight = Array2::from_shape_fn((k, d), |(c, j)| weight[(j, c)]);
+        let head = Head { weight, bias: Array1::from(bias), normalise_features: false };
+        (head, 0.5 * square)
+    }
+}

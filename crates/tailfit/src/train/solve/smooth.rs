@@ -1,0 +1,371 @@
+//! The softmax family to a certified optimum, along weight decays, many heads to a pass.
+//!
+//! With Cₖ the weighted sum of the features of class k, the targets of a loss enter its objective
+//! only through the linear term ⟨W, T⟩, T = (1 − s) C + (s / K) Σ C, so one pass of plain
+//! cross-entropy serves every smoothing. With a bias that is not decayed, an offset added to the
+//! logits only shifts the bias: every τ of balanced softmax has one and the same W.
+
+use faer::Mat;
+use ndarray::{Array1, Array2};
+
+use super::Solved;
+use super::lbfgs::{Descent, Preconditioner, add, dot, scaled_rows};
+use super::pass::{Point, Sums, evaluate};
+use crate::class_weights::Mean;
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::losses::{AnyLoss, CrossEntropy, Objective, PerClass};
+use crate::real::Real;
+use crate::train::Trial;
+use crate::train::problem::Seen;
+
+/// Most passes at one weight decay.
+const PASSES: usize = 500;
+
+/// Weight decays that every search comes down by, whatever it was asked for: 1, 10^-½, 10^-1 and
+/// so on. So a solution does not depend on what else is solved.
+fn rung(number: usize) -> f64 {
+    10_f64.powf(-0.5 * number as f64)
+}
+
+/// The last rung before weight decay 0.
+const RUNGS: usize = 15;
+
+/// One objective but for its weight decay.
+struct Chain<R> {
+    objective: Objective<R>,
+    divisor: f64,
+    class_weights: Vec<f64>,
+    smoothing: Vec<f64>,
+    offset: Vec<f64>,
+    decay_bias: bool,
+    gap: f64,
+    mean: Mean,
+    /// Weight decays to solve, large to small; whether it is a rung; the trials that ask for it.
+    stages: Vec<(f64, bool, Vec<usize>)>,
+}
+
+/// A chain on its way.
+struct Walk<'a, R> {
+    chain: &'a Chain<R>,
+    sums: &'a Sums,
+    /// Σ of the samples' weights over the divisor.
+    total: f64,
+    /// What plain cross-entropy has as targets, and what this loss has, `[D + 1, K]`.
+    plain: Point,
+    target: Point,
+    stage: usize,
+    descent: Descent,
+    /// At the last rung solved.
+    rung: Descent,
+    rung_decay: f64,
+    lower: f64,
+    passes: usize,
+    preconditioner: Option<Preconditioner>,
+}
+
+pub(super) fn solve<R: Real>(
+    seen: &Seen<'_, R>,
+    trials: &[&Trial],
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Solved>> {
+    let mut chains: Vec<Chain<R>> = Vec::new();
+    for (index, trial) in trials.iter().enumerate() {
+        let chain = Chain::new(seen, trial)?;
+        let known = chains.iter().position(|other| other.is_same(&chain));
+        let at = known.unwrap_or_else(|| {
+            chains.push(chain);
+            chains.len() - 1
+        });
+        chains[at].ask(trial.recipe.weight_decay, index);
+    }
+    let mut all_sums: Vec<(Vec<f64>, Sums)> = Vec::new();
+    for chain in &mut chains {
+        chain.add_rungs();
+        if !all_sums.iter().any(|(weights, _)| *weights == chain.class_weights) {
+            let weights = chain.class_weights.clone();
+            all_sums.push((weights.clone(), Sums::new(seen, &weights)));
+        }
+    }
+    let sums = |chain: &Chain<R>| {
+        let found = all_sums.iter().find(|(weights, _)| *weights == chain.class_weights);
+        &found.expect("made for every chain").1
+    };
+    let mut walks: Vec<Walk<'_, R>> =
+        chains.iter().map(|chain| Walk::new(chain, sums(chain), seen)).collect();
+    let mut solved: Vec<Option<Solved>> = trials.iter().map(|_| None).collect();
+    loop {
+        let mut active: Vec<&mut Walk<'_, R>> =
+            walks.iter_mut().filter(|walk| walk.stage < walk.chain.stages.len()).collect();
+        if active.is_empty() {
+            break;
+        }
+        let points: Vec<Point> = active.iter().map(|walk| walk.descent.candidate()).collect();
+        let heads: Vec<(&Objective<R>, &Point, f64)> = active
+            .iter()
+            .zip(&points)
+            .map(|(walk, point)| (&walk.chain.objective, point, walk.chain.divisor))
+            .collect();
+        let evaluations = evaluate(seen, &heads);
+        for ((walk, point), evaluation) in active.iter_mut().zip(points).zip(evaluations) {
+            walk.take(point, evaluation.value, evaluation.grad, seen, trials, &mut |i, one| {
+                solved[i] = Some(one);
+                progress(1);
+            });
+        }
+    }
+    Ok(solved.into_iter().map(|one| one.expect("every trial has a stage")).collect())
+}
+
+impl<R: Real> Chain<R> {
+    fn new(seen: &Seen<'_, R>, trial: &Trial) -> Result<Self> {
+        let (recipe, counts) = (&trial.recipe, seen.problem.counts);
+        let Some(PerClass { scale, offset, margin, smoothing, .. }) = recipe.loss.family(counts)
+        else {
+            return Err(not_solvable(recipe.loss));
+        };
+        if scale.iter().any(|&s| s != 1.0) || margin.iter().any(|&m| m != 0.0) {
+            return Err(not_solvable(recipe.loss));
+        }
+        let class_weights = recipe.class_weights.weights(counts);
+        let n = seen.problem.labels.len() as f64;
+        let total = seen.problem.labels.iter().map(|&y| class_weights[y as usize]).sum();
+        let divisor = if recipe.mean == Mean::ByBatch { n } else { total };
+        // Without decay an offset is a shift of the bias, put back at the end.
+        let free = !recipe.decay_bias;
+        let solved_with = if free { vec![0.0; offset.len()] } else { offset };
+        let family =
+            PerClass { offset: solved_with.clone(), ..PerClass::neutral(counts.n_classes()) };
+        let loss = AnyLoss::CrossEntropy(CrossEntropy {});
+        Ok(Self {
+            objective: Objective::of_family(loss, &family, class_weights.clone()),
+            divisor: divisor * seen.problem.views.len() as f64,
+            class_weights,
+            smoothing,
+            offset: solved_with,
+            decay_bias: recipe.decay_bias,
+            gap: recipe.gap,
+            mean: recipe.mean,
+            stages: vec![],
+        })
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.class_weights == other.class_weights
+            && self.smoothing == other.smoothing
+            && self.offset == other.offset
+            && (self.decay_bias, self.gap, self.mean) == (other.decay_bias, other.gap, other.mean)
+    }
+
+    fn ask(&mut self, weight_decay: f64, trial: usize) {
+        match self.stages.iter_mut().find(|stage| stage.0 == weight_decay) {
+            Some(stage) => stage.2.push(trial),
+            None => self.stages.push((weight_decay, false, vec![trial])),
+        }
+    }
+
+    /// Completes the stages by the rungs above the smallest and puts them in order.
+    fn add_rungs(&mut self) {
+        let smallest = self.stages.iter().map(|stage| stage.0).fold(f64::INFINITY, f64::min);
+        for number in 0..RUNGS {
+            let decay = rung(number);
+            let near = |stage: &&mut (f64, bool, Vec<usize>)| (stage.0 / decay - 1.0).abs() < 1e-9;
+            if let Some(stage) = self.stages.iter_mut().find(near) {
+                stage.1 = true;
+            } else if decay > smallest {
+                self.stages.push((decay, true, vec![]));
+            }
+        }
+        self.stages.sort_by(|a, b| b.0.total_cmp(&a.0));
+    }
+
+    /// What is decayed by how much: weights, bias.
+    fn decay(&self, weight_decay: f64) -> [f64; 2] {
+        [weight_decay, if self.decay_bias { weight_decay } else { 0.0 }]
+    }
+}
+
+impl<'a, R: Real> Walk<'a, R> {
+    fn new(chain: &'a Chain<R>, sums: &'a Sums, seen: &Seen<'_, R>) -> Self {
+        let (d, k) = (sums.dim, sums.shares.len());
+        let weights = seen.problem.labels.iter().map(|&y| chain.class_weights[y as usize]);
+        let views = seen.problem.views.len() as f64;
+        let total = weights.sum::<f64>() * views / chain.divisor;
+        let of = |row: usize, c: usize| {
+            total * if row == d { sums.shares[c] } else { sums.class_sums[(row, c)] }
+        };
+        let plain = Mat::from_fn(d + 1, k, of);
+        let spread: Vec<f64> = (0..=d)
+            .map(|row| (0..k).map(|c| chain.smoothing[c] * of(row, c)).sum::<f64>() / k as f64)
+            .collect();
+        let target = Mat::from_fn(d + 1, k, |row, c| {
+            (1.0 - chain.smoothing[c]) * of(row, c) + spread[row]
+        });
+        let zero = Mat::zeros(d + 1, k);
+        let descent = Descent::new(zero.clone(), f64::INFINITY, zero);
+        Self {
+            chain,
+            sums,
+            total,
+            plain,
+            target,
+            stage: 0,
+            rung: descent.clone(),
+            rung_decay: f64::NAN,
+            descent,
+            lower: f64::NEG_INFINITY,
+            passes: 0,
+            preconditioner: None,
+        }
+    }
+
+    /// Takes an evaluation, and goes on to the next candidate, over as many stages as it solves.
+    fn take(
+        &mut self,
+        x: Point,
+        plain_value: f64,
+        plain_grad: Point,
+        seen: &Seen<'_, R>,
+        trials: &[&Trial],
+        done: &mut dyn FnMut(usize, Solved),
+    ) {
+        self.passes += 1;
+        let decay = self.chain.decay(self.chain.stages[self.stage].0);
+        // From plain cross-entropy to Σ w log Σ exp and the mean of p xᵀ, then to this loss.
+        let shares = |point: &Point| -> f64 {
+            let last = point.nrows() - 1;
+            (0..point.ncols()).map(|c| self.chain.offset[c] * point[(last, c)]).sum()
+        };
+        let log_sum = plain_value + dot(&x, &self.plain) + shares(&self.plain);
+        let mut outputs = plain_grad;
+        add(&mut outputs, 1.0, &self.plain);
+        let pull = scaled_rows(&x, decay[0], decay[1]);
+        let value = log_sum - dot(&x, &self.target) - shares(&self.target) + 0.5 * dot(&x, &pull);
+        let mut grad = outputs.clone();
+        add(&mut grad, -1.0, &self.target);
+        let mut full = grad.clone();
+        add(&mut full, 1.0, &pull);
+
+        let first = self.descent.value.is_infinite();
+        let entropy = log_sum - dot(&x, &outputs) - shares(&outputs);
+        let step = if first {
+            self.descent = Descent::new(x, value, full);
+            Some(true)
+        } else {
+            self.descent.take(x, value, full)
+        };
+        if step == Some(false) {
+            return;
+        }
+        self.lower = self.lower.max(self.bound(entropy, &outputs, decay));
+        let mut stuck = step.is_none();
+        // The outputs at this point certify later stages as well.
+        loop {
+            let weight_decay = self.chain.stages[self.stage].0;
+            let decay = self.chain.decay(weight_decay);
+            if self.preconditioner.is_none() {
+                let (d, gram) = (self.sums.dim, &self.sums.gram);
+                let full = Mat::from_fn(d + 1, d + 1, |i, j| match (i == d, j == d) {
+                    (false, false) => gram[(i, j)],
+                    (true, true) => 1.0,
+                    (true, false) => self.sums.mean[j],
+                    (false, true) => self.sums.mean[i],
+                });
+                let full = scaled_rows(&full, self.total, self.total);
+                self.preconditioner = Preconditioner::new(&full, decay);
+            }
+            let Some(preconditioner) = &self.preconditioner else { break };
+            let value = self.descent.value;
+            let gap = (weight_decay > 0.0).then(|| (value - self.lower) / value);
+            let close = match gap {
+                Some(gap) => gap <= self.chain.gap,
+                None => preconditioner.decrement(&self.descent.grad) <= 1e-2 * self.chain.gap * value,
+            };
+            if !(close || stuck || self.passes >= PASSES) {
+                break;
+            }
+            stuck = false;
+            let data = value - 0.5 * {
+                let pull = scaled_rows(&self.descent.x, decay[0], decay[1]);
+                dot(&self.descent.x, &pull)
+            };
+            for &i in &self.chain.stages[self.stage].2 {
+                let head = self.head(trials[i], seen);
+                done(i, Solved { head, loss: data, gap, passes: self.passes });
+            }
+            if self.chain.stages[self.stage].1 {
+                (self.rung, self.rung_decay) = (self.descent.clone(), weight_decay);
+            } else if self.rung_decay.is_finite() {
+                self.descent = self.rung.clone();
+            }
+            self.stage += 1;
+            let Some(&(next, ..)) = self.chain.stages.get(self.stage) else { return };
+            let from =
+                if self.rung_decay.is_finite() { self.rung_decay } else { weight_decay };
+            let [old, new] = [self.chain.decay(from), self.chain.decay(next)];
+            self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
+            (self.passes, self.preconditioner) = (0, None);
+            self.lower = f64::NEG_INFINITY;
+        }
+        if let Some(preconditioner) = &self.preconditioner {
+            self.descent.aim(preconditioner);
+        }
+    }
+
+    /// A lower bound on the minimum: the dual objective at the outputs p, with Σ w H(p) their
+    /// entropy. Where the bias is not decayed, the mean of the outputs has to be that of the
+    /// targets, so they are mixed with a distribution q that makes it so.
+    fn bound(&self, entropy: f64, outputs: &Point, decay: [f64; 2]) -> f64 {
+        let (d, k) = (self.sums.dim, outputs.ncols());
+        if decay[0] == 0.0 {
+            return f64::NEG_INFINITY;
+        }
+        let square = |point: &Point, rows: std::ops::Range<usize>| -> f64 {
+            let column = |c| rows.clone().map(|j| point[(j, c)] * point[(j, c)]).sum::<f64>();
+            (0..k).map(column).sum()
+        };
+        let mut excess = outputs.clone();
+        add(&mut excess, -1.0, &self.target);
+        if decay[1] > 0.0 {
+            let offset: f64 = (0..k).map(|c| self.chain.offset[c] * excess[(d, c)]).sum();
+            return entropy + offset
+                - square(&excess, 0..d) / (2.0 * decay[0])
+                - square(&excess, d..d + 1) / (2.0 * decay[1]);
+        }
+        let shortfall = |c: usize| 1.0 - self.target[(d, c)] / outputs[(d, c)];
+        let share = (0..k).map(shortfall).fold(0.0, f64::max);
+        let mut mixed_entropy = (1.0 - share) * entropy;
+        if share > 0.0 {
+            let q: Vec<f64> = (0..k)
+                .map(|c| self.target[(d, c)] - (1.0 - share) * outputs[(d, c)])
+                .map(|mass| (mass / (share * self.total)).max(0.0))
+                .collect();
+            let entropy_of_q: f64 = q.iter().filter(|q| **q > 0.0).map(|q| -q * q.ln()).sum();
+            mixed_entropy += share * self.total * entropy_of_q;
+            for (c, q) in q.iter().enumerate() {
+                for j in 0..d {
+                    let own = self.total * q * self.sums.mean[j];
+                    excess[(j, c)] += share * (own - outputs[(j, c)]);
+                }
+            }
+        }
+        mixed_entropy - square(&excess, 0..d) / (2.0 * decay[0])
+    }
+
+    fn head(&self, trial: &Trial, seen: &Seen<'_, R>) -> Head {
+        let (d, k, x) = (self.sums.dim, self.plain.ncols(), &self.descent.x);
+        let family = trial.recipe.loss.family(seen.problem.counts);
+        let shift = |c: usize| family.as_ref().map_or(0.0, |f| f.offset[c] - self.chain.offset[c]);
+        Head {
+            weight: Array2::from_shape_fn((k, d), |(c, j)| x[(j, c)]),
+            bias: Array1::from_shape_fn(k, |c| x[(d, c)] - shift(c)),
+            normalise_features: false,
+        }
+    }
+}
+
+fn not_solvable(loss: AnyLoss) -> Error {
+    let expected = "a loss of the softmax family without scales and margins: cross-entropy, \
+                    balanced-softmax, label-over-smoothing";
+    Error::usage("solver `lbfgs`", expected, loss.name(), "train it with solver = \"sgd\"")
+}
