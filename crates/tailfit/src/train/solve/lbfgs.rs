@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use faer::linalg::solvers::{Llt, Solve};
 use faer::{Mat, Side};
 
-use super::pass::Point;
+use super::pass::{Point, Sums};
 
 /// Steps remembered.
 const MEMORY: usize = 10;
@@ -32,30 +31,56 @@ pub(super) fn scaled_rows(point: &Point, weight: f64, bias: f64) -> Point {
     Mat::from_fn(point.nrows(), point.ncols(), |i, j| factor(i) * point[(i, j)])
 }
 
-/// (½ X̃ᵀ X̃ + decay)⁻¹, where X̃ has a column of ones: Böhning's bound on the curvature, the
-/// same for all heads with the same class weights and decay.
-pub(super) struct Preconditioner(Llt<f64>);
+/// An estimate of the inverse curvature, the same for all heads with the same class weights but
+/// for a few numbers each. With covariance Q Λ Qᵀ and mean μ of the features, and a bias taken at
+/// the mean (b + W μ), class k has Q (γₖ Λ + weight_decay)⁻¹ Qᵀ and (γₖ + decay of the bias)⁻¹.
+/// Böhning's bound has γ = ½ for all; the curvature itself is Σ w pₖ (1 − pₖ), far less for a rare
+/// class, and for all classes once the samples are told apart.
+pub(super) struct Curvature {
+    vectors: Mat<f64>,
+    values: Vec<f64>,
+    mean: Vec<f64>,
+}
 
-impl Preconditioner {
-    /// `None` if the matrix is not positive.
-    pub(super) fn new(gram: &Mat<f64>, decay: [f64; 2]) -> Option<Self> {
-        let n = gram.nrows();
-        // A direction without data and decay is left alone by a curvature that is not 0.
-        let floor = 1e-8 * (0..n).map(|i| gram[(i, i)]).sum::<f64>() / n as f64;
-        let diagonal = |i| if i + 1 == n { decay[1] } else { decay[0] } + floor;
-        let matrix = Mat::from_fn(n, n, |i, j| {
-            0.5 * gram[(i, j)] + if i == j { diagonal(i) } else { 0.0 }
-        });
-        matrix.llt(Side::Lower).ok().map(Self)
+/// What distinguishes a head at a point: γ, `[K]`, and the decay of weights and bias.
+#[derive(Clone)]
+pub(super) struct Strength {
+    pub(super) gamma: Vec<f64>,
+    pub(super) decay: [f64; 2],
+}
+
+impl Curvature {
+    /// `None` if the features have no eigendecomposition.
+    pub(super) fn new(sums: &Sums) -> Option<Self> {
+        let (d, mean) = (sums.dim, sums.mean.clone());
+        let covariance = Mat::from_fn(d, d, |i, j| sums.gram[(i, j)] - mean[i] * mean[j]);
+        let decomposition = covariance.self_adjoint_eigen(Side::Lower).ok()?;
+        let values: Vec<f64> = (0..d).map(|j| decomposition.S()[j].max(0.0)).collect();
+        Some(Self { vectors: decomposition.U().to_owned(), values, mean })
     }
 
-    fn apply(&self, point: &Point) -> Point {
-        self.0.solve(point)
+    fn apply(&self, point: &Point, strength: &Strength) -> Point {
+        let (d, k) = (self.mean.len(), point.ncols());
+        let Strength { gamma, decay } = strength;
+        // What has neither variance nor decay is left alone by a curvature that is not 0.
+        let floor = 1e-9 * self.values.iter().sum::<f64>() / d as f64;
+        let centred = Mat::from_fn(d, k, |j, c| point[(j, c)] - self.mean[j] * point[(d, c)]);
+        let mut rotated = self.vectors.transpose() * &centred;
+        for c in 0..k {
+            for j in 0..d {
+                rotated[(j, c)] /= gamma[c] * (self.values[j] + floor) + decay[0];
+            }
+        }
+        let weight = &self.vectors * &rotated;
+        let at_mean = |c: usize| (0..d).map(|j| self.mean[j] * weight[(j, c)]).sum::<f64>();
+        let bias: Vec<f64> =
+            (0..k).map(|c| point[(d, c)] / (gamma[c] + decay[1]) - at_mean(c)).collect();
+        Mat::from_fn(d + 1, k, |j, c| if j == d { bias[c] } else { weight[(j, c)] })
     }
 
-    /// ½ gᵀ P g: what a step along P g gains at least.
-    pub(super) fn decrement(&self, grad: &Point) -> f64 {
-        0.5 * dot(grad, &self.apply(grad))
+    /// ½ gᵀ P g: about what is left to gain.
+    pub(super) fn decrement(&self, grad: &Point, strength: &Strength) -> f64 {
+        0.5 * dot(grad, &self.apply(grad, strength))
     }
 }
 
@@ -91,7 +116,7 @@ impl Descent {
     }
 
     /// Begins a step.
-    pub(super) fn aim(&mut self, preconditioner: &Preconditioner) {
+    pub(super) fn aim(&mut self, curvature: &Curvature, strength: &Strength) {
         let mut q = self.grad.clone();
         let mut factors = Vec::with_capacity(self.history.len());
         for (s, y) in self.history.iter().rev() {
@@ -99,9 +124,9 @@ impl Descent {
             add(&mut q, -factor, y);
             factors.push(factor);
         }
-        let mut direction = preconditioner.apply(&q);
+        let mut direction = curvature.apply(&q, strength);
         if let Some((s, y)) = self.history.back() {
-            let scale = dot(s, y) / dot(y, &preconditioner.apply(y));
+            let scale = dot(s, y) / dot(y, &curvature.apply(y, strength));
             direction = scaled_rows(&direction, scale, scale);
         }
         for ((s, y), factor) in self.history.iter().zip(factors.into_iter().rev()) {
@@ -121,10 +146,14 @@ impl Descent {
     }
 
     /// Takes the evaluation of the candidate: `true` if the step is done, `false` if a shorter
-    /// one is to be tried; `None` if there is nothing left to gain in this arithmetic.
-    pub(super) fn take(&mut self, x: Point, value: f64, grad: Point) -> Option<bool> {
+    /// one is to be tried; `None` if there is nothing left to gain in this arithmetic, whose
+    /// values are known to `noise`.
+    pub(super) fn take(&mut self, x: Point, value: f64, grad: Point, noise: f64) -> Option<bool> {
         let rise = value - self.value;
-        if !(value.is_finite() && rise <= 1e-4 * self.step * self.slope) {
+        // Where the values differ by rounding alone the slopes decide (Hager and Zhang's
+        // approximate Wolfe condition).
+        let flat = rise.abs() <= noise && dot(&grad, &self.direction) <= -0.9998 * self.slope;
+        if !(value.is_finite() && (rise <= 1e-4 * self.step * self.slope || flat)) {
             let best = -self.slope * self.step / (2.0 * (rise - self.slope * self.step));
             self.step *= if best.is_finite() { best.clamp(0.1, 0.5) } else { 0.1 };
             return (self.step > 1e-6).then_some(false);

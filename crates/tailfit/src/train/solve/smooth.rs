@@ -9,7 +9,7 @@ use faer::Mat;
 use ndarray::{Array1, Array2};
 
 use super::Solved;
-use super::lbfgs::{Descent, Preconditioner, add, dot, scaled_rows};
+use super::lbfgs::{Curvature, Descent, Strength, add, dot, scaled_rows};
 use super::pass::{Point, Sums, evaluate};
 use crate::class_weights::Mean;
 use crate::error::{Error, Result};
@@ -49,6 +49,7 @@ struct Chain<R> {
 struct Walk<'a, R> {
     chain: &'a Chain<R>,
     sums: &'a Sums,
+    curvature: &'a Curvature,
     /// Σ of the samples' weights over the divisor.
     total: f64,
     /// What plain cross-entropy has as targets, and what this loss has, `[D + 1, K]`.
@@ -59,9 +60,13 @@ struct Walk<'a, R> {
     /// At the last rung solved.
     rung: Descent,
     rung_decay: f64,
-    lower: f64,
+    rung_outputs: (f64, Point),
     passes: usize,
-    preconditioner: Option<Preconditioner>,
+    /// The last outputs p: Σ w H(p) and Σ w p x̃ᵀ.
+    entropy: f64,
+    outputs: Point,
+    /// Σ w H(t), the smallest that the data term can be.
+    floor: f64,
 }
 
 pub(super) fn solve<R: Real>(
@@ -79,17 +84,18 @@ pub(super) fn solve<R: Real>(
         });
         chains[at].ask(trial.recipe.weight_decay, index);
     }
-    let mut all_sums: Vec<(Vec<f64>, Sums)> = Vec::new();
+    let mut all_sums: Vec<(Vec<f64>, Sums, Curvature)> = Vec::new();
     for chain in &mut chains {
         chain.add_rungs();
-        if !all_sums.iter().any(|(weights, _)| *weights == chain.class_weights) {
-            let weights = chain.class_weights.clone();
-            all_sums.push((weights.clone(), Sums::new(seen, &weights)));
+        if !all_sums.iter().any(|(weights, ..)| *weights == chain.class_weights) {
+            let sums = Sums::new(seen, &chain.class_weights);
+            let curvature = Curvature::new(&sums).ok_or_else(not_finite)?;
+            all_sums.push((chain.class_weights.clone(), sums, curvature));
         }
     }
     let sums = |chain: &Chain<R>| {
-        let found = all_sums.iter().find(|(weights, _)| *weights == chain.class_weights);
-        &found.expect("made for every chain").1
+        let found = all_sums.iter().find(|(weights, ..)| *weights == chain.class_weights);
+        found.map(|(_, sums, curvature)| (sums, curvature)).expect("made for every chain")
     };
     let mut walks: Vec<Walk<'_, R>> =
         chains.iter().map(|chain| Walk::new(chain, sums(chain), seen)).collect();
@@ -186,7 +192,11 @@ impl<R: Real> Chain<R> {
 }
 
 impl<'a, R: Real> Walk<'a, R> {
-    fn new(chain: &'a Chain<R>, sums: &'a Sums, seen: &Seen<'_, R>) -> Self {
+    fn new(
+        chain: &'a Chain<R>,
+        (sums, curvature): (&'a Sums, &'a Curvature),
+        seen: &Seen<'_, R>,
+    ) -> Self {
         let (d, k) = (sums.dim, sums.shares.len());
         let weights = seen.problem.labels.iter().map(|&y| chain.class_weights[y as usize]);
         let views = seen.problem.views.len() as f64;
@@ -201,21 +211,30 @@ impl<'a, R: Real> Walk<'a, R> {
         let target = Mat::from_fn(d + 1, k, |row, c| {
             (1.0 - chain.smoothing[c]) * of(row, c) + spread[row]
         });
+        let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+        let entropy = |c: usize| {
+            let spread = chain.smoothing[c] / k as f64;
+            log(1.0 - chain.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
+        };
+        let floor = (0..k).map(|c| plain[(d, c)] * entropy(c)).sum();
         let zero = Mat::zeros(d + 1, k);
-        let descent = Descent::new(zero.clone(), f64::INFINITY, zero);
+        let descent = Descent::new(zero.clone(), f64::INFINITY, zero.clone());
         Self {
             chain,
             sums,
+            curvature,
             total,
             plain,
             target,
             stage: 0,
             rung: descent.clone(),
             rung_decay: f64::NAN,
+            outputs: zero.clone(),
+            rung_outputs: (0.0, zero),
             descent,
-            lower: f64::NEG_INFINITY,
             passes: 0,
-            preconditioner: None,
+            entropy: 0.0,
+            floor,
         }
     }
 
@@ -246,110 +265,131 @@ impl<'a, R: Real> Walk<'a, R> {
         let mut full = grad.clone();
         add(&mut full, 1.0, &pull);
 
-        let first = self.descent.value.is_infinite();
         let entropy = log_sum - dot(&x, &outputs) - shares(&outputs);
-        let step = if first {
+        let step = if self.descent.value.is_infinite() {
             self.descent = Descent::new(x, value, full);
             Some(true)
         } else {
-            self.descent.take(x, value, full)
+            let noise = if R::SINGLE { 1e-6 * value.abs() } else { 1e-14 };
+            self.descent.take(x, value, full, noise)
         };
         if step == Some(false) {
             return;
         }
-        self.lower = self.lower.max(self.bound(entropy, &outputs, decay));
         let mut stuck = step.is_none();
-        // The outputs at this point certify later stages as well.
-        loop {
-            let weight_decay = self.chain.stages[self.stage].0;
-            let decay = self.chain.decay(weight_decay);
-            if self.preconditioner.is_none() {
-                let (d, gram) = (self.sums.dim, &self.sums.gram);
-                let full = Mat::from_fn(d + 1, d + 1, |i, j| match (i == d, j == d) {
-                    (false, false) => gram[(i, j)],
-                    (true, true) => 1.0,
-                    (true, false) => self.sums.mean[j],
-                    (false, true) => self.sums.mean[i],
-                });
-                let full = scaled_rows(&full, self.total, self.total);
-                self.preconditioner = Preconditioner::new(&full, decay);
-            }
-            let Some(preconditioner) = &self.preconditioner else { break };
-            let value = self.descent.value;
-            let gap = (weight_decay > 0.0).then(|| (value - self.lower) / value);
-            let close = match gap {
-                Some(gap) => gap <= self.chain.gap,
-                None => preconditioner.decrement(&self.descent.grad) <= 1e-2 * self.chain.gap * value,
-            };
-            if !(close || stuck || self.passes >= PASSES) {
-                break;
+        if !stuck {
+            (self.entropy, self.outputs) = (entropy, outputs);
+        }
+        // The outputs at this point may certify several stages.
+        while self.close(stuck) {
+            self.solved(seen, trials, done);
+            if !self.next_stage() {
+                return;
             }
             stuck = false;
-            let data = value - 0.5 * {
-                let pull = scaled_rows(&self.descent.x, decay[0], decay[1]);
-                dot(&self.descent.x, &pull)
-            };
-            for &i in &self.chain.stages[self.stage].2 {
-                let head = self.head(trials[i], seen);
-                done(i, Solved { head, loss: data, gap, passes: self.passes });
-            }
-            if self.chain.stages[self.stage].1 {
-                (self.rung, self.rung_decay) = (self.descent.clone(), weight_decay);
-            } else if self.rung_decay.is_finite() {
-                self.descent = self.rung.clone();
-            }
-            self.stage += 1;
-            let Some(&(next, ..)) = self.chain.stages.get(self.stage) else { return };
-            let from =
-                if self.rung_decay.is_finite() { self.rung_decay } else { weight_decay };
-            let [old, new] = [self.chain.decay(from), self.chain.decay(next)];
-            self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
-            (self.passes, self.preconditioner) = (0, None);
-            self.lower = f64::NEG_INFINITY;
         }
-        if let Some(preconditioner) = &self.preconditioner {
-            self.descent.aim(preconditioner);
+        self.descent.aim(self.curvature, &self.strength());
+    }
+
+    fn strength(&self) -> Strength {
+        // The curvature of a sample's softmax is about its entropy, and never above ½.
+        let sure = (self.entropy / self.total).clamp(1e-4, 1.0);
+        let d = self.sums.dim;
+        let gamma = (0..self.target.ncols()).map(|c| sure * self.target[(d, c)]).collect();
+        Strength { gamma, decay: self.chain.decay(self.chain.stages[self.stage].0) }
+    }
+
+    /// The value above the smallest that the data term can be.
+    fn excess(&self) -> f64 {
+        self.descent.value - self.floor
+    }
+
+    /// Certified bound on what is left to gain, relative to the excess.
+    fn gap(&self) -> Option<f64> {
+        let weight_decay = self.chain.stages[self.stage].0;
+        (weight_decay > 0.0).then(|| self.bound(self.chain.decay(weight_decay)) / self.excess())
+    }
+
+    fn close(&self, stuck: bool) -> bool {
+        let reached = match self.gap() {
+            Some(gap) => gap <= self.chain.gap,
+            None => {
+                let left = self.curvature.decrement(&self.descent.grad, &self.strength());
+                left <= 1e-2 * self.chain.gap * self.excess()
+            }
+        };
+        reached || stuck || self.passes >= PASSES
+    }
+
+    /// Hands the solution of this stage to the trials that asked for it.
+    fn solved(
+        &self,
+        seen: &Seen<'_, R>,
+        trials: &[&Trial],
+        done: &mut dyn FnMut(usize, Solved),
+    ) {
+        let (weight_decay, _, asked) = &self.chain.stages[self.stage];
+        let decay = self.chain.decay(*weight_decay);
+        let x = &self.descent.x;
+        let loss = self.descent.value - 0.5 * dot(x, &scaled_rows(x, decay[0], decay[1]));
+        for &i in asked {
+            let head = self.head(trials[i], seen);
+            done(i, Solved { head, loss, gap: self.gap(), passes: self.passes });
         }
     }
 
-    /// A lower bound on the minimum: the dual objective at the outputs p, with Σ w H(p) their
-    /// entropy. Where the bias is not decayed, the mean of the outputs has to be that of the
-    /// targets, so they are mixed with a distribution q that makes it so.
-    fn bound(&self, entropy: f64, outputs: &Point, decay: [f64; 2]) -> f64 {
-        let (d, k) = (self.sums.dim, outputs.ncols());
-        if decay[0] == 0.0 {
-            return f64::NEG_INFINITY;
+    /// Goes to the next stage, from the last rung; `false` if there is none.
+    fn next_stage(&mut self) -> bool {
+        let (decay, is_rung, _) = self.chain.stages[self.stage];
+        if is_rung {
+            self.rung_outputs = (self.entropy, self.outputs.clone());
+            (self.rung, self.rung_decay) = (self.descent.clone(), decay);
+        } else if self.rung_decay.is_finite() {
+            self.descent = self.rung.clone();
+            (self.entropy, self.outputs) = self.rung_outputs.clone();
         }
+        self.stage += 1;
+        let Some(&(next, ..)) = self.chain.stages.get(self.stage) else { return false };
+        let from = if self.rung_decay.is_finite() { self.rung_decay } else { decay };
+        let [old, new] = [self.chain.decay(from), self.chain.decay(next)];
+        self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
+        self.passes = 0;
+        true
+    }
+
+    /// What is left to gain at most: the value minus the dual objective at the outputs p, which is
+    /// ‖∇F‖² / 2 by the decay of each part. Where the bias is not decayed, the mean of the outputs
+    /// has to be that of the targets, so they are mixed with a distribution q that makes it so.
+    fn bound(&self, decay: [f64; 2]) -> f64 {
+        let (d, k, grad) = (self.sums.dim, self.outputs.ncols(), &self.descent.grad);
         let square = |point: &Point, rows: std::ops::Range<usize>| -> f64 {
             let column = |c| rows.clone().map(|j| point[(j, c)] * point[(j, c)]).sum::<f64>();
             (0..k).map(column).sum()
         };
-        let mut excess = outputs.clone();
-        add(&mut excess, -1.0, &self.target);
         if decay[1] > 0.0 {
-            let offset: f64 = (0..k).map(|c| self.chain.offset[c] * excess[(d, c)]).sum();
-            return entropy + offset
-                - square(&excess, 0..d) / (2.0 * decay[0])
-                - square(&excess, d..d + 1) / (2.0 * decay[1]);
+            let [weight, bias] = [square(grad, 0..d), square(grad, d..d + 1)];
+            return weight / (2.0 * decay[0]) + bias / (2.0 * decay[1]);
         }
-        let shortfall = |c: usize| 1.0 - self.target[(d, c)] / outputs[(d, c)];
+        let shortfall = |c: usize| 1.0 - self.target[(d, c)] / self.outputs[(d, c)];
         let share = (0..k).map(shortfall).fold(0.0, f64::max);
-        let mut mixed_entropy = (1.0 - share) * entropy;
-        if share > 0.0 {
-            let q: Vec<f64> = (0..k)
-                .map(|c| self.target[(d, c)] - (1.0 - share) * outputs[(d, c)])
-                .map(|mass| (mass / (share * self.total)).max(0.0))
-                .collect();
-            let entropy_of_q: f64 = q.iter().filter(|q| **q > 0.0).map(|q| -q * q.ln()).sum();
-            mixed_entropy += share * self.total * entropy_of_q;
-            for (c, q) in q.iter().enumerate() {
-                for j in 0..d {
-                    let own = self.total * q * self.sums.mean[j];
-                    excess[(j, c)] += share * (own - outputs[(j, c)]);
-                }
+        if share >= 1.0 {
+            return f64::INFINITY;
+        }
+        let q: Vec<f64> = (0..k)
+            .map(|c| self.target[(d, c)] - (1.0 - share) * self.outputs[(d, c)])
+            .map(|mass| if share > 0.0 { (mass / (share * self.total)).max(0.0) } else { 0.0 })
+            .collect();
+        let entropy_of_q: f64 = q.iter().filter(|q| **q > 0.0).map(|q| -q * q.ln()).sum();
+        let mut mixed = self.outputs.clone();
+        for (c, q) in q.iter().enumerate() {
+            for j in 0..d {
+                let own = self.total * q * self.sums.mean[j];
+                mixed[(j, c)] += share * (own - self.outputs[(j, c)]);
             }
         }
-        mixed_entropy - square(&excess, 0..d) / (2.0 * decay[0])
+        add(&mut mixed, -1.0, &self.target);
+        let entropy = (1.0 - share) * self.entropy + share * self.total * entropy_of_q;
+        self.descent.value - entropy + square(&mixed, 0..d) / (2.0 * decay[0])
     }
 
     fn head(&self, trial: &Trial, seen: &Seen<'_, R>) -> Head {
@@ -362,6 +402,15 @@ impl<'a, R: Real> Walk<'a, R> {
             normalise_features: false,
         }
     }
+}
+
+fn not_finite() -> Error {
+    Error::data(
+        "training features",
+        "a covariance with an eigendecomposition",
+        "numbers that are not finite or far too large",
+        "scale the features, such as to unit variance",
+    )
 }
 
 fn not_solvable(loss: AnyLoss) -> Error {
