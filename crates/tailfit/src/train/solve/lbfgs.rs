@@ -32,20 +32,20 @@ pub(super) fn scaled_rows(point: &Point, weight: f64, bias: f64) -> Point {
 }
 
 /// An estimate of the inverse curvature, the same for all heads with the same class weights but
-/// for a few numbers each. With covariance Q Λ Qᵀ and mean μ of the features, and a bias taken at
-/// the mean (b + W μ), class k has Q (γₖ Λ + weight_decay)⁻¹ Qᵀ and (γₖ + decay of the bias)⁻¹.
-/// Böhning's bound has γ = ½ for all; the curvature itself is Σ w pₖ (1 − pₖ), far less for a rare
-/// class, and for all classes once the samples are told apart.
+/// for three numbers. With covariance Q Λ Qᵀ and mean μ of the features, and a bias taken at the
+/// mean (b + W μ), it is Q (γ Λ + weight_decay)⁻¹ Qᵀ and (γ + decay of the bias)⁻¹. γ = ½ is
+/// Böhning's bound. (Less for rare classes, as Σ w p (1 − p) suggests, was found to take twice the
+/// passes.)
 pub(super) struct Curvature {
     vectors: Mat<f64>,
     values: Vec<f64>,
     mean: Vec<f64>,
 }
 
-/// What distinguishes a head at a point: γ, `[K]`, and the decay of weights and bias.
-#[derive(Clone)]
+/// What distinguishes a head at a point: γ, and the decay of weights and bias.
+#[derive(Clone, Copy)]
 pub(super) struct Strength {
-    pub(super) gamma: Vec<f64>,
+    pub(super) gamma: f64,
     pub(super) decay: [f64; 2],
 }
 
@@ -61,20 +61,20 @@ impl Curvature {
 
     fn apply(&self, point: &Point, strength: &Strength) -> Point {
         let (d, k) = (self.mean.len(), point.ncols());
-        let Strength { gamma, decay } = strength;
+        let Strength { gamma, decay } = *strength;
         // What has neither variance nor decay is left alone by a curvature that is not 0.
         let floor = 1e-9 * self.values.iter().sum::<f64>() / d as f64;
         let centred = Mat::from_fn(d, k, |j, c| point[(j, c)] - self.mean[j] * point[(d, c)]);
         let mut rotated = self.vectors.transpose() * &centred;
         for c in 0..k {
             for j in 0..d {
-                rotated[(j, c)] /= gamma[c] * (self.values[j] + floor) + decay[0];
+                rotated[(j, c)] /= gamma * (self.values[j] + floor) + decay[0];
             }
         }
         let weight = &self.vectors * &rotated;
         let at_mean = |c: usize| (0..d).map(|j| self.mean[j] * weight[(j, c)]).sum::<f64>();
         let bias: Vec<f64> =
-            (0..k).map(|c| point[(d, c)] / (gamma[c] + decay[1]) - at_mean(c)).collect();
+            (0..k).map(|c| point[(d, c)] / (gamma + decay[1]) - at_mean(c)).collect();
         Mat::from_fn(d + 1, k, |j, c| if j == d { bias[c] } else { weight[(j, c)] })
     }
 

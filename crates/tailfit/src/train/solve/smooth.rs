@@ -62,6 +62,8 @@ struct Walk<'a, R> {
     rung_decay: f64,
     rung_outputs: (f64, Point),
     passes: usize,
+    /// Certified lower bound on the minimum at this stage.
+    lower: f64,
     /// The last outputs p: Σ w H(p) and Σ w p x̃ᵀ.
     entropy: f64,
     outputs: Point,
@@ -233,6 +235,7 @@ impl<'a, R: Real> Walk<'a, R> {
             rung_outputs: (0.0, zero),
             descent,
             passes: 0,
+            lower: f64::NEG_INFINITY,
             entropy: 0.0,
             floor,
         }
@@ -279,6 +282,7 @@ impl<'a, R: Real> Walk<'a, R> {
         let mut stuck = step.is_none();
         if !stuck {
             (self.entropy, self.outputs) = (entropy, outputs);
+            self.certify();
         }
         // The outputs at this point may certify several stages.
         while self.close(stuck) {
@@ -292,11 +296,10 @@ impl<'a, R: Real> Walk<'a, R> {
     }
 
     fn strength(&self) -> Strength {
-        // The curvature of a sample's softmax is about its entropy, and never above ½.
+        // The curvature of a sample's softmax is at most ½, and falls with its entropy.
         let sure = (self.entropy / self.total).clamp(1e-4, 1.0);
-        let d = self.sums.dim;
-        let gamma = (0..self.target.ncols()).map(|c| sure * self.target[(d, c)]).collect();
-        Strength { gamma, decay: self.chain.decay(self.chain.stages[self.stage].0) }
+        let decay = self.chain.decay(self.chain.stages[self.stage].0);
+        Strength { gamma: 0.5 * sure.sqrt(), decay }
     }
 
     /// The value above the smallest that the data term can be.
@@ -306,13 +309,23 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// Certified bound on what is left to gain, relative to the excess.
     fn gap(&self) -> Option<f64> {
+        let left = (self.descent.value - self.lower).max(0.0);
+        self.lower.is_finite().then(|| left / self.excess())
+    }
+
+    /// Raises the lower bound by what the outputs certify.
+    fn certify(&mut self) {
         let weight_decay = self.chain.stages[self.stage].0;
-        (weight_decay > 0.0).then(|| self.bound(self.chain.decay(weight_decay)) / self.excess())
+        if weight_decay > 0.0 {
+            let left = self.bound(self.chain.decay(weight_decay));
+            self.lower = self.lower.max(self.descent.value - left);
+        }
     }
 
     fn close(&self, stuck: bool) -> bool {
         let reached = match self.gap() {
             Some(gap) => gap <= self.chain.gap,
+            // At weight decay 0 nothing is certified.
             None => {
                 let left = self.curvature.decrement(&self.descent.grad, &self.strength());
                 left <= 1e-2 * self.chain.gap * self.excess()
@@ -354,6 +367,8 @@ impl<'a, R: Real> Walk<'a, R> {
         let [old, new] = [self.chain.decay(from), self.chain.decay(next)];
         self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
         self.passes = 0;
+        self.lower = f64::NEG_INFINITY;
+        self.certify();
         true
     }
 
