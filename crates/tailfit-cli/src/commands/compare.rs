@@ -30,8 +30,8 @@ pub(crate) fn run(args: &CompareArgs, precision: Precision, printer: &Printer) -
             "the paper's protocol averages logits over mirrored images; the test set has none",
         );
     }
-    let comparison = Comparison::new(&data, selection, (0..args.seeds).collect())?
-        .with_precision(precision);
+    let comparison =
+        Comparison::new(&data, selection, (0..args.seeds).collect())?.with_precision(precision);
     remark_data(&data, printer);
 
     let work = chosen

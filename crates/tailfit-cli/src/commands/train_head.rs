@@ -39,8 +39,8 @@ pub(crate) fn run(args: &TrainHeadArgs, precision: Precision, printer: &Printer)
     }
     method.search.clear();
     let data = input::data_set(&args.data, printer)?;
-    let comparison = Comparison::new(&data, args.select.into(), vec![args.seed])?
-        .with_precision(precision);
+    let comparison =
+        Comparison::new(&data, args.select.into(), vec![args.seed])?.with_precision(precision);
     let bar = printer.progress(comparison.work(&method)?);
     let result = comparison.run(&method, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();

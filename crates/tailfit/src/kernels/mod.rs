@@ -1,6 +1,12 @@
 //! The arithmetic that takes the time: products of packed batches with the columns of many
 //! heads, and the step. Holds the only unsafe code of the crate, in `x86.rs` and its one caller.
 
+#![allow(
+    clippy::needless_range_loop,
+    clippy::manual_memcpy,
+    reason = "loops over registers have to be unrolled, which plain counts are"
+)]
+
 mod accurate;
 #[allow(unsafe_code, reason = "matrix and dot-product instructions; see each block")]
 mod block;

@@ -81,8 +81,8 @@ fn rows<S: Simd, const N: usize>(simd: S, rows: SoftmaxRows<'_>, n_classes: usiz
     for (i, &label) in rows.labels.iter().enumerate() {
         let z = &mut rows.logits[rows.start + i * rows.stride..][..n_classes];
         let factor = (rows.factor)(label);
-        value += f64::from(row::<S, N>(simd, rows.constants, z, label as usize, factor as f32))
-            * factor;
+        value +=
+            f64::from(row::<S, N>(simd, rows.constants, z, label as usize, factor as f32)) * factor;
     }
     value
 }

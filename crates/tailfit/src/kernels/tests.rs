@@ -199,8 +199,7 @@ fn a_step_equals_the_plain_loop() {
             weights.forward(out, &batch, 0, &bias);
             let [x, rounded_w, rounded_g] =
                 [&x, &w, &g].map(|values| values.iter().map(round_off).collect::<Vec<f64>>());
-            let want: Vec<f64> =
-                plain(&x, &rounded_w, b, dim, c).iter().map(|z| z + 0.5).collect();
+            let want: Vec<f64> = plain(&x, &rounded_w, b, dim, c).iter().map(|z| z + 0.5).collect();
             for i in 0..b {
                 close(&z[i * panels.columns..][..c], &want[i * c..][..c], 2e-5);
             }

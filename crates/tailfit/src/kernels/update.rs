@@ -92,7 +92,8 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
         for n in 0..N {
             let mut step = sums[n];
             if self.nesterov {
-                v[n] = R::flush(simd, R::mul_add_each(simd, momentum[n], v[n], step), R::NEGLIGIBLE);
+                v[n] =
+                    R::flush(simd, R::mul_add_each(simd, momentum[n], v[n], step), R::NEGLIGIBLE);
                 step = R::mul_add_each(simd, momentum[n], v[n], step);
             } else {
                 step = R::flush(simd, step, R::NEGLIGIBLE);

@@ -22,8 +22,7 @@ struct Slot<R> {
 impl<R: Real> Batches<R> {
     /// Room for `n` batches of `dim` features.
     pub(super) fn new(dim: usize, unit: Option<Unit>, n: usize) -> Self {
-        let slot =
-            || Slot { gathered: vec![], packed: Packed::new(dim, unit), labels: vec![] };
+        let slot = || Slot { gathered: vec![], packed: Packed::new(dim, unit), labels: vec![] };
         Self { slots: std::iter::repeat_with(slot).take(n).collect(), used: 0 }
     }
 

@@ -1,6 +1,7 @@
 //! Re-training heads: many at once, one pass over the features, one visible loop.
 
 mod batches;
+mod buffers;
 mod columns;
 mod finish;
 mod problem;
@@ -13,10 +14,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::batches::Batches;
+use self::buffers::Buffers;
 use self::problem::Seen;
 pub use self::problem::{Problem, ScoredSet, folds};
 pub use self::score::Hits;
-use self::stack::{Buffers, Stack};
+use self::stack::Stack;
 use crate::constraint::Every;
 use crate::error::{Error, Result};
 use crate::head::{Head, HeadKind};
@@ -188,7 +190,9 @@ fn train_item<R: Real>(
         if epoch > 0 {
             let view = (epoch - 1) % problem.views.len();
             let mut loss_sums = vec![0.0; trials.len()];
-            stacks.iter_mut().for_each(|stack| stack.begin_epoch(epoch - 1));
+            for stack in &mut stacks {
+                stack.begin_epoch(epoch - 1);
+            }
             let order = order(epoch - 1);
             let b = trials[0].recipe.batch_size;
             for rows in order.chunks(b * batches.len()) {
@@ -218,7 +222,12 @@ fn train_item<R: Real>(
     let rounded = R::SINGLE;
     let finish = |(h, (train_loss, hits)): (usize, (Vec<f64>, Vec<Vec<Hits>>))| {
         let head = stacks[h / size].finished(h % size);
-        Outcome { train_loss, hits, head: if rounded { head.rounded() } else { head }, solution: None }
+        Outcome {
+            train_loss,
+            hits,
+            head: if rounded { head.rounded() } else { head },
+            solution: None,
+        }
     };
     outcomes.into_iter().enumerate().map(finish).collect()
 }

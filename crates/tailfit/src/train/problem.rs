@@ -68,7 +68,9 @@ impl<'a, R: Real> Seen<'a, R> {
             let mut mirror = set.mirror.as_ref().map(|mirror| mirror.to_vec());
             if normalised {
                 normalise(&mut features, dim);
-                mirror.iter_mut().for_each(|mirror| normalise(mirror, dim));
+                if let Some(mirror) = &mut mirror {
+                    normalise(mirror, dim);
+                }
             }
             let half = R::from_f64(0.5);
             for (a, b) in features.iter_mut().zip(mirror.into_iter().flatten()) {

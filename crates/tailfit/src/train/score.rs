@@ -49,8 +49,7 @@ pub(super) fn hits<R: Real>(
             #[inline(always)]
             || {
                 for (i, (row, &label)) in z.chunks_exact(pitch).zip(labels).enumerate() {
-                    let half =
-                        if set.halves { usize::from(folds[block * ROWS + i]) } else { 0 };
+                    let half = if set.halves { usize::from(folds[block * ROWS + i]) } else { 0 };
                     for (logits, hits) in row.chunks_exact(k).zip(&mut hits) {
                         let label = label as usize;
                         hits.by_half[half][label] += u32::from(is_hit(logits, label));
@@ -84,8 +83,8 @@ pub(super) fn score_heads<R: Real>(
 #[inline(always)]
 fn is_hit<R: Real>(logits: &[R], label: usize) -> bool {
     let own = logits[label];
-    let is_number = own == own;
-    is_number
+    let lowest = R::from_f64(f64::NEG_INFINITY);
+    own >= lowest
         && !any(
             logits,
             #[inline(always)]

@@ -3,14 +3,14 @@
 use ndarray::Array1;
 use rayon::prelude::*;
 
+use super::buffers::Buffers;
 use super::columns::{column_norms, column_sums, scale_columns, scale_weights};
 use super::finish::write_head;
 use super::{Problem, Trial, start};
 use crate::constraint::Every;
 use crate::head::{Head, HeadKind};
 use crate::kernels::{
-    Aligned, BLOCK, Columns, Packed, Panels, Rows, Steps, Unit, Weights, descend, padded_depth,
-    vectorised, zeros,
+    BLOCK, Columns, Packed, Panels, Rows, Steps, Unit, Weights, descend, padded_depth, vectorised,
 };
 use crate::losses::{Batch, Objective};
 use crate::real::Real;
@@ -38,6 +38,9 @@ pub(super) struct Stack<'a, R: Real> {
     epoch: usize,
     split: bool,
 }
+
+/// A part's number, its logits twice, and its losses.
+type Numbered<'a, R> = (usize, ((&'a mut [R], &'a mut [R]), &'a mut [f64]));
 
 pub(super) struct Params<R> {
     pub(super) value: Vec<R>,
@@ -69,8 +72,7 @@ impl<'a, R: Real> Stack<'a, R> {
         let panels = Panels::new(padded_depth(problem.dim, unit), trials.len() * n_classes);
         let c = panels.columns;
         let per_column = |value: &dyn Fn(&Trial) -> f64| -> Vec<R> {
-            let values =
-                trials.iter().map(|trial| R::from_f64(value(trial))).chain([R::ZERO; 16]);
+            let values = trials.iter().map(|trial| R::from_f64(value(trial))).chain([R::ZERO; 16]);
             values.flat_map(|value| std::iter::repeat_n(value, n_classes)).take(c).collect()
         };
         let norms = problem.stage_1.map(Head::weight_norms);
@@ -153,7 +155,7 @@ impl<'a, R: Real> Stack<'a, R> {
             batch.padded
         };
         let Buffers { z, logits, losses, factor, .. } = buffers;
-        let part = |(number, ((z, logits), losses)): (usize, ((&mut [R], &mut [R]), &mut [f64]))| {
+        let part = |(number, ((z, logits), losses)): Numbered<'_, R>| {
             let from = number * rows;
             self.weights.forward(Rows { values: z, pitch: c }, batch, from, &self.bias.value);
             self.logits(z, logits, factor);
@@ -274,39 +276,6 @@ impl<'a, R: Real> Stack<'a, R> {
             };
         }
         scale_weights(&mut self.weights, factor);
-    }
-}
-
-/// Scratch of one batch, shared by stacks that take turns.
-pub(super) struct Buffers<R> {
-    /// Logits, then their gradient, `[B, C]`.
-    z: Aligned<R>,
-    /// Logits before the loss, where the gradient needs them, `[B, C]`.
-    logits: Aligned<R>,
-    /// Each block's share of each head's loss, `[B / 16, H]`.
-    losses: Vec<f64>,
-    sums: Vec<R>,
-    norms: Vec<R>,
-    factor: Vec<R>,
-    decay: Vec<R>,
-}
-
-impl<R: Real> Buffers<R> {
-    pub(super) fn new() -> Self {
-        let empty = Vec::new;
-        let (sums, norms, factor, decay) = (empty(), empty(), empty(), empty());
-        Self { z: zeros(0), logits: zeros(0), losses: vec![], sums, norms, factor, decay }
-    }
-
-    /// Fits a batch of `padded` samples for `h` heads in `c` columns.
-    pub(super) fn resize(&mut self, padded: usize, c: usize, h: usize) {
-        self.z.resize(padded * c, R::ZERO);
-        self.logits.resize(padded * c, R::ZERO);
-        self.losses.clear();
-        self.losses.resize(padded.div_ceil(BLOCK) * h, 0.0);
-        for values in [&mut self.sums, &mut self.norms, &mut self.factor, &mut self.decay] {
-            values.resize(c, R::ZERO);
-        }
     }
 }
 

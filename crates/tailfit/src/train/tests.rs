@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use ndarray::{Array1, Array2};
 use serde_json::{Value, json};
 
-use super::stack::Stack;
 use super::problem::Seen;
+use super::stack::Stack;
 use super::{Outcome, Problem, Run, Trial, train_item};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;

@@ -10,4 +10,5 @@ mod golden_metrics;
 mod golden_rules;
 mod hygiene;
 mod real_data;
+mod solvers;
 mod support;

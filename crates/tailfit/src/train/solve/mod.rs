@@ -4,6 +4,7 @@ mod lbfgs;
 mod pass;
 mod ridge;
 mod smooth;
+mod walk;
 
 use super::problem::Seen;
 use super::score::score_heads;

@@ -24,7 +24,7 @@ pub(super) struct Sums {
     /// Σ w x xᵀ, `[D, D]`.
     pub(super) gram: Mat<f64>,
     /// Σ w x e_yᵀ, `[D, K]`.
-    pub(super) class_sums: Mat<f64>,
+    pub(super) by_class: Mat<f64>,
     /// Σ w e_y, `[K]`.
     pub(super) shares: Vec<f64>,
 }
@@ -43,7 +43,7 @@ impl Sums {
         let sums: Vec<(Mat<f64>, Mat<f64>)> = parts
             .into_par_iter()
             .map(|part| {
-                let (mut gram, mut class_sums) = zero();
+                let (mut gram, mut by_class) = zero();
                 let mut gathered = Vec::new();
                 for view in 0..views {
                     for rows in part.chunks(ROWS) {
@@ -56,25 +56,25 @@ impl Sums {
                         let add = Accum::Add;
                         matmul(&mut gram, add, x.transpose(), &scaled, 1.0, Par::Seq);
                         for (i, &row) in rows.iter().enumerate() {
-                            let sums = class_sums.col_mut(labels[row as usize] as usize);
+                            let sums = by_class.col_mut(labels[row as usize] as usize);
                             for (j, sum) in sums.iter_mut().enumerate() {
                                 *sum += scaled[(i, j)];
                             }
                         }
                     }
                 }
-                (gram, class_sums)
+                (gram, by_class)
             })
             .collect();
-        let (mut gram, mut class_sums) = zero();
+        let (mut gram, mut by_class) = zero();
         for (part_gram, part_sums) in &sums {
             gram += part_gram;
-            class_sums += part_sums;
+            by_class += part_sums;
         }
-        let mean = (0..dim).map(|j| (0..k).map(|c| class_sums[(j, c)]).sum()).collect();
+        let mean = (0..dim).map(|j| (0..k).map(|c| by_class[(j, c)]).sum()).collect();
         let counts = seen.problem.counts.as_slice();
         let shares = counts.iter().zip(class_weights).map(|(&n, w)| n as f64 * w / total).collect();
-        Self { dim, mean, gram, class_sums, shares }
+        Self { dim, mean, gram, by_class, shares }
     }
 }
 
@@ -122,10 +122,8 @@ fn evaluate_some<R: Real>(
             bias[column] = R::from_f64(point[(dim, class)]);
         }
     }
-    let mut evaluations: Vec<Evaluation> = heads
-        .iter()
-        .map(|_| Evaluation { value: 0.0, grad: Mat::zeros(dim + 1, k) })
-        .collect();
+    let mut evaluations: Vec<Evaluation> =
+        heads.iter().map(|_| Evaluation { value: 0.0, grad: Mat::zeros(dim + 1, k) }).collect();
     let mut batch = Packed::new(dim, None);
     let (mut gathered, mut sums) = (Vec::new(), vec![R::ZERO; c]);
     let mut z = zeros(ROWS * c);

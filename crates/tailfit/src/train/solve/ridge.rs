@@ -60,14 +60,12 @@ impl System {
                 "scale the features, such as to unit variance",
             )
         })?;
-        let centred = Mat::from_fn(d, k, |j, c| sums.class_sums[(j, c)] - mean[j] * sums.shares[c]);
+        let centred = Mat::from_fn(d, k, |j, c| sums.by_class[(j, c)] - mean[j] * sums.shares[c]);
         let vectors = decomposition.U().to_owned();
         let values = (0..d).map(|j| decomposition.S()[j].max(0.0)).collect();
         let targets = vectors.transpose() * &centred;
         let balanced = (0..d)
-            .map(|j| {
-                (0..k).map(|c| sums.class_sums[(j, c)] / sums.shares[c]).sum::<f64>() / k as f64
-            })
+            .map(|j| (0..k).map(|c| sums.by_class[(j, c)] / sums.shares[c]).sum::<f64>() / k as f64)
             .collect();
         let means = [mean.clone(), balanced];
         Ok(Self { vectors, values, targets, means, shares: sums.shares.clone() })

@@ -5,22 +5,16 @@
 //! cross-entropy serves every smoothing. With a bias that is not decayed, an offset added to the
 //! logits only shifts the bias: every τ of balanced softmax has one and the same W.
 
-use faer::Mat;
-use ndarray::{Array1, Array2};
-
 use super::Solved;
-use super::lbfgs::{Curvature, Descent, Strength, add, dot, scaled_rows};
+use super::lbfgs::Curvature;
 use super::pass::{Point, Sums, evaluate};
+use super::walk::Walk;
 use crate::class_weights::Mean;
 use crate::error::{Error, Result};
-use crate::head::Head;
 use crate::losses::{AnyLoss, CrossEntropy, Objective, PerClass};
 use crate::real::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
-
-/// Most passes at one weight decay.
-const PASSES: usize = 500;
 
 /// Weight decays that every search comes down by, whatever it was asked for: 1, 10^-½, 10^-1 and
 /// so on. So a solution does not depend on what else is solved.
@@ -32,43 +26,17 @@ fn rung(number: usize) -> f64 {
 const RUNGS: usize = 15;
 
 /// One objective but for its weight decay.
-struct Chain<R> {
-    objective: Objective<R>,
-    divisor: f64,
-    class_weights: Vec<f64>,
-    smoothing: Vec<f64>,
-    offset: Vec<f64>,
-    decay_bias: bool,
-    gap: f64,
-    mean: Mean,
+pub(super) struct Chain<R> {
+    pub(super) objective: Objective<R>,
+    pub(super) divisor: f64,
+    pub(super) class_weights: Vec<f64>,
+    pub(super) smoothing: Vec<f64>,
+    pub(super) offset: Vec<f64>,
+    pub(super) decay_bias: bool,
+    pub(super) gap: f64,
+    pub(super) mean: Mean,
     /// Weight decays to solve, large to small; whether it is a rung; the trials that ask for it.
-    stages: Vec<(f64, bool, Vec<usize>)>,
-}
-
-/// A chain on its way.
-struct Walk<'a, R> {
-    chain: &'a Chain<R>,
-    sums: &'a Sums,
-    curvature: &'a Curvature,
-    /// Σ of the samples' weights over the divisor.
-    total: f64,
-    /// What plain cross-entropy has as targets, and what this loss has, `[D + 1, K]`.
-    plain: Point,
-    target: Point,
-    stage: usize,
-    descent: Descent,
-    /// At the last rung solved.
-    rung: Descent,
-    rung_decay: f64,
-    rung_outputs: (f64, Point),
-    passes: usize,
-    /// Certified lower bound on the minimum at this stage.
-    lower: f64,
-    /// The last outputs p: Σ w H(p) and Σ w p x̃ᵀ.
-    entropy: f64,
-    outputs: Point,
-    /// Σ w H(t), the smallest that the data term can be.
-    floor: f64,
+    pub(super) stages: Vec<(f64, bool, Vec<usize>)>,
 }
 
 pub(super) fn solve<R: Real>(
@@ -188,234 +156,8 @@ impl<R: Real> Chain<R> {
     }
 
     /// What is decayed by how much: weights, bias.
-    fn decay(&self, weight_decay: f64) -> [f64; 2] {
+    pub(super) fn decay(&self, weight_decay: f64) -> [f64; 2] {
         [weight_decay, if self.decay_bias { weight_decay } else { 0.0 }]
-    }
-}
-
-impl<'a, R: Real> Walk<'a, R> {
-    fn new(
-        chain: &'a Chain<R>,
-        (sums, curvature): (&'a Sums, &'a Curvature),
-        seen: &Seen<'_, R>,
-    ) -> Self {
-        let (d, k) = (sums.dim, sums.shares.len());
-        let weights = seen.problem.labels.iter().map(|&y| chain.class_weights[y as usize]);
-        let views = seen.problem.views.len() as f64;
-        let total = weights.sum::<f64>() * views / chain.divisor;
-        let of = |row: usize, c: usize| {
-            total * if row == d { sums.shares[c] } else { sums.class_sums[(row, c)] }
-        };
-        let plain = Mat::from_fn(d + 1, k, of);
-        let spread: Vec<f64> = (0..=d)
-            .map(|row| (0..k).map(|c| chain.smoothing[c] * of(row, c)).sum::<f64>() / k as f64)
-            .collect();
-        let target = Mat::from_fn(d + 1, k, |row, c| {
-            (1.0 - chain.smoothing[c]) * of(row, c) + spread[row]
-        });
-        let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-        let entropy = |c: usize| {
-            let spread = chain.smoothing[c] / k as f64;
-            log(1.0 - chain.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
-        };
-        let floor = (0..k).map(|c| plain[(d, c)] * entropy(c)).sum();
-        let zero = Mat::zeros(d + 1, k);
-        let descent = Descent::new(zero.clone(), f64::INFINITY, zero.clone());
-        Self {
-            chain,
-            sums,
-            curvature,
-            total,
-            plain,
-            target,
-            stage: 0,
-            rung: descent.clone(),
-            rung_decay: f64::NAN,
-            outputs: zero.clone(),
-            rung_outputs: (0.0, zero),
-            descent,
-            passes: 0,
-            lower: f64::NEG_INFINITY,
-            entropy: 0.0,
-            floor,
-        }
-    }
-
-    /// Takes an evaluation, and goes on to the next candidate, over as many stages as it solves.
-    fn take(
-        &mut self,
-        x: Point,
-        plain_value: f64,
-        plain_grad: Point,
-        seen: &Seen<'_, R>,
-        trials: &[&Trial],
-        done: &mut dyn FnMut(usize, Solved),
-    ) {
-        self.passes += 1;
-        let decay = self.chain.decay(self.chain.stages[self.stage].0);
-        // From plain cross-entropy to Σ w log Σ exp and the mean of p xᵀ, then to this loss.
-        let shares = |point: &Point| -> f64 {
-            let last = point.nrows() - 1;
-            (0..point.ncols()).map(|c| self.chain.offset[c] * point[(last, c)]).sum()
-        };
-        let log_sum = plain_value + dot(&x, &self.plain) + shares(&self.plain);
-        let mut outputs = plain_grad;
-        add(&mut outputs, 1.0, &self.plain);
-        let pull = scaled_rows(&x, decay[0], decay[1]);
-        let value = log_sum - dot(&x, &self.target) - shares(&self.target) + 0.5 * dot(&x, &pull);
-        let mut grad = outputs.clone();
-        add(&mut grad, -1.0, &self.target);
-        let mut full = grad.clone();
-        add(&mut full, 1.0, &pull);
-
-        let entropy = log_sum - dot(&x, &outputs) - shares(&outputs);
-        let step = if self.descent.value.is_infinite() {
-            self.descent = Descent::new(x, value, full);
-            Some(true)
-        } else {
-            let noise = if R::SINGLE { 1e-6 * value.abs() } else { 1e-14 };
-            self.descent.take(x, value, full, noise)
-        };
-        if step == Some(false) {
-            return;
-        }
-        let mut stuck = step.is_none();
-        if !stuck {
-            (self.entropy, self.outputs) = (entropy, outputs);
-            self.certify();
-        }
-        // The outputs at this point may certify several stages.
-        while self.close(stuck) {
-            self.solved(seen, trials, done);
-            if !self.next_stage() {
-                return;
-            }
-            stuck = false;
-        }
-        self.descent.aim(self.curvature, &self.strength());
-    }
-
-    fn strength(&self) -> Strength {
-        // The curvature of a sample's softmax is at most ½, and falls with its entropy.
-        let sure = (self.entropy / self.total).clamp(1e-4, 1.0);
-        let decay = self.chain.decay(self.chain.stages[self.stage].0);
-        Strength { gamma: 0.5 * sure.sqrt(), decay }
-    }
-
-    /// The value above the smallest that the data term can be.
-    fn excess(&self) -> f64 {
-        self.descent.value - self.floor
-    }
-
-    /// Certified bound on what is left to gain, relative to the excess.
-    fn gap(&self) -> Option<f64> {
-        let left = (self.descent.value - self.lower).max(0.0);
-        self.lower.is_finite().then(|| left / self.excess())
-    }
-
-    /// Raises the lower bound by what the outputs certify.
-    fn certify(&mut self) {
-        let weight_decay = self.chain.stages[self.stage].0;
-        if weight_decay > 0.0 {
-            let left = self.bound(self.chain.decay(weight_decay));
-            self.lower = self.lower.max(self.descent.value - left);
-        }
-    }
-
-    fn close(&self, stuck: bool) -> bool {
-        let reached = match self.gap() {
-            Some(gap) => gap <= self.chain.gap,
-            // At weight decay 0 nothing is certified.
-            None => {
-                let left = self.curvature.decrement(&self.descent.grad, &self.strength());
-                left <= 1e-2 * self.chain.gap * self.excess()
-            }
-        };
-        reached || stuck || self.passes >= PASSES
-    }
-
-    /// Hands the solution of this stage to the trials that asked for it.
-    fn solved(
-        &self,
-        seen: &Seen<'_, R>,
-        trials: &[&Trial],
-        done: &mut dyn FnMut(usize, Solved),
-    ) {
-        let (weight_decay, _, asked) = &self.chain.stages[self.stage];
-        let decay = self.chain.decay(*weight_decay);
-        let x = &self.descent.x;
-        let loss = self.descent.value - 0.5 * dot(x, &scaled_rows(x, decay[0], decay[1]));
-        for &i in asked {
-            let head = self.head(trials[i], seen);
-            done(i, Solved { head, loss, gap: self.gap(), passes: self.passes });
-        }
-    }
-
-    /// Goes to the next stage, from the last rung; `false` if there is none.
-    fn next_stage(&mut self) -> bool {
-        let (decay, is_rung, _) = self.chain.stages[self.stage];
-        if is_rung {
-            self.rung_outputs = (self.entropy, self.outputs.clone());
-            (self.rung, self.rung_decay) = (self.descent.clone(), decay);
-        } else if self.rung_decay.is_finite() {
-            self.descent = self.rung.clone();
-            (self.entropy, self.outputs) = self.rung_outputs.clone();
-        }
-        self.stage += 1;
-        let Some(&(next, ..)) = self.chain.stages.get(self.stage) else { return false };
-        let from = if self.rung_decay.is_finite() { self.rung_decay } else { decay };
-        let [old, new] = [self.chain.decay(from), self.chain.decay(next)];
-        self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
-        self.passes = 0;
-        self.lower = f64::NEG_INFINITY;
-        self.certify();
-        true
-    }
-
-    /// What is left to gain at most: the value minus the dual objective at the outputs p, which is
-    /// ‖∇F‖² / 2 by the decay of each part. Where the bias is not decayed, the mean of the outputs
-    /// has to be that of the targets, so they are mixed with a distribution q that makes it so.
-    fn bound(&self, decay: [f64; 2]) -> f64 {
-        let (d, k, grad) = (self.sums.dim, self.outputs.ncols(), &self.descent.grad);
-        let square = |point: &Point, rows: std::ops::Range<usize>| -> f64 {
-            let column = |c| rows.clone().map(|j| point[(j, c)] * point[(j, c)]).sum::<f64>();
-            (0..k).map(column).sum()
-        };
-        if decay[1] > 0.0 {
-            let [weight, bias] = [square(grad, 0..d), square(grad, d..d + 1)];
-            return weight / (2.0 * decay[0]) + bias / (2.0 * decay[1]);
-        }
-        let shortfall = |c: usize| 1.0 - self.target[(d, c)] / self.outputs[(d, c)];
-        let share = (0..k).map(shortfall).fold(0.0, f64::max);
-        if share >= 1.0 {
-            return f64::INFINITY;
-        }
-        let q: Vec<f64> = (0..k)
-            .map(|c| self.target[(d, c)] - (1.0 - share) * self.outputs[(d, c)])
-            .map(|mass| if share > 0.0 { (mass / (share * self.total)).max(0.0) } else { 0.0 })
-            .collect();
-        let entropy_of_q: f64 = q.iter().filter(|q| **q > 0.0).map(|q| -q * q.ln()).sum();
-        let mut mixed = self.outputs.clone();
-        for (c, q) in q.iter().enumerate() {
-            for j in 0..d {
-                let own = self.total * q * self.sums.mean[j];
-                mixed[(j, c)] += share * (own - self.outputs[(j, c)]);
-            }
-        }
-        add(&mut mixed, -1.0, &self.target);
-        let entropy = (1.0 - share) * self.entropy + share * self.total * entropy_of_q;
-        self.descent.value - entropy + square(&mixed, 0..d) / (2.0 * decay[0])
-    }
-
-    fn head(&self, trial: &Trial, seen: &Seen<'_, R>) -> Head {
-        let (d, k, x) = (self.sums.dim, self.plain.ncols(), &self.descent.x);
-        let family = trial.recipe.loss.family(seen.problem.counts);
-        let shift = |c: usize| family.as_ref().map_or(0.0, |f| f.offset[c] - self.chain.offset[c]);
-        Head {
-            weight: Array2::from_shape_fn((k, d), |(c, j)| x[(j, c)]),
-            bias: Array1::from_shape_fn(k, |c| x[(d, c)] - shift(c)),
-            normalise_features: false,
-        }
     }
 }
 
