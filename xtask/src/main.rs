@@ -2,12 +2,14 @@
 
 mod ci;
 mod embed;
+mod peers;
 mod tables;
 
 use anyhow::{Result, bail};
 
 const USAGE: &str = "cargo xtask COMMAND
   ci              format, lints, all tests, docs: what has to pass
+  peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
   tables          put the table of tailfit-out/records into README.md and results/
   embed FOLDER    make the embedded data set from a folder of extracted features";
 
@@ -16,6 +18,7 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ci"] => ci::run(),
         ["tables"] => tables::run(),
+        ["peers"] => peers::run(),
         ["embed", folder] => embed::run(folder.as_ref()),
         _ => bail!("{USAGE}"),
     }

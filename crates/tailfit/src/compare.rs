@@ -224,6 +224,7 @@ impl<'a> Comparison<'a> {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instruction_set: instruction_set().to_owned(),
+            solution: outcomes[pick.trial].solution,
             precision: self.precision,
             data: self.record.clone(),
             method: method.name.clone(),

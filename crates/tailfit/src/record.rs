@@ -10,6 +10,7 @@ use crate::metrics::{Accuracy, Evaluation};
 use crate::precision::Precision;
 use crate::recipe::Recipe;
 use crate::select::{Part, Selection};
+use crate::train::Solution;
 
 /// Version of the record's layout.
 pub const FORMAT: u32 = 1;
@@ -26,6 +27,9 @@ pub struct RunRecord {
     pub version: String,
     /// Instruction set of the matrix products.
     pub instruction_set: String,
+    /// How the optimum was reached, where the recipe's solver reaches it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solution: Option<Solution>,
     /// What the products of training were taken in.
     #[serde(default)]
     pub precision: Precision,

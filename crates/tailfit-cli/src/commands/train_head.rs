@@ -11,7 +11,7 @@ use tailfit::methods::{self, Method};
 use tailfit::metrics::{EvaluationSet, evaluate};
 use tailfit::precision::{Precision, PrecisionChoice};
 use tailfit::record::{RunRecord, head_sha256};
-use tailfit::train::{Run, Trial, train};
+use tailfit::train::{Run, Solution, Trial, train};
 
 use super::{input, output};
 use crate::args::TrainHeadArgs;
@@ -139,12 +139,23 @@ fn say(args: &TrainHeadArgs, record: &RunRecord, printer: &Printer) {
     let accuracy = &record.evaluation.accuracy;
     let percent = |value: Option<f64>| value.map_or("–".to_owned(), |v| format!("{v:.2}"));
     let star = if record.selection.optimistic { "* (chosen on these very samples)" } else { "" };
+    let how = match record.solution {
+        None => format!(
+            "after {} of {} epochs, seed {}",
+            record.epoch, record.recipe.epochs, record.seed
+        ),
+        Some(Solution { gap: Some(gap), passes }) => {
+            format!("solved to a gap of {gap:.1e} in {passes} passes")
+        }
+        Some(Solution { gap: None, passes }) => {
+            format!(
+                "solved in {passes} passes, without weight decay and so without a certified gap"
+            )
+        }
+    };
     printer.data(&format!(
-        "{} after {} of {} epochs, seed {}: all {:.2}{star}, many {}, medium {}, few {}\nhead: {}\n",
+        "{} {how}: all {:.2}{star}, many {}, medium {}, few {}\nhead: {}\n",
         record.method,
-        record.epoch,
-        record.recipe.epochs,
-        record.seed,
         accuracy.overall_percent,
         percent(accuracy.many_percent),
         percent(accuracy.medium_percent),

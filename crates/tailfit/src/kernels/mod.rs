@@ -14,6 +14,7 @@ mod half;
 mod lane;
 mod packed;
 mod panels;
+mod peak;
 mod softmax;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub(crate) use self::block::{BLOCK, Unit, units};
 pub use self::lane::Lane;
 pub(crate) use self::packed::{Packed, padded_depth};
 pub(crate) use self::panels::{Aligned, Panels, zeros};
+pub use self::peak::{Peaks, peaks};
 pub(crate) use self::softmax::{Family, SoftmaxRows};
 pub(crate) use self::tiles::Rows;
 pub(crate) use self::update::{Steps, descend};

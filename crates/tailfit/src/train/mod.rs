@@ -134,9 +134,16 @@ pub fn train<R: Real>(
         (0..trials.len()).filter(|&i| trials[i].recipe.solver == Solver::Sgd).collect();
     by_key.sort_by_cached_key(|&i| trials[i].key());
     let most = (COLUMNS / problem.counts.n_classes()).clamp(1, HEADS);
-    let items: Vec<&[usize]> = by_key
-        .chunk_by(|&a, &b| trials[a].key() == trials[b].key())
-        .flat_map(|group| group.chunks(group.len().div_ceil(group.len().div_ceil(most))))
+    let groups: Vec<&[usize]> =
+        by_key.chunk_by(|&a, &b| trials[a].key() == trials[b].key()).collect();
+    // At least an item for each thread, as far as there are heads.
+    let threads = rayon::current_num_threads().div_ceil(groups.len().max(1));
+    let items: Vec<&[usize]> = groups
+        .into_iter()
+        .flat_map(|group| {
+            let n = group.len().div_ceil(most).max(threads.min(group.len()));
+            group.chunks(group.len().div_ceil(n))
+        })
         .collect();
     let split = items.len() < rayon::current_num_threads();
     let outcomes: Vec<Vec<Outcome>> = items

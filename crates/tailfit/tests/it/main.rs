@@ -10,5 +10,6 @@ mod golden_metrics;
 mod golden_rules;
 mod hygiene;
 mod real_data;
+mod real_engine;
 mod solvers;
 mod support;

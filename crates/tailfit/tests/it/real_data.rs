@@ -18,7 +18,7 @@ use tailfit::train::{Outcome, Run, Trial, train};
 
 use crate::support::shared;
 
-fn embedded() -> DataSet {
+pub(crate) fn embedded() -> DataSet {
     DataSet::embedded(ShotThresholds::default()).unwrap()
 }
 
@@ -128,7 +128,7 @@ fn floats(path: &Path, dim: usize, half: bool) -> Array2<f32> {
     Array2::from_shape_vec((values.len() / dim, dim), values).unwrap()
 }
 
-fn features(folder: &Path, set: &str, file: &str, dim: usize, half: bool) -> Features {
+pub(crate) fn features(folder: &Path, set: &str, file: &str, dim: usize, half: bool) -> Features {
     let labels = fs_err::read(folder.join(format!("{set}_labels.u8"))).unwrap();
     Features {
         plain: floats(&folder.join(format!("{set}_{file}")), dim, half),
@@ -140,7 +140,7 @@ fn features(folder: &Path, set: &str, file: &str, dim: usize, half: bool) -> Fea
     }
 }
 
-fn cifar10() -> Option<DataSet> {
+pub(crate) fn cifar10() -> Option<DataSet> {
     let folder = shared("data/cifar10-lt-ir100-resnet32-features")?;
     let set = |name| features(&folder, name, "features.f32le", 64, false);
     let weight = floats(&folder.join("stage1_classifier_weight_10x64.f32le"), 64, false);
@@ -177,15 +177,18 @@ fn over_smoothing_on_cifar_10_lt_rises_to_about_79_and_falls() {
     assert!(path[20] < best - 1.0, "{path:?}");
 }
 
+pub(crate) fn efficientnet() -> Option<DataSet> {
+    let folder = shared("data/cifar100-lt-ir100-efficientnet-features")?;
+    let set = |name| features(&folder, name, "pca256.f16le", 256, true);
+    let thresholds = ShotThresholds::default();
+    let (train_set, test_set) = (set("train"), set("test"));
+    Some(DataSet::new("efficientnet", train_set, test_set, None, None, thresholds).unwrap())
+}
+
 /// The practitioner's case: a pretrained network, and so no stage-1 head.
 #[test]
 fn pretrained_features_get_a_stage_1_head_trained_on_them() {
-    let Some(folder) = shared("data/cifar100-lt-ir100-efficientnet-features") else { return };
-    let set = |name| features(&folder, name, "pca256.f16le", 256, true);
-    let (train_set, test_set) = (set("train"), set("test"));
-    let thresholds = ShotThresholds::default();
-    let mut data =
-        DataSet::new("efficientnet", train_set, test_set, None, None, thresholds).unwrap();
+    let Some(mut data) = efficientnet() else { return };
     let los = methods::find("los").unwrap();
     let last = |data: &DataSet, method: &methods::Method| {
         let comparison = Comparison::new(data, Selection::Last, vec![0]).unwrap();
