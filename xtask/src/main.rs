@@ -1,7 +1,9 @@
 //! Development commands: `cargo xtask <command>`.
 
 mod ci;
+mod docs;
 mod embed;
+mod large;
 mod peers;
 mod tables;
 
@@ -10,6 +12,8 @@ use anyhow::{Result, bail};
 const USAGE: &str = "cargo xtask COMMAND
   ci              format, lints, all tests, docs: what has to pass
   peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
+  large           train from features left in their file, ImageNet-LT's and iNaturalist's shapes;
+                  needs 2.3 GB of disk, writes docs/performance.md
   tables          put the table of tailfit-out/records into README.md and results/
   embed FOLDER    make the embedded data set from a folder of extracted features";
 
@@ -19,6 +23,7 @@ fn main() -> Result<()> {
         ["ci"] => ci::run(),
         ["tables"] => tables::run(),
         ["peers"] => peers::run(),
+        ["large"] => large::run(),
         ["embed", folder] => embed::run(folder.as_ref()),
         _ => bail!("{USAGE}"),
     }

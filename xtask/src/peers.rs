@@ -83,7 +83,8 @@ fn make_data(python: &str, name: &str) -> Result<()> {
     }
     let data = DataSet::embedded(ShotThresholds::default())?;
     for (part, features) in [("train", &data.train), ("test", &data.test)] {
-        let bytes: Vec<u8> = features.plain.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes: Vec<u8> =
+            features.plain.in_memory()?.iter().flat_map(|v| v.to_le_bytes()).collect();
         fs_err::write(format!("{folder}/{name}-{part}.f32"), bytes)?;
         let bytes: Vec<u8> = features.labels.iter().flat_map(|v| v.to_le_bytes()).collect();
         fs_err::write(format!("{folder}/{name}-{part}.u32"), bytes)?;

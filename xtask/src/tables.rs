@@ -6,10 +6,10 @@ use tailfit::methods;
 use tailfit::record::RunRecord;
 use tailfit::report;
 
+use crate::docs;
+
 const RECORDS: &str = "tailfit-out/records";
 const RESULTS: &str = "results/cifar100-lt-ir100-resnet32";
-const BEGIN: &str = "<!-- table: begin -->\n";
-const END: &str = "<!-- table: end -->";
 
 pub(crate) fn run() -> Result<()> {
     let mut records = Vec::new();
@@ -25,10 +25,7 @@ pub(crate) fn run() -> Result<()> {
     let rows = report::summarise(&records);
     let table = report::summary_table(&rows, data).markdown();
 
-    let readme = fs_err::read_to_string("README.md")?;
-    let (before, rest) = readme.split_once(BEGIN).context("README.md has no table mark")?;
-    let (_, after) = rest.split_once(END).context("README.md has no end of table mark")?;
-    fs_err::write("README.md", format!("{before}{BEGIN}\n{table}\n{END}{after}"))?;
+    docs::put("README.md", "table", &format!("\n{table}"))?;
 
     fs_err::create_dir_all(RESULTS)?;
     fs_err::copy("tailfit-out/report.md", format!("{RESULTS}/report.md"))?;

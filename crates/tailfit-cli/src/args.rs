@@ -61,6 +61,13 @@ pub(crate) struct DataArgs {
     /// Labels of the validation features.
     #[arg(long, value_name = "FILE", requires = "val")]
     pub(crate) val_labels: Option<PathBuf>,
+    /// Training features that take more than this as f32 stay in their file (safetensors or npy)
+    /// and are read as they are needed; the results are the same.
+    #[arg(long, value_name = "GiB", default_value_t = 4.0, requires = "train")]
+    pub(crate) memory: f64,
+    /// Map such a file to memory instead of reading it row by row.
+    #[arg(long, requires = "train")]
+    pub(crate) mmap: bool,
     /// Names of the classes, one a line, class 0 first.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) class_names: Option<PathBuf>,

@@ -3,6 +3,7 @@
 #![allow(clippy::unused_self, reason = "one printer is handed to every command, whatever it says")]
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -37,12 +38,22 @@ impl Printer {
         eprintln!("error: {error:#}");
     }
 
+    /// That something takes a while, on a terminal only.
+    pub(crate) fn spinner(&self, message: &str) -> ProgressBar {
+        let spinner = ProgressBar::with_draw_target(None, self.target());
+        spinner.set_message(message.to_owned());
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        spinner
+    }
+
+    fn target(&self) -> ProgressDrawTarget {
+        let shown = !self.quiet && std::io::stderr().is_terminal();
+        if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    }
+
     /// A bar with the time left, on a terminal only.
     pub(crate) fn progress(&self, length: usize) -> ProgressBar {
-        let shown = !self.quiet && std::io::stderr().is_terminal();
-        let target =
-            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(length as u64), target);
+        let bar = ProgressBar::with_draw_target(Some(length as u64), self.target());
         if let Ok(style) = ProgressStyle::with_template(
             "{bar:30} {percent:>3} %  {elapsed_precise} elapsed, {eta_precise} left  {msg}",
         ) {

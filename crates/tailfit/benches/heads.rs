@@ -12,7 +12,7 @@ use tailfit::precision::{Precision, PrecisionChoice};
 use tailfit::recipe::{Recipe, Start};
 use tailfit::rng::{Purpose, Rng};
 use tailfit::solver::Solver;
-use tailfit::train::{Problem, Run, ScoredSet, Trial, train};
+use tailfit::train::{Problem, Run, ScoredSet, Trial, View, train};
 
 const N: usize = 2048;
 const K: usize = 100;
@@ -39,7 +39,7 @@ fn problem(data: &Data, dim: usize, scored: bool) -> Problem<'_, f32> {
         halves: false,
     };
     Problem {
-        views: vec![Cow::Borrowed(&data.features)],
+        views: vec![View::Memory(Cow::Borrowed(&data.features))],
         dim,
         labels: &data.labels,
         counts: &data.counts,

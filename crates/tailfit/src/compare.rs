@@ -56,7 +56,8 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     ///
-    /// If there are no seeds, or selection by validation without a validation set.
+    /// If there are no seeds, selection by validation without a validation set, or features left
+    /// in their file cannot be read any more.
     pub fn new(data: &'a DataSet, selection: Selection, seeds: Vec<u64>) -> Result<Self> {
         if seeds.is_empty() {
             return Err(Error::usage("seeds", "at least 1", 0, ""));
@@ -69,15 +70,20 @@ impl<'a> Comparison<'a> {
                 "give --val, or select `cross-fitted`",
             ));
         }
-        let problem = data.problem(selection == Selection::CrossFitted);
+        let problem = data.problem(selection == Selection::CrossFitted)?;
         let precision = Precision::F32;
-        Ok(Self { data, record: data.record(), problem, selection, seeds, precision })
+        Ok(Self { data, record: data.record()?, problem, selection, seeds, precision })
     }
 
     /// The same in other numbers than f32.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// What records say of the data.
+    pub fn data_record(&self) -> &DataRecord {
+        &self.record
     }
 
     /// Recipes tried: the grid, or the default alone with [`Selection::Last`].
@@ -132,13 +138,13 @@ impl<'a> Comparison<'a> {
             chosen.extend(picks.into_iter().map(|pick| (seed, pick, outcomes, samples.clone())));
         }
         let heads = self.replay(&recipes, &chosen)?;
-        let records: Vec<RunRecord> = chosen
+        let records = chosen
             .par_iter()
             .zip(&heads)
             .map(|((seed, pick, outcomes, samples), head)| {
                 self.record_of(method, &recipes, (*seed, *pick), outcomes, samples, head)
             })
-            .collect();
+            .collect::<Result<Vec<RunRecord>>>()?;
         let mut records = records.into_iter();
         let mut head_record = records.next().expect("one seed at least");
         head_record.selection.optimistic |= self.selection == Selection::CrossFitted;
@@ -214,13 +220,13 @@ impl<'a> Comparison<'a> {
         outcomes: &[Outcome],
         samples: &[Samples],
         head: &Head,
-    ) -> RunRecord {
+    ) -> Result<RunRecord> {
         let rows = test_rows(&self.data.test.labels, seed, pick.scored_on);
-        let set = EvaluationSet { rows: rows.as_deref(), ..self.data.test.evaluation_set() };
+        let set = EvaluationSet { rows: rows.as_deref(), ..self.data.test.evaluation_set()? };
         let path = &outcomes[pick.trial].hits;
         let (trial, epoch) = best(outcomes, TEST, Part::All, samples);
         let claim = self.accuracy(&outcomes[trial].hits[epoch][TEST], Part::All, &samples[TEST]);
-        RunRecord {
+        Ok(RunRecord {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instruction_set: instruction_set().to_owned(),
@@ -244,7 +250,7 @@ impl<'a> Comparison<'a> {
                 .collect(),
             best_on_test: Claim { accuracy: claim, epoch },
             head_sha256: head_sha256(head),
-        }
+        })
     }
 
     fn curves(&self, trials: &[Trial], outcomes: &[Outcome], n_recipes: usize) -> Vec<Curve> {

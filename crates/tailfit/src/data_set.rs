@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use ndarray::Axis;
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::class_counts::ClassCounts;
 use crate::data::embedded;
 use crate::error::{Error, Result};
-use crate::features::{Features, HeadFile, check_pair};
+use crate::features::{Features, HeadFile, Matrix, check_pair};
 use crate::metrics::samples_per_class;
 use crate::precision::Precision;
 use crate::recipe::{Recipe, Start};
 use crate::select::Samples;
 use crate::shots::ShotThresholds;
-use crate::train::{Problem, Run, ScoredSet, Trial, folds, train};
+use crate::train::{Problem, Run, ScoredSet, Trial, View, folds, train};
 
 /// Training, test and optional validation features with the head of stage 1.
 #[derive(Clone, Debug)]
@@ -88,7 +88,8 @@ impl DataSet {
         Self::new(embedded::NAME, train, test, None, Some(head), thresholds)
     }
 
-    /// Checks that the parts fit each other.
+    /// Checks that the parts fit each other, and brings test and validation features to memory;
+    /// training features may stay in their file.
     ///
     /// # Errors
     ///
@@ -124,6 +125,8 @@ impl DataSet {
         if let Some(validation) = &validation {
             check_pair(&train, validation, n_classes, "validation set")?;
         }
+        let test = test.into_memory()?;
+        let validation = validation.map(Features::into_memory).transpose()?;
         let stage_1_origin = if stage_1.is_some() { "given" } else { "none" }.to_owned();
         let name = name.to_owned();
         Ok(Self { name, train, test, validation, stage_1, stage_1_origin, counts, thresholds })
@@ -143,7 +146,7 @@ impl DataSet {
             |lr| Trial { recipe: Recipe { lr, ..recipe.clone() }, seed: 0, stop_after: None };
         let trials = [1e-3, 1e-2, 0.1, 1.0].map(trial);
         let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
-        let problem = Problem { scored: vec![], ..self.problem(false) };
+        let problem = Problem { scored: vec![], ..self.problem(false)? };
         let outcomes = train(&problem, &trials, &run)?;
         let loss = |i: usize| outcomes[i].train_loss.last().copied().unwrap_or(f64::NAN);
         let best = (0..trials.len()).filter(|&i| loss(i).is_finite());
@@ -168,21 +171,27 @@ impl DataSet {
 
     /// The features as the engine takes them; scored sets are the test set and the
     /// validation set, in that order.
-    pub fn problem(&self, halves: bool) -> Problem<'_, f32> {
-        let views = match &self.train.views {
-            Some(views) => views.axis_iter(Axis(0)).map(|v| v.iter().copied().collect()).collect(),
-            None => vec![flat(&self.train.plain)],
+    ///
+    /// # Errors
+    ///
+    /// If test or validation features are not in memory, where [`DataSet::new`] brings them.
+    pub fn problem(&self, halves: bool) -> Result<Problem<'_, f32>> {
+        let views = match &self.train.views[..] {
+            [] => std::slice::from_ref(&self.train.plain),
+            views => views,
         };
-        Problem {
-            views,
+        let mut sets = vec![scored(&self.test, halves)?];
+        if let Some(validation) = &self.validation {
+            sets.push(scored(validation, false)?);
+        }
+        Ok(Problem {
+            views: views.iter().map(view).collect(),
             dim: self.train.dim(),
             labels: &self.train.labels,
             counts: &self.counts,
             stage_1: self.stage_1.as_ref().map(|file| &file.head),
-            scored: std::iter::once(scored(&self.test, halves))
-                .chain(self.validation.iter().map(|set| scored(set, false)))
-                .collect(),
-        }
+            scored: sets,
+        })
     }
 
     /// Samples per class of the scored sets, halved as `seed` halves them.
@@ -201,10 +210,14 @@ impl DataSet {
     }
 
     /// What a record says of this data set.
-    pub fn record(&self) -> DataRecord {
+    ///
+    /// # Errors
+    ///
+    /// If features left in their file cannot be read any more.
+    pub fn record(&self) -> Result<DataRecord> {
         let per_class =
             samples_per_class(self.test.labels.iter().copied(), self.counts.n_classes());
-        DataRecord {
+        Ok(DataRecord {
             name: self.name.clone(),
             provenance: self.train.provenance.clone(),
             n_train: self.train.len(),
@@ -215,25 +228,33 @@ impl DataSet {
             imbalance_ratio: self.counts.imbalance_ratio(),
             thresholds: self.thresholds,
             shot_sizes: self.thresholds.sizes(&self.counts),
-            n_views: self.train.views.as_ref().map_or(0, |views| views.len_of(Axis(0))),
+            n_views: self.train.views.len(),
             mirror: self.test.mirror.is_some(),
             stage_1: self.stage_1_origin.clone(),
-            train_sha256: self.train.sha256(),
-            test_sha256: self.test.sha256(),
-            validation_sha256: self.validation.as_ref().map(Features::sha256),
-        }
+            train_sha256: self.train.sha256()?,
+            test_sha256: self.test.sha256()?,
+            validation_sha256: self.validation.as_ref().map(Features::sha256).transpose()?,
+        })
     }
 }
 
-fn scored(features: &Features, halves: bool) -> ScoredSet<'_, f32> {
-    ScoredSet {
-        features: flat(&features.plain),
-        mirror: features.mirror.as_ref().map(flat),
+fn view(matrix: &Matrix) -> View<'_, f32> {
+    match matrix {
+        Matrix::Memory(array) => View::Memory(flat(array.view())),
+        Matrix::File(file) => View::File(file),
+    }
+}
+
+fn scored(features: &Features, halves: bool) -> Result<ScoredSet<'_, f32>> {
+    let mirror = features.mirror.as_ref().map(Matrix::in_memory).transpose()?;
+    Ok(ScoredSet {
+        features: flat(features.plain.in_memory()?),
+        mirror: mirror.map(flat),
         labels: &features.labels,
         halves,
-    }
+    })
 }
 
-fn flat(array: &ndarray::Array2<f32>) -> Cow<'_, [f32]> {
-    array.as_slice().map_or_else(|| Cow::Owned(array.iter().copied().collect()), Cow::Borrowed)
+fn flat(array: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
+    array.to_slice().map_or_else(|| Cow::Owned(array.iter().copied().collect()), Cow::Borrowed)
 }

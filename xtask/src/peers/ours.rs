@@ -9,7 +9,7 @@ use tailfit::kernels::peaks;
 use tailfit::losses::Objective;
 use tailfit::precision::{Precision, PrecisionChoice};
 use tailfit::recipe::{Recipe, Start};
-use tailfit::train::{Problem, Run, Trial, train};
+use tailfit::train::{Problem, Run, Trial, View, train};
 
 const LR: f64 = 0.02;
 const DECAY: f64 = 5e-4;
@@ -67,7 +67,7 @@ impl Ours {
     /// Seconds, objective and test accuracy of the first head.
     pub(crate) fn train(&self, way: &Way, epochs: usize) -> Result<[f64; 3]> {
         let problem = Problem::<f32> {
-            views: vec![Cow::Borrowed(&self.train.0)],
+            views: vec![View::Memory(Cow::Borrowed(&self.train.0))],
             dim: self.dim,
             labels: &self.train.1,
             counts: &self.counts,

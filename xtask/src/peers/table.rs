@@ -1,14 +1,11 @@
 //! The table of a comparison with peers, and its place in the docs.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tailfit::kernels::instruction_set;
 
-const DOCS: &str = "docs/performance.md";
-const BEGIN: &str = "<!-- peers: begin -->\n";
-const END: &str = "<!-- peers: end -->";
+use crate::docs;
 
 /// Samples and classes of all three data sets: the counts of CIFAR-100-LT.
 const SAMPLES: f64 = 10_847.0;
@@ -84,11 +81,5 @@ pub(crate) fn write_table(sections: &[(&str, usize, Vec<Measured>)]) -> Result<(
             )?;
         }
     }
-    writeln!(std::io::stdout(), "{text}")?;
-    let docs = fs_err::read_to_string(DOCS)?;
-    let (before, rest) = docs.split_once(BEGIN).context("docs/performance.md has no table mark")?;
-    let (_, after) =
-        rest.split_once(END).context("docs/performance.md has no end of table mark")?;
-    fs_err::write(DOCS, format!("{before}{BEGIN}{text}\n{END}{after}"))?;
-    Ok(())
+    docs::put("docs/performance.md", "peers", &text)
 }

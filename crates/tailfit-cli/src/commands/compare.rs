@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use tailfit::compare::{Comparison, MethodResult};
-use tailfit::data_set::DataSet;
+use tailfit::data_set::{DataRecord, DataSet};
 use tailfit::files::write_atomically;
 use tailfit::methods::{self, Method};
 use tailfit::precision::Precision;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &CompareArgs, precision: Precision, printer: &Printer) -
     }
     let comparison =
         Comparison::new(&data, selection, (0..args.seeds).collect())?.with_precision(precision);
-    remark_data(&data, printer);
+    remark_data(comparison.data_record(), printer);
 
     let work = chosen
         .iter()
@@ -69,8 +69,7 @@ fn methods_of(args: &CompareArgs) -> Result<Vec<Method>> {
     Ok(if chosen.is_empty() { methods::all() } else { chosen })
 }
 
-fn remark_data(data: &DataSet, printer: &Printer) {
-    let record = data.record();
+fn remark_data(record: &DataRecord, printer: &Printer) {
     let [many, medium, few] = record.shot_sizes;
     printer.remark(&format!(
         "{}: {} training samples, {} features, {} classes ({many} many, {medium} medium, {few} few), imbalance ratio {:.0}; {} test samples\n{}",

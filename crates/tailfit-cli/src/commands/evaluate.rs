@@ -14,7 +14,7 @@ use crate::printer::Printer;
 pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
     let data = input::data_set(&args.data, printer)?;
     let head = &data.stage_1.as_ref().context("every data set here has a stage-1 head")?.head;
-    let set = data.test.evaluation_set();
+    let set = data.test.evaluation_set()?;
     let score = |name: String, head: &Head| {
         let evaluation = evaluate(head, &set, &data.counts, data.thresholds);
         (name, evaluation)
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
         LogitAdjustment { tau, form: AdjustmentForm::Additive }.apply(&mut changed, &data.counts);
         scored.push(score(format!("logit-adjustment {tau}"), &changed));
     }
-    let record = data.record();
+    let record = data.record()?;
     if args.json {
         let variants: Vec<_> = scored
             .iter()

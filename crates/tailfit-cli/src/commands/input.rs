@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use tailfit::data_set::DataSet;
 use tailfit::error::Error;
-use tailfit::features::{Features, load_head, shared_rows};
+use tailfit::features::{Features, Storage, load_head, shared_rows};
 use tailfit::shots::ShotThresholds;
 
 use crate::args::{DataArgs, Switch};
@@ -28,7 +28,10 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         }
         return Ok(switched(data, args));
     };
-    let mut train = Features::load(train_path, args.train_labels.as_deref())?;
+    let gib = (args.memory * f64::from(1 << 30)) as u64;
+    let storage = Storage { memory: gib, mmap: args.mmap };
+    let reading = printer.spinner(&format!("reading {}", train_path.display()));
+    let mut train = Features::open(train_path, args.train_labels.as_deref(), storage)?;
     let test = Features::load(test_path, args.test_labels.as_deref())?;
     let validation = match &args.val {
         Some(path) => Some(Features::load(path, args.val_labels.as_deref())?),
@@ -41,7 +44,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     if let Some(validation) = &validation {
         check_validation(&train, validation, args)?;
     }
-    warn_of_leaks(&train, &test, test_path, printer);
+    warn_of_leaks(&train, &test, test_path, printer)?;
     let name = train_path.file_stem().unwrap_or_default().to_string_lossy();
     let folder = train_path.parent().and_then(Path::file_name).map(|f| f.to_string_lossy());
     let name = match folder {
@@ -50,6 +53,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     };
     let data = DataSet::new(&name, train, test, validation, head, thresholds)?;
     let mut data = switched(data, args);
+    reading.finish_and_clear();
     if data.stage_1.is_none() {
         data.train_stage_1()?;
         printer.remark(&format!("stage-1 head: {}", data.stage_1_origin));
@@ -59,7 +63,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
 
 fn switched(mut data: DataSet, args: &DataArgs) -> DataSet {
     if args.views == Switch::Off {
-        data.train.views = None;
+        data.train.views = vec![];
     }
     if args.mirror == Switch::Off {
         data.test.mirror = None;
@@ -72,7 +76,7 @@ fn switched(mut data: DataSet, args: &DataArgs) -> DataSet {
 
 /// The backbone has fitted its training features, so they select nothing.
 fn check_validation(train: &Features, validation: &Features, args: &DataArgs) -> Result<()> {
-    let shared = shared_rows(train, validation);
+    let shared = shared_rows(train, validation)?;
     let Some(&(in_train, in_validation)) = shared.first() else { return Ok(()) };
     if args.allow_training_features_as_validation {
         return Ok(());
@@ -90,8 +94,13 @@ fn check_validation(train: &Features, validation: &Features, args: &DataArgs) ->
     .into())
 }
 
-fn warn_of_leaks(train: &Features, test: &Features, test_path: &Path, printer: &Printer) {
-    let shared = shared_rows(train, test);
+fn warn_of_leaks(
+    train: &Features,
+    test: &Features,
+    test_path: &Path,
+    printer: &Printer,
+) -> Result<()> {
+    let shared = shared_rows(train, test)?;
     if let Some(&(in_train, in_test)) = shared.first() {
         printer.warning(&format!(
             "{}: {} of {} test rows also stand in training (first: test row {in_test} is training row {in_train}); \
@@ -101,4 +110,5 @@ fn warn_of_leaks(train: &Features, test: &Features, test_path: &Path, printer: &
             test.len(),
         ));
     }
+    Ok(())
 }

@@ -76,7 +76,7 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
     let precision = PrecisionChoice::Fixed(record.precision).resolve()?;
     let progress = |done| bar.inc(done as u64);
     let run = Run { progress: &progress, score_every_epoch: false, precision };
-    let outcome = train(&data.problem(false), &[trial], &run)?
+    let outcome = train(&data.problem(false)?, &[trial], &run)?
         .pop()
         .context("one trial gives one outcome")?;
     bar.finish_and_clear();
@@ -101,7 +101,7 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
         ));
     }
     let rows = test_rows(&data.test.labels, record.seed, record.selection.scored_on);
-    let test = EvaluationSet { rows: rows.as_deref(), ..data.test.evaluation_set() };
+    let test = EvaluationSet { rows: rows.as_deref(), ..data.test.evaluation_set()? };
     let record = RunRecord {
         evaluation: evaluate(&outcome.head, &test, &data.counts, data.thresholds),
         instruction_set: here.to_owned(),
@@ -115,7 +115,7 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
 }
 
 fn check_data(record: &RunRecord, data: &DataSet, place: &str) -> Result<()> {
-    let found = data.record();
+    let found = data.record()?;
     let wanted = &record.data;
     for (what, expected, found) in [
         ("training set", &wanted.train_sha256, found.train_sha256),

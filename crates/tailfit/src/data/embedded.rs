@@ -26,11 +26,11 @@ pub const SIZE: usize = TRAIN.len() + TEST.len() + HEAD.len();
 ///
 /// Only if the program was built from damaged files.
 pub fn load() -> Result<(Features, Features, HeadFile)> {
-    let read = |bytes, which: &str| {
+    let read = |bytes: &[u8], which: &str| {
         let place = format!("embedded {NAME} {which}");
         Features::from_safetensors(bytes, &place)
     };
-    let head = parse_head(HEAD, &format!("embedded {NAME} head"), None)?;
+    let head = parse_head(HEAD.to_vec(), &format!("embedded {NAME} head"), None)?;
     let mut sets = [read(TRAIN, "train")?, read(TEST, "test")?];
     for set in &mut sets {
         PROVENANCE.clone_into(&mut set.provenance);

@@ -1,6 +1,9 @@
 //! Whether sets fit each other.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
+
+use ndarray::ArrayView1;
 
 use super::Features;
 use crate::error::{Error, Result};
@@ -32,13 +35,37 @@ pub fn check_pair(train: &Features, other: &Features, n_classes: usize, name: &s
 
 /// Rows (a, b) of the two sets with exactly the same features; for each row of `b` the
 /// first such row of `a`.
-pub fn shared_rows(a: &Features, b: &Features) -> Vec<(usize, usize)> {
-    let key =
-        |row: ndarray::ArrayView1<'_, f32>| row.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
-    let mut rows: HashMap<Vec<u32>, usize> = HashMap::new();
-    for (index, row) in a.plain.rows().into_iter().enumerate() {
-        rows.entry(key(row)).or_insert(index);
+///
+/// # Errors
+///
+/// If `b` is left in its file, or the file of `a` cannot be read any more.
+pub fn shared_rows(a: &Features, b: &Features) -> Result<Vec<(usize, usize)>> {
+    let wanted = b.plain.in_memory()?;
+    let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (row, values) in wanted.rows().into_iter().enumerate() {
+        by_hash.entry(hash(values)).or_default().push(row);
     }
-    let found = b.plain.rows().into_iter().enumerate();
-    found.filter_map(|(index, row)| rows.get(&key(row)).map(|&first| (first, index))).collect()
+    let mut first = vec![None; wanted.nrows()];
+    a.plain.blocks(|from, block| {
+        for (row, values) in block.rows().into_iter().enumerate() {
+            for &candidate in by_hash.get(&hash(values)).into_iter().flatten() {
+                let same = || bits(values).eq(bits(wanted.row(candidate)));
+                if first[candidate].is_none() && same() {
+                    first[candidate] = Some(from + row);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(first.into_iter().enumerate().filter_map(|(b, a)| Some((a?, b))).collect())
+}
+
+fn bits(row: ArrayView1<'_, f32>) -> impl Iterator<Item = u32> {
+    row.into_iter().map(|value| value.to_bits())
+}
+
+fn hash(row: ArrayView1<'_, f32>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bits(row).for_each(|value| hasher.write_u32(value));
+    hasher.finish()
 }

@@ -1,19 +1,23 @@
 //! CSV: one sample a line, the label in one column.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::decode::Dtype;
+use super::source::Source;
+use super::stored::Stored;
 use super::{Raw, decode};
 use crate::error::{Error, Result};
 
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "y", "target", "class"];
 
-pub(super) fn read(path: &Path) -> Result<Raw> {
+pub(super) fn read(path: &Path, _mapped: bool) -> Result<Raw> {
     let place = path.display().to_string();
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .trim(csv::Trim::All)
         .from_reader(fs_err::File::open(path)?);
-    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    let (mut bytes, mut labels) = (Vec::new(), Vec::new());
     let (mut columns, mut label_at) = (0, 0);
     for (line, record) in reader.records().enumerate() {
         let record =
@@ -32,15 +36,15 @@ pub(super) fn read(path: &Path) -> Result<Raw> {
             if column == label_at {
                 labels.push(decode::label_text(field, &here())?);
             } else {
-                let value = field.parse::<f64>();
-                values.push(
-                    value.map_err(|_source| {
-                        Error::data(here(), "a number", format!("`{field}`"), "")
-                    })? as f32,
-                );
+                let value = field
+                    .parse::<f64>()
+                    .map_err(|_source| Error::data(here(), "a number", format!("`{field}`"), ""))?;
+                bytes.extend((value as f32).to_le_bytes());
             }
         }
     }
     let shape = vec![labels.len(), columns.saturating_sub(1)];
-    Ok(Raw { features: Some((shape, values)), labels: Some(labels), ..Raw::default() })
+    let source = Arc::new(Source::Memory(bytes));
+    let features = Stored { source, at: 0, dtype: Dtype::F32, shape, place };
+    Ok(Raw { features: Some(features), labels: Some(labels), ..Raw::default() })
 }

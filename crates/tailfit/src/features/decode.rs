@@ -1,5 +1,6 @@
 //! From little-endian bytes of any number type to f32 features and u32 labels.
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use crate::error::{Error, Result};
@@ -24,50 +25,31 @@ impl Dtype {
             Self::Int(size, _) => size,
         }
     }
-}
 
-/// An array as it stands in a file.
-#[derive(Debug)]
-pub(super) struct Tensor<'a> {
-    pub(super) shape: Vec<usize>,
-    pub(super) dtype: Dtype,
-    pub(super) bytes: std::borrow::Cow<'a, [u8]>,
-}
-
-impl Tensor<'_> {
-    /// Its values as f32, with its shape.
-    pub(super) fn floats(&self, place: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let b = &self.bytes;
-        let values = match self.dtype {
-            Dtype::F16 => b.as_chunks().0.iter().map(|&c| f16::from_le_bytes(c).to_f32()).collect(),
-            Dtype::Bf16 => {
-                b.as_chunks().0.iter().map(|&c| bf16::from_le_bytes(c).to_f32()).collect()
-            }
-            Dtype::F32 => b.as_chunks().0.iter().map(|&c| f32::from_le_bytes(c)).collect(),
-            Dtype::F64 => b.as_chunks().0.iter().map(|&c| f64::from_le_bytes(c) as f32).collect(),
-            Dtype::Int(..) => {
-                let found = format!("{:?}", self.dtype);
-                return Err(Error::data(
-                    place,
-                    "features of type f16, bf16, f32 or f64",
-                    found,
-                    "",
-                ));
-            }
-        };
-        Ok((self.shape.clone(), values))
+    pub(super) fn is_float(self) -> bool {
+        !matches!(self, Self::Int(..))
     }
 
-    /// Its values as labels; one dimension, or two with one column.
-    pub(super) fn labels(&self, place: &str) -> Result<Vec<u32>> {
-        if !matches!(self.shape.as_slice(), [_] | [_, 1]) {
-            let found = format!("{:?}", self.shape);
-            return Err(Error::data(format!("{place}: labels"), "shape [N]", found, ""));
+    /// Numbers as f32, as many as `out` has room for; integers have no place among features and
+    /// become 0.
+    pub(super) fn floats(self, bytes: &[u8], out: &mut [f32]) {
+        match self {
+            Self::F16 => {
+                let halves: Vec<f16> = words(bytes).map(f16::from_le_bytes).collect();
+                halves.convert_to_f32_slice(out);
+            }
+            Self::Bf16 => set(out, words(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
+            Self::F32 => set(out, words(bytes).map(f32::from_le_bytes)),
+            Self::F64 => set(out, words(bytes).map(|b| f64::from_le_bytes(b) as f32)),
+            Self::Int(..) => out.fill(0.0),
         }
-        let Dtype::Int(size, signed) = self.dtype else {
-            let found = format!("{:?}", self.dtype);
+    }
+
+    /// Integers as labels; `place` says where they stand.
+    pub(super) fn labels(self, bytes: &[u8], place: &str) -> Result<Vec<u32>> {
+        let Self::Int(size, signed) = self else {
             let remedy = "convert them, such as labels.astype('int64')";
-            return Err(Error::data(format!("{place}: labels"), "integers", found, remedy));
+            return Err(Error::data(place, "integers", format!("{self:?}"), remedy));
         };
         let value = |(row, bytes): (usize, &[u8])| {
             let mut wide = [0_u8; 8];
@@ -76,10 +58,19 @@ impl Tensor<'_> {
             let shift = 64 - 8 * size as u32;
             let value =
                 if signed { i128::from((raw << shift) as i64 >> shift) } else { i128::from(raw) };
-            u32::try_from(value)
-                .map_err(|_source| bad_label(&format!("{place}: labels, row {row}"), value))
+            u32::try_from(value).map_err(|_source| bad_label(&format!("{place}, row {row}"), value))
         };
-        self.bytes.chunks_exact(size).enumerate().map(value).collect()
+        bytes.chunks_exact(size).enumerate().map(value).collect()
+    }
+}
+
+fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks::<N>().0.iter().copied()
+}
+
+fn set(out: &mut [f32], values: impl Iterator<Item = f32>) {
+    for (slot, value) in out.iter_mut().zip(values) {
+        *slot = value;
     }
 }
 
@@ -96,11 +87,6 @@ pub(super) fn label_text(text: &str, place: &str) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::borrow::Cow;
-
-    fn tensor(dtype: Dtype, bytes: &[u8]) -> Tensor<'_> {
-        Tensor { shape: vec![bytes.len() / dtype.size()], dtype, bytes: Cow::Borrowed(bytes) }
-    }
 
     #[test]
     fn every_float_type_gives_one_and_a_half() {
@@ -110,7 +96,11 @@ mod tests {
             (Dtype::F32, 1.5_f32.to_le_bytes().to_vec()),
             (Dtype::F64, 1.5_f64.to_le_bytes().to_vec()),
         ] {
-            assert_eq!(tensor(dtype, &bytes).floats("").unwrap(), (vec![1], vec![1.5]));
+            // More than a vector of them, at an odd address.
+            let bytes = [vec![0], bytes.repeat(37)].concat();
+            let mut out = [0.0; 37];
+            dtype.floats(&bytes[1..], &mut out);
+            assert_eq!(out, [1.5; 37]);
         }
     }
 
@@ -119,11 +109,10 @@ mod tests {
         for size in [1, 2, 4, 8] {
             for signed in [false, true] {
                 let bytes = [&7_u64.to_le_bytes()[..size], &90_u64.to_le_bytes()[..size]].concat();
-                let labels = tensor(Dtype::Int(size, signed), &bytes).labels("").unwrap();
-                assert_eq!(labels, [7, 90]);
+                assert_eq!(Dtype::Int(size, signed).labels(&bytes, "").unwrap(), [7, 90]);
             }
             let minus = (-1_i64).to_le_bytes();
-            let error = tensor(Dtype::Int(size, true), &minus[..size]).labels("x").unwrap_err();
+            let error = Dtype::Int(size, true).labels(&minus[..size], "x: labels").unwrap_err();
             assert_eq!(
                 error.to_string(),
                 "x: labels, row 0: expected a class index 0, 1, 2, …, found -1"

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ndarray::{Array1, Array2};
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype as Stored, TensorView};
-
-use super::safetensors_file::{open, tensor};
+use super::safetensors_file::Tensors;
+use super::source::Source;
 use crate::error::{Error, Result, nearest};
 use crate::files::write_atomically;
 use crate::head::Head;
+use ndarray::{Array1, Array2};
 
 /// Prefixes under which the last layer of the usual networks is stored, as in
 /// `fc.weight` and `fc.bias`.
@@ -38,20 +36,21 @@ fn joined(key: &str, name: &str) -> String {
 ///
 /// If the file is damaged, has no such tensor, or its shapes do not agree.
 pub fn load_head(path: &Path, key: Option<&str>) -> Result<HeadFile> {
-    parse_head(&fs_err::read(path)?, &path.display().to_string(), key)
+    parse_head(fs_err::read(path)?, &path.display().to_string(), key)
 }
 
-pub(crate) fn parse_head(bytes: &[u8], place: &str, key: Option<&str>) -> Result<HeadFile> {
-    let file = open(bytes, place)?;
+pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Result<HeadFile> {
+    let file = Tensors::open(Source::Memory(bytes), place)?;
     let names = file.names();
-    let has = |key: &&str| names.contains(&joined(key, "weight").as_str());
+    let has = |key: &&str| names.contains(&joined(key, "weight"));
     let key = match key {
         Some(key) => Some(key).filter(has),
         None => HEAD_KEYS.iter().copied().find(has),
     };
     let Some(key) = key else {
         let found = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let hint = nearest("fc.weight", names.iter().copied().filter(|n| n.ends_with("weight")));
+        let weights = names.iter().map(String::as_str).filter(|n| n.ends_with("weight"));
+        let hint = nearest("fc.weight", weights);
         let remedy = format!("name its prefix with --head-key. {hint}");
         return Err(Error::data(
             place,
@@ -63,13 +62,13 @@ pub(crate) fn parse_head(bytes: &[u8], place: &str, key: Option<&str>) -> Result
     let read = |name: &str| -> Result<(Vec<usize>, Vec<f64>)> {
         let name = joined(key, name);
         let place = format!("{place}: {name}");
-        let view =
-            file.tensor(&name).map_err(|error| Error::data(&place, "a tensor", error, ""))?;
-        let (shape, values) = tensor(&view, &place)?.floats(&place)?;
+        let tensor =
+            file.tensor(&name)?.ok_or_else(|| Error::data(&place, "a tensor", "none", ""))?;
+        let values = tensor.floats()?;
         if values.iter().any(|v| !v.is_finite()) {
             return Err(Error::data(place, "finite weights", "NaN or infinity", ""));
         }
-        Ok((shape, values.into_iter().map(f64::from).collect()))
+        Ok((tensor.shape, values.into_iter().map(f64::from).collect()))
     };
     let (shape, weight) = read("weight")?;
     let &[k, d] = shape.as_slice() else {
@@ -82,7 +81,7 @@ pub(crate) fn parse_head(bytes: &[u8], place: &str, key: Option<&str>) -> Result
     };
     let bias_name = joined(key, "bias");
     let (bias_shape, bias) =
-        if names.contains(&bias_name.as_str()) { read("bias")? } else { (vec![k], vec![0.0; k]) };
+        if names.contains(&bias_name) { read("bias")? } else { (vec![k], vec![0.0; k]) };
     if bias_shape != [k] {
         return Err(Error::data(
             format!("{place}: {bias_name}"),
@@ -91,9 +90,7 @@ pub(crate) fn parse_head(bytes: &[u8], place: &str, key: Option<&str>) -> Result
             "",
         ));
     }
-    let (_, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|error| Error::data(place, "a safetensors header", error, ""))?;
-    let metadata = metadata.metadata().clone().unwrap_or_default();
+    let metadata = file.metadata.metadata().clone().unwrap_or_default();
     let shape_error = |error| Error::data(place, "a matrix", error, "");
     Ok(HeadFile {
         head: Head {
@@ -118,13 +115,9 @@ pub fn save_head(path: &Path, file: &HeadFile) -> Result<()> {
     let head = &file.head;
     let weight = bytes(&mut head.weight.iter());
     let bias = bytes(&mut head.bias.iter());
-    let view = |shape: Vec<usize>, data| {
-        TensorView::new(Stored::F32, shape, data)
-            .map_err(|error| Error::data(path.display(), "a storable tensor", error, ""))
-    };
     let tensors = [
-        (joined(&file.key, "weight"), view(vec![head.n_classes(), head.dim()], &weight)?),
-        (joined(&file.key, "bias"), view(vec![head.n_classes()], &bias)?),
+        (joined(&file.key, "weight"), vec![head.n_classes(), head.dim()], weight),
+        (joined(&file.key, "bias"), vec![head.n_classes()], bias),
     ];
     let mut metadata = file.metadata.clone();
     let apply = if head.normalise_features {
@@ -143,20 +136,20 @@ pub fn save_head(path: &Path, file: &HeadFile) -> Result<()> {
 /// header is therefore written here with its keys in order, so that equal heads are
 /// equal bytes.
 fn serialise(
-    tensors: [(String, TensorView<'_>); 2],
+    tensors: [(String, Vec<usize>, Vec<u8>); 2],
     metadata: HashMap<String, String>,
 ) -> std::result::Result<Vec<u8>, serde_json::Error> {
     let metadata: std::collections::BTreeMap<_, _> = metadata.into_iter().collect();
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".to_owned(), serde_json::to_value(metadata)?);
     let mut data = Vec::new();
-    for (name, view) in &tensors {
+    for (name, shape, bytes) in tensors {
         let start = data.len();
-        data.extend_from_slice(view.data());
+        data.extend(bytes);
         let entry = serde_json::json!({
-            "dtype": "F32", "shape": view.shape(), "data_offsets": [start, data.len()],
+            "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()],
         });
-        header.insert(name.clone(), entry);
+        header.insert(name, entry);
     }
     let mut text = serde_json::to_string(&header)?;
     while text.len() % 8 > 0 {

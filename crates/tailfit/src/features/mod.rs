@@ -4,30 +4,35 @@ mod check;
 mod csv_file;
 mod decode;
 mod head_file;
+mod matrix;
 mod npy;
 mod npz;
 mod safetensors_file;
+mod source;
+mod stored;
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, Axis};
 use sha2::{Digest, Sha256};
 
 pub use self::check::{check_pair, shared_rows};
 pub(crate) use self::head_file::parse_head;
 pub use self::head_file::{HEAD_KEYS, HeadFile, load_head, save_head};
+pub use self::matrix::{FileMatrix, Matrix, Storage};
+use self::source::Source;
+use self::stored::Stored;
 use crate::error::{Error, Result, nearest};
 use crate::metrics::EvaluationSet;
 
 /// Features `[N, D]` with their labels, and where they came from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Features {
     /// Features of the plain images, `[N, D]`.
-    pub plain: Array2<f32>,
-    /// Augmented views, `[V, N, D]`; training goes round them, one per epoch.
-    pub views: Option<Array3<f32>>,
+    pub plain: Matrix,
+    /// Augmented views, each `[N, D]`, or none; training goes round them, one per epoch.
+    pub views: Vec<Matrix>,
     /// Features of the mirrored images, `[N, D]`; scores average logits over both.
-    pub mirror: Option<Array2<f32>>,
+    pub mirror: Option<Matrix>,
     /// Class of each sample, `[N]`.
     pub labels: Vec<u32>,
     /// Name of each class, if known.
@@ -42,7 +47,8 @@ pub struct Format {
     pub extension: &'static str,
     /// What the file must hold.
     pub holds: &'static str,
-    read: fn(&Path) -> Result<Raw>,
+    /// The second argument: whether to map the file.
+    read: fn(&Path, bool) -> Result<Raw>,
 }
 
 /// Every format, by extension.
@@ -75,9 +81,9 @@ pub const FORMATS: &[Format] = &[
 /// What a file holds before it is checked.
 #[derive(Debug, Default)]
 pub(crate) struct Raw {
-    features: Option<(Vec<usize>, Vec<f32>)>,
-    views: Option<(Vec<usize>, Vec<f32>)>,
-    mirror: Option<(Vec<usize>, Vec<f32>)>,
+    features: Option<Stored>,
+    views: Option<Stored>,
+    mirror: Option<Stored>,
     labels: Option<Vec<u32>>,
     class_names: Option<Vec<String>>,
     provenance: Option<String>,
@@ -93,6 +99,16 @@ impl Features {
     /// also for NaN and infinite features. The message names file, place, what was
     /// expected and found.
     pub fn load(path: &Path, labels: Option<&Path>) -> Result<Self> {
+        Self::open(path, labels, Storage::MEMORY)
+    }
+
+    /// As [`Features::load`], but leaves large matrices in their file, if it holds them as they
+    /// are: safetensors, or npy in C order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Features::load`].
+    pub fn open(path: &Path, labels: Option<&Path>, storage: Storage) -> Result<Self> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let format = FORMATS.iter().find(|f| f.extension == extension).ok_or_else(|| {
             let known: Vec<&str> = FORMATS.iter().map(|f| f.extension).collect();
@@ -103,11 +119,11 @@ impl Features {
                 nearest(extension, known),
             )
         })?;
-        let mut raw = (format.read)(path)?;
+        let mut raw = (format.read)(path, storage.mmap)?;
         if let Some(labels) = labels {
             raw.labels = Some(read_labels(labels)?);
         }
-        Self::assemble(raw, &path.display().to_string())
+        Self::assemble(raw, &path.display().to_string(), storage)
     }
 
     /// Reads a safetensors file that is already in memory.
@@ -116,54 +132,41 @@ impl Features {
     ///
     /// As [`Features::load`].
     pub fn from_safetensors(bytes: &[u8], place: &str) -> Result<Self> {
-        Self::assemble(safetensors_file::parse(bytes, place)?, place)
+        let source = Source::Memory(bytes.to_vec());
+        Self::assemble(safetensors_file::parse(source, place)?, place, Storage::MEMORY)
     }
 
-    fn assemble(raw: Raw, place: &str) -> Result<Self> {
+    fn assemble(raw: Raw, place: &str, storage: Storage) -> Result<Self> {
         let missing = |what: &str, remedy: &str| Error::data(place, what, "none", remedy);
-        let (shape, values) = raw.features.ok_or_else(|| missing("an array of features", ""))?;
-        let plain = matrix(shape, values, place, "features")?;
+        let plain = raw.features.ok_or_else(|| missing("an array of features", ""))?;
         let labels = raw.labels.ok_or_else(|| {
             missing(
                 "an array of labels",
                 "put them in the same file, or name theirs (--train-labels …)",
             )
         })?;
-        let (n, d) = plain.dim();
-        let same = |what: &str, expected: &[usize], found: &[usize]| {
-            if expected == found {
-                return Ok(());
-            }
-            Err(Error::data(
-                format!("{place}: {what}"),
-                format!("shape {expected:?}"),
-                format!("{found:?}"),
-                "",
-            ))
+        let &[n, d] = plain.shape.as_slice() else {
+            let found = format!("{} dimensions {:?}", plain.shape.len(), plain.shape);
+            return Err(Error::data(&plain.place, "two dimensions [N, D]", found, ""));
         };
         if n == 0 || d == 0 {
-            return Err(Error::data(
-                place,
-                "at least one sample and one feature",
-                format!("[{n}, {d}]"),
-                "",
-            ));
+            let expected = "at least one sample and one feature";
+            return Err(Error::data(place, expected, format!("[{n}, {d}]"), ""));
         }
-        same("labels", &[n], &[labels.len()])?;
-        let mirror =
-            raw.mirror.map(|(shape, values)| matrix(shape, values, place, "mirror")).transpose()?;
-        if let Some(mirror) = &mirror {
-            same("mirror", &[n, d], mirror.shape())?;
-        }
-        let views = raw.views.map(|(shape, values)| -> Result<_> {
-            same("views", &[shape.first().copied().unwrap_or(0).max(1), n, d], &shape)?;
-            Array3::from_shape_vec((shape[0], n, d), values)
-                .map_err(|error| Error::data(place, "views [V, N, D]", error, ""))
+        same(&format!("{place}: labels"), &[n], &[labels.len()])?;
+        let mirror = raw.mirror.map(|mirror| {
+            same(&mirror.place, &[n, d], &mirror.shape)?;
+            mirror.held(storage)
+        });
+        let views = raw.views.map(|views| -> Result<Vec<Matrix>> {
+            let n_views = views.shape.first().copied().unwrap_or(0).max(1);
+            same(&views.place, &[n_views, n, d], &views.shape)?;
+            (0..n_views).map(|view| views.part(view).held(storage)).collect()
         });
         let features = Self {
-            plain,
-            views: views.transpose()?,
-            mirror,
+            plain: plain.held(storage)?,
+            views: views.transpose()?.unwrap_or_default(),
+            mirror: mirror.transpose()?,
             labels,
             class_names: raw.class_names,
             provenance: raw.provenance.unwrap_or_else(|| place.to_owned()),
@@ -172,21 +175,28 @@ impl Features {
         Ok(features)
     }
 
+    /// Each matrix with its name.
+    fn matrices(&self) -> impl Iterator<Item = (&'static str, &Matrix)> {
+        let views = self.views.iter().map(|view| ("views", view));
+        let mirror = self.mirror.iter().map(|mirror| ("mirror", mirror));
+        std::iter::once(("features", &self.plain)).chain(views).chain(mirror)
+    }
+
     fn check_finite(&self, place: &str) -> Result<()> {
-        let views = self.views.iter().flat_map(|views| views.axis_iter(Axis(0)));
-        let matrices = [("features", self.plain.view())].into_iter();
-        let mirror = self.mirror.iter().map(|m| ("mirror", m.view()));
-        for (what, matrix) in matrices.chain(mirror).chain(views.map(|v| ("views", v))) {
-            for (row, values) in matrix.rows().into_iter().enumerate() {
-                if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-                    return Err(Error::data(
-                        format!("{place}: {what}, row {row}, column {column}"),
-                        "a finite number within f32",
-                        values[column],
-                        "drop the row, or find out which image makes the backbone overflow",
-                    ));
+        for (what, matrix) in self.matrices() {
+            matrix.blocks(|first, block| {
+                for (row, values) in block.rows().into_iter().enumerate() {
+                    if let Some(column) = values.iter().position(|v| !v.is_finite()) {
+                        return Err(Error::data(
+                            format!("{place}: {what}, row {}, column {column}", first + row),
+                            "a finite number within f32",
+                            values[column],
+                            "drop the row, or find out which image makes the backbone overflow",
+                        ));
+                    }
                 }
-            }
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -203,57 +213,73 @@ impl Features {
 
     /// D.
     pub fn dim(&self) -> usize {
-        self.plain.ncols()
+        self.plain.dim()
     }
 
     /// SHA-256 of everything that training and scoring see, in hexadecimal.
-    pub fn sha256(&self) -> String {
+    ///
+    /// # Errors
+    ///
+    /// If features left in their file cannot be read any more.
+    pub fn sha256(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        let mut add = |values: &mut dyn Iterator<Item = &f32>| {
-            for value in values {
-                hash.update(value.to_le_bytes());
-            }
-        };
-        add(&mut self.plain.iter());
-        if let Some(views) = &self.views {
-            add(&mut views.iter());
-        }
-        if let Some(mirror) = &self.mirror {
-            add(&mut mirror.iter());
+        for (_, matrix) in self.matrices() {
+            matrix.blocks(|_, block| {
+                let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_le_bytes()).collect();
+                hash.update(bytes);
+                Ok(())
+            })?;
         }
         for label in &self.labels {
             hash.update(label.to_le_bytes());
         }
         let shape = [self.len(), self.dim(), usize::from(self.mirror.is_some())];
         hash.update(format!("{shape:?}"));
-        hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        Ok(hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
+    }
+
+    /// The same with everything in memory.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read any more.
+    pub fn into_memory(self) -> Result<Self> {
+        Ok(Self {
+            plain: self.plain.into_memory()?,
+            views: self.views.into_iter().map(Matrix::into_memory).collect::<Result<_>>()?,
+            mirror: self.mirror.map(Matrix::into_memory).transpose()?,
+            ..self
+        })
     }
 
     /// The set as evaluation sees it.
-    pub fn evaluation_set(&self) -> EvaluationSet<'_> {
-        EvaluationSet {
-            features: self.plain.view(),
-            mirror: self.mirror.as_ref().map(|mirror| mirror.view()),
+    ///
+    /// # Errors
+    ///
+    /// If it is left in its file; see [`Features::into_memory`].
+    pub fn evaluation_set(&self) -> Result<EvaluationSet<'_>> {
+        Ok(EvaluationSet {
+            features: self.plain.in_memory()?,
+            mirror: self.mirror.as_ref().map(Matrix::in_memory).transpose()?,
             labels: &self.labels,
             rows: None,
-        }
+        })
     }
 }
 
-fn matrix(shape: Vec<usize>, values: Vec<f32>, place: &str, what: &str) -> Result<Array2<f32>> {
-    let &[n, d] = shape.as_slice() else {
-        let found = format!("{} dimensions {shape:?}", shape.len());
-        return Err(Error::data(format!("{place}: {what}"), "two dimensions [N, D]", found, ""));
-    };
-    Array2::from_shape_vec((n, d), values)
-        .map_err(|error| Error::data(place, format!("{what} [N, D]"), error, ""))
+fn same(place: &str, expected: &[usize], found: &[usize]) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::data(place, format!("shape {expected:?}"), format!("{found:?}"), ""))
 }
 
 fn read_labels(path: &Path) -> Result<Vec<u32>> {
     if path.extension().is_some_and(|e| e == "npy") {
-        let bytes = fs_err::read(path)?;
         let place = path.display().to_string();
-        return npy::parse(&bytes, &place)?.labels(&place);
+        let mut labels = npy::parse(Source::Memory(fs_err::read(path)?), &place)?;
+        labels.place += ": labels";
+        return labels.labels();
     }
     let text = fs_err::read_to_string(path)?;
     text.lines()

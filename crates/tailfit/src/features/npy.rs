@@ -1,39 +1,43 @@
 //! npy: the header is checked against the bytes that are there before anything is
 //! allocated; object arrays (pickles) are refused.
 
-use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Raw;
-use super::decode::{Dtype, Tensor};
+use super::decode::Dtype;
+use super::source::Source;
+use super::stored::Stored;
 use crate::error::{Error, Result};
 
-pub(super) fn read(path: &Path) -> Result<Raw> {
-    let place = path.display().to_string();
-    let bytes = fs_err::read(path)?;
-    let features = Some(parse(&bytes, &place)?.floats(&place)?);
+pub(super) fn read(path: &Path, mapped: bool) -> Result<Raw> {
+    let features = Some(parse(Source::open(path, mapped)?, &path.display().to_string())?);
     Ok(Raw { features, ..Raw::default() })
 }
 
-pub(super) fn parse<'a>(bytes: &'a [u8], place: &str) -> Result<Tensor<'a>> {
+pub(super) fn parse(source: Source, place: &str) -> Result<Stored> {
     let bad = |expected: &str, found: String| Error::data(place, expected, found, "");
-    let header_at = match bytes {
+    let total = source.len();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let start = source.bytes(0, total.min(12) as usize, &mut first)?;
+    let header_at = match start {
         [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, ..] => 10,
         [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, ..] => 12,
         _ => return Err(bad("an npy file of version 1, 2 or 3", "other bytes".to_owned())),
     };
-    let length = bytes
+    let length = start
         .get(8..header_at)
-        .map(|le| le.iter().rev().fold(0_usize, |length, &byte| length << 8 | usize::from(byte)));
-    let header = length.and_then(|length| bytes.get(header_at..header_at.checked_add(length)?));
-    let (Some(length), Some(header)) = (length, header) else {
+        .map(|le| le.iter().rev().fold(0_usize, |length, &byte| length << 8 | usize::from(byte)))
+        .filter(|&length| (header_at + length) as u64 <= total);
+    let Some(length) = length else {
         return Err(bad(
             "a header within the file",
-            format!("one reaching past its {} bytes", bytes.len()),
+            format!("one reaching past its {total} bytes"),
         ));
     };
-    let header = String::from_utf8_lossy(header);
-    let data = &bytes[header_at + length..];
+    let header = source.bytes(header_at as u64, length, &mut second)?;
+    let header = String::from_utf8_lossy(header).into_owned();
+    let at = (header_at + length) as u64;
 
     let dtype = dtype(field(&header, "descr", place)?, place)?;
     let shape_text = field(&header, "shape", place)?;
@@ -47,28 +51,27 @@ pub(super) fn parse<'a>(bytes: &'a [u8], place: &str) -> Result<Tensor<'a>> {
         })
         .collect::<Result<_>>()?;
     let size = shape.iter().try_fold(dtype.size(), |size, &n| size.checked_mul(n));
-    if size != Some(data.len()) {
+    let Some(size) = size.filter(|&size| size as u64 == total - at) else {
         let expected = format!(
             "{} bytes of data for shape {shape:?}",
             size.map_or("countless".to_owned(), |s| s.to_string())
         );
         let remedy = "the file is cut off or damaged; write it again";
-        return Err(Error::data(place, expected, data.len(), remedy));
-    }
-    let bytes = match field(&header, "fortran_order", place)? {
-        "False" => Cow::Borrowed(data),
-        _ if shape.len() == 2 => Cow::Owned(transposed(data, &shape, dtype.size())),
-        _ if shape.len() < 2 => Cow::Borrowed(data),
+        return Err(Error::data(place, expected, total - at, remedy));
+    };
+    let (source, at) = match field(&header, "fortran_order", place)? {
+        "False" => (source, at),
+        _ if shape.len() < 2 => (source, at),
+        _ if shape.len() == 2 => {
+            let data = source.bytes(at, size, &mut first)?;
+            (Source::Memory(transposed(data, &shape, dtype.size())), 0)
+        }
         _ => {
-            return Err(Error::data(
-                place,
-                "C order",
-                "Fortran order",
-                "save np.ascontiguousarray(x)",
-            ));
+            let remedy = "save np.ascontiguousarray(x)";
+            return Err(Error::data(place, "C order", "Fortran order", remedy));
         }
     };
-    Ok(Tensor { shape, dtype, bytes })
+    Ok(Stored { source: Arc::new(source), at, dtype, shape, place: place.to_owned() })
 }
 
 /// Value of a key in the header, a Python dictionary as numpy writes it.
@@ -151,14 +154,16 @@ mod tests {
             [1.0_f32, 4.0, 2.0, 5.0, 3.0, 6.0].iter().flat_map(|v| v.to_le_bytes()).collect();
         for (order, data) in [("False", c), ("True", f)] {
             let header = format!("{{'descr': '<f4', 'fortran_order': {order}, 'shape': (2, 3), }}");
-            let (shape, values) = parse(&npy(&header, &data), "").unwrap().floats("").unwrap();
-            assert_eq!((shape, values), (vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+            let array = parse(Source::Memory(npy(&header, &data)), "").unwrap();
+            assert_eq!(array.shape, [2, 3]);
+            assert_eq!(array.floats().unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         }
     }
 
     #[test]
     fn damaged_files_are_refused_before_anything_is_allocated() {
-        let message = |bytes: &[u8]| parse(bytes, "x.npy").unwrap_err().to_string();
+        let message =
+            |bytes: &[u8]| parse(Source::Memory(bytes.to_vec()), "x.npy").unwrap_err().to_string();
         let header = |descr: &str, shape: &str| {
             format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}")
         };

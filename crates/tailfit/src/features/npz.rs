@@ -6,15 +6,18 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
+use super::source::Source;
+use super::stored::Stored;
 use super::{Raw, npy};
 use crate::error::{Error, Result};
 
+// Never left in the file: its entries may be packed.
 type Archive = ZipArchive<Cursor<Vec<u8>>>;
 
 const FEATURE_KEYS: [&str; 7] = ["features", "feats", "embeddings", "X", "x", "data", "X_train"];
 const LABEL_KEYS: [&str; 6] = ["labels", "label", "y", "targets", "target", "y_train"];
 
-pub(super) fn read(path: &Path) -> Result<Raw> {
+pub(super) fn read(path: &Path, _mapped: bool) -> Result<Raw> {
     let place = path.display().to_string();
     let bytes = fs_err::read(path)?;
     let mut archive =
@@ -32,18 +35,17 @@ pub(super) fn read(path: &Path) -> Result<Raw> {
         let expected = format!("an array named one of {}", FEATURE_KEYS.join(", "));
         return Err(Error::data(place, expected, format!("only {}", names.join(", ")), ""));
     };
-    raw.features = Some(floats(&mut archive, &features, &place)?);
-    if let Some(labels) = find(&LABEL_KEYS) {
-        raw.labels = {
-            let (bytes, place) = entry(&mut archive, &labels, &place)?;
-            Some(npy::parse(&bytes, &place)?.labels(&place)?)
-        };
+    raw.features = Some(entry(&mut archive, &features, &place)?);
+    if let Some(name) = find(&LABEL_KEYS) {
+        let mut labels = entry(&mut archive, &name, &place)?;
+        labels.place += ": labels";
+        raw.labels = Some(labels.labels()?);
     }
     if let Some(name) = find(&["mirror"]) {
-        raw.mirror = Some(floats(&mut archive, &name, &place)?);
+        raw.mirror = Some(entry(&mut archive, &name, &place)?);
     }
     if let Some(name) = find(&["views"]) {
-        raw.views = Some(floats(&mut archive, &name, &place)?);
+        raw.views = Some(entry(&mut archive, &name, &place)?);
     }
     Ok(raw)
 }
@@ -52,13 +54,8 @@ fn damaged(place: &str, error: &dyn std::fmt::Display) -> Error {
     Error::data(place, "a whole npz file", error, "the file is cut off or damaged; write it again")
 }
 
-fn floats(archive: &mut Archive, name: &str, place: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-    let (bytes, place) = entry(archive, name, place)?;
-    npy::parse(&bytes, &place)?.floats(&place)
-}
-
-/// The unpacked entry, and its place for messages.
-fn entry(archive: &mut Archive, name: &str, place: &str) -> Result<(Vec<u8>, String)> {
+/// The array of an entry, unpacked.
+fn entry(archive: &mut Archive, name: &str, place: &str) -> Result<Stored> {
     let place = format!("{place}: {name}");
     let file = archive.by_name(name).map_err(|error| damaged(&place, &error))?;
     let (size, packed) = (file.size(), file.compressed_size());
@@ -76,5 +73,5 @@ fn entry(archive: &mut Archive, name: &str, place: &str) -> Result<(Vec<u8>, Str
         let found = format!("{} or more", bytes.len());
         return Err(Error::data(place, format!("{size} bytes, as its directory says"), found, ""));
     }
-    Ok((bytes, place))
+    npy::parse(Source::Memory(bytes), &place)
 }

@@ -1,5 +1,6 @@
 //! The arithmetic that takes the time: products of packed batches with the columns of many
-//! heads, and the step. Holds the only unsafe code of the crate, in `x86.rs` and its one caller.
+//! heads, and the step. Holds the only unsafe code of the crate: in `x86.rs` and its one caller,
+//! and the mapping of files in `map.rs`.
 
 #![allow(
     clippy::needless_range_loop,
@@ -12,6 +13,8 @@ mod accurate;
 mod block;
 mod half;
 mod lane;
+#[allow(unsafe_code, reason = "a mapped file may be changed by others; see the block")]
+mod map;
 mod packed;
 mod panels;
 mod peak;
@@ -28,6 +31,7 @@ mod x86;
 pub(crate) use self::accurate::{Columns, Samples};
 pub(crate) use self::block::{BLOCK, Unit, units};
 pub use self::lane::Lane;
+pub(crate) use self::map::map;
 pub(crate) use self::packed::{Packed, padded_depth};
 pub(crate) use self::panels::{Aligned, Panels, zeros};
 pub use self::peak::{Peaks, peaks};

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::problem::Seen;
+use crate::error::Result;
 use crate::kernels::{Packed, Unit};
 use crate::real::Real;
 
@@ -32,7 +33,7 @@ impl<R: Real> Batches<R> {
     }
 
     /// Packs the samples `rows` of view number `view` in batches of `b`, at most
-    /// [`Batches::len`] of them; `split`: spread over threads.
+    /// [`Batches::len`] of them; `split`: spread over threads. Fails if a file does.
     pub(super) fn pack(
         &mut self,
         seen: &Seen<'_, R>,
@@ -40,21 +41,22 @@ impl<R: Real> Batches<R> {
         rows: &[u32],
         b: usize,
         split: bool,
-    ) {
+    ) -> Result<()> {
         let (dim, labels) = (seen.problem.dim, seen.problem.labels);
         let work = |(slot, rows): (&mut Slot<R>, &[u32])| {
             slot.labels.clear();
             slot.labels.extend(rows.iter().map(|&row| labels[row as usize]));
-            seen.gather(view, rows, &mut slot.gathered);
+            seen.gather(view, rows, &mut slot.gathered)?;
             slot.packed.pack(slot.gathered.chunks_exact(dim));
+            Ok(())
         };
         let batches: Vec<&[u32]> = rows.chunks(b).collect();
         self.used = batches.len();
-        let pairs = self.slots.iter_mut().zip(batches);
+        let mut pairs = self.slots.iter_mut().zip(batches);
         if split {
-            pairs.collect::<Vec<_>>().into_par_iter().for_each(work);
+            pairs.collect::<Vec<_>>().into_par_iter().try_for_each(work)
         } else {
-            pairs.for_each(work);
+            pairs.try_for_each(work)
         }
     }
 

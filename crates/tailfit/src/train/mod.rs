@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::batches::Batches;
 use self::buffers::Buffers;
 use self::problem::Seen;
-pub use self::problem::{Problem, ScoredSet, folds};
+pub use self::problem::{Problem, ScoredSet, View, folds};
 pub use self::score::Hits;
 use self::stack::Stack;
 use crate::constraint::Every;
@@ -94,8 +94,8 @@ pub struct Run<'a> {
 /// Most heads of a work item, for which a batch is packed once.
 const HEADS: usize = 16;
 
-/// Most columns of a work item: its memory.
-const COLUMNS: usize = 2048;
+/// What weights and velocities of a work item may take, in bytes.
+const MEMORY: usize = 256 << 20;
 
 /// What a stack may take of a core's second cache, in bytes.
 const CACHE: usize = 1 << 20;
@@ -110,7 +110,8 @@ const BATCHES: usize = 8;
 ///
 /// # Errors
 ///
-/// If a recipe is invalid, or starts from stage 1 without a stage-1 head.
+/// If a recipe is invalid, or starts from stage 1 without a stage-1 head, or features left in
+/// their file cannot be read any more.
 pub fn train<R: Real>(
     problem: &Problem<'_, R>,
     trials: &[Trial],
@@ -133,7 +134,8 @@ pub fn train<R: Real>(
     let mut by_key: Vec<usize> =
         (0..trials.len()).filter(|&i| trials[i].recipe.solver == Solver::Sgd).collect();
     by_key.sort_by_cached_key(|&i| trials[i].key());
-    let most = (COLUMNS / problem.counts.n_classes()).clamp(1, HEADS);
+    let head = 2 * size_of::<R>() * problem.dim * problem.counts.n_classes();
+    let most = (MEMORY / head).clamp(1, HEADS);
     let groups: Vec<&[usize]> =
         by_key.chunk_by(|&a, &b| trials[a].key() == trials[b].key()).collect();
     // At least an item for each thread, as far as there are heads.
@@ -150,14 +152,14 @@ pub fn train<R: Real>(
         .par_iter()
         .map(|item| {
             let trials: Vec<&Trial> = item.iter().map(|&i| &trials[i]).collect();
-            let Some(seen) = &seen[usize::from(cosine(trials[0]))] else { return vec![] };
+            let Some(seen) = &seen[usize::from(cosine(trials[0]))] else { return Ok(vec![]) };
             let sampler = trials[0].recipe.sampler;
             let rows = problem.rows_of_class();
             let (seed, epochs) = (trials[0].seed, trials[0].recipe.epochs);
             let order = |epoch| sampler.order(&rows, seed, epoch, epochs);
             train_item(seen, &trials, run, split, order)
         })
-        .collect();
+        .collect::<Result<_>>()?;
     placed.extend(items.into_iter().flatten().copied().zip(outcomes.into_iter().flatten()));
     placed.sort_by_key(|(index, _)| *index);
     Ok(placed.into_iter().map(|(_, outcome)| outcome).collect())
@@ -180,7 +182,7 @@ fn train_item<R: Real>(
     run: &Run<'_>,
     split: bool,
     order: impl Fn(usize) -> Vec<u32>,
-) -> Vec<Outcome> {
+) -> Result<Vec<Outcome>> {
     let problem = seen.problem;
     let epochs = trials[0].epochs();
     let unit = if R::SINGLE { run.precision.unit() } else { None };
@@ -203,7 +205,7 @@ fn train_item<R: Real>(
             let order = order(epoch - 1);
             let b = trials[0].recipe.batch_size;
             for rows in order.chunks(b * batches.len()) {
-                batches.pack(seen, view, rows, b, split);
+                batches.pack(seen, view, rows, b, split)?;
                 for (stack, sums) in stacks.iter_mut().zip(loss_sums.chunks_mut(size)) {
                     for (batch, labels) in batches.iter() {
                         stack.step(batch, labels, &mut buffers, sums);
@@ -236,7 +238,7 @@ fn train_item<R: Real>(
             solution: None,
         }
     };
-    outcomes.into_iter().enumerate().map(finish).collect()
+    Ok(outcomes.into_iter().enumerate().map(finish).collect())
 }
 
 fn score_epoch<R: Real>(

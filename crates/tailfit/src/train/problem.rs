@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use crate::class_counts::ClassCounts;
+use crate::error::Result;
+use crate::features::FileMatrix;
 use crate::head::Head;
 use crate::kernels::Samples;
 use crate::real::Real;
@@ -14,7 +16,7 @@ use crate::rng::{Purpose, Rng};
 pub struct Problem<'a, R: Real> {
     /// One or more views of the training features, each `[N, D]` row-major; epoch e
     /// trains on view e mod V.
-    pub views: Vec<Cow<'a, [R]>>,
+    pub views: Vec<View<'a, R>>,
     /// D.
     pub dim: usize,
     /// Class of each training sample, `[N]`.
@@ -25,6 +27,15 @@ pub struct Problem<'a, R: Real> {
     pub stage_1: Option<&'a Head>,
     /// Sets scored after every epoch.
     pub scored: Vec<ScoredSet<'a, R>>,
+}
+
+/// Training features, `[N, D]` row-major.
+#[derive(Clone, Debug)]
+pub enum View<'a, R: Real> {
+    /// In memory.
+    Memory(Cow<'a, [R]>),
+    /// In a file, read row by row.
+    File(&'a FileMatrix),
 }
 
 /// Features scored after every epoch.
@@ -82,16 +93,24 @@ impl<'a, R: Real> Seen<'a, R> {
     }
 
     /// Samples `rows` of view number `view`, `[B, D]`.
-    pub(super) fn gather(&self, view: usize, rows: &[u32], out: &mut Vec<R>) {
+    pub(super) fn gather(&self, view: usize, rows: &[u32], out: &mut Vec<R>) -> Result<()> {
         let dim = self.problem.dim;
+        let rows = rows.iter().map(|&row| row as usize);
         out.clear();
-        for &row in rows {
-            let first = row as usize * dim;
-            out.extend_from_slice(&self.problem.views[view][first..first + dim]);
+        match &self.problem.views[view] {
+            View::Memory(values) => {
+                for row in rows {
+                    out.extend_from_slice(&values[row * dim..][..dim]);
+                }
+            }
+            View::File(file) => {
+                file.gather(rows, |row| out.extend(row.iter().map(|&v| R::from_f64(v.into()))))?;
+            }
         }
         if self.normalised {
             normalise(out, dim);
         }
+        Ok(())
     }
 }
 

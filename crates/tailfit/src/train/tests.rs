@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::problem::Seen;
 use super::stack::Stack;
-use super::{Outcome, Problem, Run, Trial, train_item};
+use super::{Outcome, Problem, Run, Trial, View, train_item};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
 use crate::precision::Precision;
@@ -82,7 +82,7 @@ fn recipe(case: &Value, changes: &[(&str, Value)]) -> Recipe {
 
 fn problem(setup: &Setup) -> Problem<'_, f64> {
     Problem {
-        views: vec![Cow::Borrowed(&setup.features)],
+        views: vec![View::Memory(Cow::Borrowed(&setup.features))],
         dim: DIM,
         labels: &setup.labels,
         counts: &setup.counts,
@@ -103,7 +103,7 @@ fn run(setup: &Setup, golden: &Value, recipe: Recipe) -> Outcome {
     let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
     let problem = problem(setup);
     let seen = Seen::new(&problem, cosine);
-    train_item(&seen, &[&trial], &run, false, |epoch| orders[epoch].clone()).remove(0)
+    train_item(&seen, &[&trial], &run, false, |epoch| orders[epoch].clone()).unwrap().remove(0)
 }
 
 fn close(what: &str, got: &[f64], want: &[f64]) {
@@ -229,7 +229,7 @@ fn a_head_has_the_same_bits_in_any_company() {
     let setup = setup(&golden);
     let features: Vec<f32> = setup.features.iter().map(|&v| v as f32).collect();
     let problem = Problem::<f32> {
-        views: vec![Cow::Borrowed(&features)],
+        views: vec![View::Memory(Cow::Borrowed(&features))],
         dim: DIM,
         labels: &setup.labels,
         counts: &setup.counts,

@@ -13,7 +13,7 @@ use tailfit::head::Head;
 use tailfit::precision::Precision;
 use tailfit::recipe::Recipe;
 use tailfit::schedule::Schedule;
-use tailfit::train::{Problem, Run, Trial, train};
+use tailfit::train::{Problem, Run, Trial, View, train};
 
 use crate::golden_rules;
 use crate::support::{close, counts, golden, labels, numbers};
@@ -92,7 +92,7 @@ fn one_step(s: &Shared, changes: &[(&str, Value)]) -> (f64, Head) {
         recipe = recipe.with(path, value).unwrap();
     }
     let problem = Problem {
-        views: vec![Cow::Owned(s.features.iter().copied().collect())],
+        views: vec![View::Memory(Cow::Owned(s.features.iter().copied().collect()))],
         dim: D,
         labels: &s.labels,
         counts: &s.counts,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
 mod contract;
+mod file_features;
 mod golden_data;
 mod golden_heads;
 mod golden_losses;

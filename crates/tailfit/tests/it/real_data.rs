@@ -25,7 +25,7 @@ pub(crate) fn embedded() -> DataSet {
 fn score(data: &DataSet, change: impl FnOnce(&mut Head)) -> Evaluation {
     let mut head = data.stage_1.as_ref().unwrap().head.clone();
     change(&mut head);
-    evaluate(&head, &data.test.evaluation_set(), &data.counts, data.thresholds)
+    evaluate(&head, &data.test.evaluation_set().unwrap(), &data.counts, data.thresholds)
 }
 
 /// Two digits, as the figures are given.
@@ -67,7 +67,7 @@ fn outcomes(data: &DataSet, recipes: &[Recipe], seeds: u64) -> Vec<Outcome> {
         })
         .collect();
     let run = Run { progress: &|_| {}, score_every_epoch: true, precision: Precision::F32 };
-    train(&data.problem(false), &trials, &run).unwrap()
+    train(&data.problem(false).unwrap(), &trials, &run).unwrap()
 }
 
 fn path(data: &DataSet, outcomes: &[Outcome]) -> Vec<f64> {
@@ -131,8 +131,8 @@ fn floats(path: &Path, dim: usize, half: bool) -> Array2<f32> {
 pub(crate) fn features(folder: &Path, set: &str, file: &str, dim: usize, half: bool) -> Features {
     let labels = fs_err::read(folder.join(format!("{set}_labels.u8"))).unwrap();
     Features {
-        plain: floats(&folder.join(format!("{set}_{file}")), dim, half),
-        views: None,
+        plain: floats(&folder.join(format!("{set}_{file}")), dim, half).into(),
+        views: vec![],
         mirror: None,
         labels: labels.into_iter().map(u32::from).collect(),
         class_names: None,

@@ -17,7 +17,7 @@ fn accuracies(data: &DataSet, recipes: &[Recipe], seeds: u64, precision: Precisi
         .flat_map(|r| (0..seeds).map(|seed| Trial { recipe: r.clone(), seed, stop_after: None }))
         .collect();
     let run = Run { progress: &|_| {}, score_every_epoch: false, precision };
-    let outcomes = train(&data.problem(false), &trials, &run).unwrap();
+    let outcomes = train(&data.problem(false).unwrap(), &trials, &run).unwrap();
     let samples = data.samples(0);
     let last = |o: &tailfit::train::Outcome| o.hits.len() - 1;
     outcomes.iter().map(|o| criterion(o, last(o), TEST, Part::All, &samples)).collect()
@@ -53,7 +53,7 @@ fn reads(data: &DataSet, cases: &[(Recipe, f64)]) {
 #[test]
 fn optima_on_the_embedded_features() {
     let mut data = embedded();
-    data.train.views = None;
+    data.train.views = vec![];
     let cases = [
         (optimum("los", 0.0, &[]), 29.5),
         (ridge(1e-3, false), 26.9),
@@ -75,11 +75,12 @@ fn optima_on_cifar_10_lt() {
 fn optima_on_pretrained_features() {
     let Some(mut data) = efficientnet() else { return };
     // To unit variance over all features together: one factor.
-    let values = &data.train.plain;
+    let values = data.train.plain.in_memory().unwrap();
     let mean = values.mean().unwrap();
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / values.len() as f32;
+    let factor = variance.sqrt().recip();
     for features in [&mut data.train, &mut data.test] {
-        features.plain /= variance.sqrt();
+        features.plain = (&features.plain.in_memory().unwrap() * factor).into();
     }
     let balanced = [("loss.delta", json!(0.9)), ("class_weights", json!({"power": {"rho": 1.0}}))];
     let cases = [

@@ -9,7 +9,7 @@ use tailfit::head::Head;
 use tailfit::losses::Objective;
 use tailfit::precision::Precision;
 use tailfit::recipe::Recipe;
-use tailfit::train::{Outcome, Problem, Run, Trial, train};
+use tailfit::train::{Outcome, Problem, Run, Trial, View, train};
 
 use crate::support::unit;
 
@@ -40,7 +40,7 @@ fn recipe(changes: &[(&str, Value)]) -> Recipe {
 
 fn solve(data: &Data, recipes: &[Recipe]) -> Vec<Outcome> {
     let problem = Problem::<f64> {
-        views: vec![Cow::Borrowed(&data.features)],
+        views: vec![View::Memory(Cow::Borrowed(&data.features))],
         dim: D,
         labels: &data.labels,
         counts: &data.counts,

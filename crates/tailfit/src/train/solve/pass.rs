@@ -4,6 +4,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
+use crate::error::Result;
 use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
 use crate::losses::{Batch, Objective};
 use crate::real::Real;
@@ -30,7 +31,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn new<R: Real>(seen: &Seen<'_, R>, class_weights: &[f64]) -> Self {
+    pub(super) fn new<R: Real>(seen: &Seen<'_, R>, class_weights: &[f64]) -> Result<Self> {
         let (dim, labels) = (seen.problem.dim, seen.problem.labels);
         let k = class_weights.len();
         let total: f64 = labels.iter().map(|&y| class_weights[y as usize]).sum();
@@ -47,7 +48,7 @@ impl Sums {
                 let mut gathered = Vec::new();
                 for view in 0..views {
                     for rows in part.chunks(ROWS) {
-                        seen.gather(view, rows, &mut gathered);
+                        seen.gather(view, rows, &mut gathered)?;
                         let x =
                             Mat::from_fn(rows.len(), dim, |i, j| gathered[i * dim + j].to_f64());
                         let scaled = Mat::from_fn(rows.len(), dim, |i, j| {
@@ -63,9 +64,9 @@ impl Sums {
                         }
                     }
                 }
-                (gram, by_class)
+                Ok((gram, by_class))
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let (mut gram, mut by_class) = zero();
         for (part_gram, part_sums) in &sums {
             gram += part_gram;
@@ -74,7 +75,7 @@ impl Sums {
         let mean = (0..dim).map(|j| (0..k).map(|c| by_class[(j, c)]).sum()).collect();
         let counts = seen.problem.counts.as_slice();
         let shares = counts.iter().zip(class_weights).map(|(&n, w)| n as f64 * w / total).collect();
-        Self { dim, mean, gram, by_class, shares }
+        Ok(Self { dim, mean, gram, by_class, shares })
     }
 }
 
@@ -94,19 +95,19 @@ pub(super) struct Evaluation {
 pub(super) fn evaluate<R: Real>(
     seen: &Seen<'_, R>,
     heads: &[(&Objective<R>, &Point, f64)],
-) -> Vec<Evaluation> {
+) -> Result<Vec<Evaluation>> {
     let threads = rayon::current_num_threads();
     let size = heads.len().div_ceil(threads).clamp(1, 16);
     let split = heads.len().div_ceil(size) < threads;
     let parts = heads.par_chunks(size).map(|heads| evaluate_some(seen, heads, split));
-    parts.collect::<Vec<_>>().into_iter().flatten().collect()
+    Ok(parts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 fn evaluate_some<R: Real>(
     seen: &Seen<'_, R>,
     heads: &[(&Objective<R>, &Point, f64)],
     split: bool,
-) -> Vec<Evaluation> {
+) -> Result<Vec<Evaluation>> {
     let (dim, labels) = (seen.problem.dim, seen.problem.labels);
     let k = seen.problem.counts.n_classes();
     let panels = Panels::new(padded_depth(dim, None), heads.len() * k);
@@ -131,7 +132,7 @@ fn evaluate_some<R: Real>(
     for view in 0..seen.problem.views.len() {
         for round in all.chunks(ROWS * ROUNDS) {
             for rows in round.chunks(ROWS) {
-                seen.gather(view, rows, &mut gathered);
+                seen.gather(view, rows, &mut gathered)?;
                 batch.pack(gathered.chunks_exact(dim));
                 let y: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
                 let z = &mut z[..batch.padded * c];
@@ -161,5 +162,5 @@ fn evaluate_some<R: Real>(
             weights.gradient.fill(R::ZERO);
         }
     }
-    evaluations
+    Ok(evaluations)
 }

@@ -19,7 +19,7 @@ pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Ve
     for trial in trials {
         let weights = trial.recipe.class_weights.weights(seen.problem.counts);
         if !systems.iter().any(|(known, _)| *known == weights) {
-            let sums = Sums::new(seen, &weights);
+            let sums = Sums::new(seen, &weights)?;
             systems.push((weights.clone(), System::new(&sums)?));
         }
         for (known, system) in &systems {

@@ -58,7 +58,7 @@ pub(super) fn solve<R: Real>(
     for chain in &mut chains {
         chain.add_rungs();
         if !all_sums.iter().any(|(weights, ..)| *weights == chain.class_weights) {
-            let sums = Sums::new(seen, &chain.class_weights);
+            let sums = Sums::new(seen, &chain.class_weights)?;
             let curvature = Curvature::new(&sums).ok_or_else(not_finite)?;
             all_sums.push((chain.class_weights.clone(), sums, curvature));
         }
@@ -82,7 +82,7 @@ pub(super) fn solve<R: Real>(
             .zip(&points)
             .map(|(walk, point)| (&walk.chain.objective, point, walk.chain.divisor))
             .collect();
-        let evaluations = evaluate(seen, &heads);
+        let evaluations = evaluate(seen, &heads)?;
         for ((walk, point), evaluation) in active.iter_mut().zip(points).zip(evaluations) {
             walk.take(point, evaluation.value, evaluation.grad, seen, trials, &mut |i, one| {
                 solved[i] = Some(one);

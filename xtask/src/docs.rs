@@ -1,0 +1,18 @@
+//! Tables that commands write into the docs.
+
+use std::io::Write as _;
+
+use anyhow::{Context, Result};
+
+/// Puts `text` between the marks `<!-- NAME: begin -->` and `<!-- NAME: end -->` of a file, and
+/// prints it.
+pub(crate) fn put(path: &str, name: &str, text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}")?;
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
+    let docs = fs_err::read_to_string(path)?;
+    let (before, rest) =
+        docs.split_once(&begin).with_context(|| format!("{path} has no mark {begin}"))?;
+    let (_, after) = rest.split_once(&end).with_context(|| format!("{path} has no mark {end}"))?;
+    fs_err::write(path, format!("{before}{begin}{text}\n{end}{after}"))?;
+    Ok(())
+}
