@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 
 pub(crate) fn run() -> Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
+    crate::torch::run(false)?;
     cargo(
         &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
         &[],

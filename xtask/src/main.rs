@@ -6,6 +6,7 @@ mod embed;
 mod large;
 mod peers;
 mod tables;
+mod torch;
 
 use anyhow::{Result, bail};
 
@@ -15,6 +16,7 @@ const USAGE: &str = "cargo xtask COMMAND
   large           train from features left in their file, ImageNet-LT's and iNaturalist's shapes;
                   needs 2.3 GB of disk, writes docs/performance.md
   tables          put the table of tailfit-out/records into README.md and results/
+  torch [--cuda]  libtorch for tailfit-backbone: your own PyTorch if it fits, else into target/torch
   embed FOLDER    make the embedded data set from a folder of extracted features";
 
 fn main() -> Result<()> {
@@ -24,6 +26,8 @@ fn main() -> Result<()> {
         ["tables"] => tables::run(),
         ["peers"] => peers::run(),
         ["large"] => large::run(),
+        ["torch"] => torch::run(false),
+        ["torch", "--cuda"] => torch::run(true),
         ["embed", folder] => embed::run(folder.as_ref()),
         _ => bail!("{USAGE}"),
     }

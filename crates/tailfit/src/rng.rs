@@ -13,6 +13,10 @@ pub enum Purpose {
     Start = 2,
     /// Halves of the test set for cross-fitting.
     Folds = 3,
+    /// Start of a network's weights; the index is the entry's.
+    Weights = 4,
+    /// Augmentation of an image; the index is of epoch and image.
+    Augmentation = 5,
 }
 
 /// A ChaCha8 stream keyed by (seed, purpose, index).
@@ -50,6 +54,12 @@ impl Rng {
         (self.0.next_u64() >> 11) as f64 * (0.5_f64).powi(53)
     }
 
+    /// A normal number of mean 0 and variance 1 (Box and Muller's, the first of the pair).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (2.0 * std::f64::consts::PI * self.uniform()).cos()
+    }
+
     /// Fisher-Yates.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -74,6 +84,15 @@ mod tests {
         assert_ne!(shuffled(1), sorted);
         sorted.sort_unstable();
         assert_eq!(sorted, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_0_variance_1_and_kurtosis_3() {
+        let mut rng = Rng::new(1, Purpose::Weights, 0);
+        let values: Vec<f64> = (0..40_000).map(|_| rng.normal()).collect();
+        let moment = |power| values.iter().map(|v| v.powi(power)).sum::<f64>() / 40_000.0;
+        assert!(moment(1).abs() < 0.02 && (moment(2) - 1.0).abs() < 0.03, "{}", moment(2));
+        assert!((moment(4) - 3.0).abs() < 0.2, "{}", moment(4));
     }
 
     #[test]

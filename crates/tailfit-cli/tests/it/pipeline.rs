@@ -152,3 +152,32 @@ fn the_help_teaches() {
         serde_json::from_str(&tailfit(folder.path(), &["list", "--json"]).stdout).unwrap();
     assert!(json["methods"].as_array().unwrap().len() > 20);
 }
+
+#[test]
+fn features_left_in_their_file_give_the_same_files() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let text = fs_err::read_to_string(folder.path().join("train.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, 2), }}", rows.len());
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    for row in &rows {
+        bytes.extend(row[..2].iter().flat_map(|v| v.parse::<f32>().unwrap().to_le_bytes()));
+    }
+    fs_err::write(folder.path().join("train.npy"), bytes).unwrap();
+    let labels: Vec<&str> = rows.iter().map(|row| row[2]).collect();
+    fs_err::write(folder.path().join("labels.txt"), labels.join("\n")).unwrap();
+    let run = |out: &str, more: &[&str]| {
+        let words = ["compare", "--quiet", "--methods", "los,cosine", "--seeds", "1", "--out", out];
+        let data = ["--train", "train.npy", "--train-labels", "labels.txt", "--test", "test.csv"];
+        let ran = tailfit(folder.path(), &[&words[..], &data, more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        folder_bytes(&folder.path().join(out))
+    };
+    let held = run("held", &[]);
+    assert!(held == run("read", &["--memory", "0"]), "read from the file");
+    assert!(held == run("mapped", &["--memory", "0", "--mmap"]), "mapped");
+}

@@ -23,7 +23,8 @@ pub struct Recipe {
     /// momentum, sampler) means nothing to solvers that reach it.
     #[serde(skip_serializing_if = "is_default")]
     pub solver: Solver,
-    /// Certified relative gap at which [`Solver::Lbfgs`] stops: (F − min F) / F is at most this.
+    /// Certified gap at which [`Solver::Lbfgs`] stops: (F − min F) / (F − F₀) is at most this, with F₀
+    /// the entropy of the targets, below which no loss can go.
     #[serde(skip_serializing_if = "is_usual_gap")]
     pub gap: f64,
     /// Bias of [`Solver::Ridge`].

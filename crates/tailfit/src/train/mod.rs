@@ -75,7 +75,8 @@ pub struct Outcome {
 /// What a solver says of its solution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Solution {
-    /// Certified bound on (F − min F) / F; `None` without weight decay, where there is none.
+    /// Certified bound on (F − min F) / (F − F₀), with F₀ the entropy of the targets, below which no
+    /// loss can go; `None` without weight decay, where there is none.
     pub gap: Option<f64>,
     /// Passes over the training features.
     pub passes: usize,

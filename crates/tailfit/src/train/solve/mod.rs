@@ -19,7 +19,7 @@ struct Solved {
     head: Head,
     /// The objective without weight decay.
     loss: f64,
-    /// Certified bound on (F − min F) / F, where there is one.
+    /// Certified bound on (F − min F) / (F − F₀), where there is one.
     gap: Option<f64>,
     /// Passes over the features that this point took.
     passes: usize,

@@ -1,0 +1,180 @@
+//! Convolution, batch normalisation and classifier.
+
+use tch::{Kind, Tensor};
+
+use crate::parameters::{Init, Parameters};
+
+/// What batch normalisation goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormMode {
+    /// The batch's statistics, from which the running ones learn.
+    Train,
+    /// The batch's statistics; the running ones stay.
+    Batch,
+    /// The running statistics.
+    Evaluate,
+}
+
+/// How a forward pass is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// Batch normalisation.
+    pub norm: NormMode,
+    /// Whether convolutions are taken in bf16.
+    pub half: bool,
+}
+
+/// A convolution without bias.
+#[derive(Debug)]
+pub(crate) struct Conv {
+    weight: Tensor,
+    stride: i64,
+    padding: i64,
+    groups: i64,
+}
+
+/// Shape of a convolution.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvShape {
+    pub(crate) inputs: i64,
+    pub(crate) outputs: i64,
+    pub(crate) kernel: i64,
+    pub(crate) stride: i64,
+    pub(crate) groups: i64,
+}
+
+impl Conv {
+    pub(crate) fn new(p: &mut Parameters, name: &str, shape: ConvShape, init: Init) -> Self {
+        let ConvShape { inputs, outputs, kernel, stride, groups } = shape;
+        let area = (kernel * kernel) as f64;
+        let fan_in = (inputs / groups) as f64 * area;
+        let fan_out = outputs as f64 * area / groups as f64;
+        let size = [outputs, inputs / groups, kernel, kernel];
+        let weight = p.add(format!("{name}.weight"), &size, |rng| match init {
+            Init::KaimingFanIn => (2.0 / fan_in).sqrt() * rng.normal(),
+            Init::KaimingFanOut => (2.0 / fan_out).sqrt() * rng.normal(),
+            Init::TorchDefault => (2.0 * rng.uniform() - 1.0) / fan_in.sqrt(),
+        });
+        Self { weight, stride, padding: kernel / 2, groups }
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+        let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
+        let conv = |x: &Tensor, w: &Tensor| {
+            x.conv2d(w, None::<&Tensor>, stride, padding, [1, 1], self.groups)
+        };
+        // Autocast does nothing on the CPU, so the casts are written out.
+        if pass.half {
+            conv(&x.to_kind(Kind::BFloat16), &self.weight.to_kind(Kind::BFloat16))
+        } else {
+            conv(x, &self.weight)
+        }
+    }
+}
+
+/// Batch normalisation with PyTorch's constants: momentum 0.1, ε = 1e-5.
+#[derive(Debug)]
+pub(crate) struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    batches: Tensor,
+}
+
+impl Norm {
+    pub(crate) fn new(p: &mut Parameters, name: &str, n: i64) -> Self {
+        let kind = p.kind();
+        Self {
+            weight: p.add(format!("{name}.weight"), &[n], |_| 1.0),
+            bias: p.add(format!("{name}.bias"), &[n], |_| 0.0),
+            mean: p.add_fixed(format!("{name}.running_mean"), 0.0, &[n], kind),
+            variance: p.add_fixed(format!("{name}.running_var"), 1.0, &[n], kind),
+            batches: p.add_fixed(format!("{name}.num_batches_tracked"), 0.0, &[], Kind::Int64),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+        let (weight, bias) = (Some(&self.weight), Some(&self.bias));
+        let running = (pass.norm != NormMode::Batch).then_some((&self.mean, &self.variance));
+        let (mean, variance) = (running.map(|r| r.0), running.map(|r| r.1));
+        if pass.norm == NormMode::Train {
+            let _ = tch::no_grad(|| self.batches.shallow_clone().g_add_scalar_(1));
+        }
+        let by_batch = pass.norm != NormMode::Evaluate;
+        x.batch_norm(weight, bias, mean, variance, by_batch, 0.1, 1e-5, true)
+    }
+}
+
+/// The last layer.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum HeadLayer {
+    /// logits = x Wᵀ + b, `W [K, D]`.
+    Linear,
+    /// logits = scale · cosines of x with the columns of `W [D, K]`: LDAM-DRW's `NormedLinear`
+    /// with the scale that its loss applies.
+    Cosine {
+        /// Above 0, usually 30.
+        scale: f64,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) enum Head {
+    Linear { weight: Tensor, bias: Tensor },
+    Cosine { weight: Tensor, scale: f64 },
+}
+
+impl Head {
+    pub(crate) fn new(
+        p: &mut Parameters,
+        name: &str,
+        layer: HeadLayer,
+        (dim, n_classes): (i64, i64),
+        init: Init,
+    ) -> Self {
+        let bound = 1.0 / (dim as f64).sqrt();
+        match layer {
+            HeadLayer::Linear => {
+                let weight = p.add(format!("{name}.weight"), &[n_classes, dim], |rng| {
+                    if init == Init::KaimingFanIn {
+                        2.0_f64.sqrt() * bound * rng.normal()
+                    } else {
+                        bound * (2.0 * rng.uniform() - 1.0)
+                    }
+                });
+                let bias = p.add(format!("{name}.bias"), &[n_classes], |rng| {
+                    bound * (2.0 * rng.uniform() - 1.0)
+                });
+                Self::Linear { weight, bias }
+            }
+            HeadLayer::Cosine { scale } => {
+                let weight = p.add(format!("{name}.weight"), &[dim, n_classes], |rng| {
+                    2.0 * rng.uniform() - 1.0
+                });
+                tch::no_grad(|| {
+                    let unit = normalised(&weight, 0);
+                    weight.shallow_clone().copy_(&unit);
+                });
+                Self::Cosine { weight, scale }
+            }
+        }
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
+        match self {
+            Self::Linear { weight, bias } => x.linear(weight, Some(bias)),
+            Self::Cosine { weight, scale } => {
+                normalised(x, 1).matmul(&normalised(weight, 0)) * *scale
+            }
+        }
+    }
+}
+
+/// Divided by the L2 norm along a dimension, at least 1e-12.
+fn normalised(x: &Tensor, dim: i64) -> Tensor {
+    let norm = x.norm_scalaropt_dim(2, [dim].as_slice(), true);
+    x / norm.clamp_min(1e-12)
+}

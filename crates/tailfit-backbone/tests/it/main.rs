@@ -1,0 +1,6 @@
+//! Tests from outside: networks against the authors' code, training, resuming.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
+
+mod golden_networks;
+mod support;
