@@ -1,12 +1,40 @@
 //! Stage 1 of decoupled training: networks trained on long-tailed images as they are, and the
 //! features of their last layer but one. The only crate that sees a tensor framework (libtorch).
+//!
+//! | To | See |
+//! |:--|:--|
+//! | build a network | [`Network`], [`Architecture`] |
+//! | say how it is trained | [`BackboneRecipe`] |
+//! | train it, stop and go on | [`Run`] |
+//! | take its features | [`Extraction`] |
 
+mod augment;
+mod batches;
+mod checkpoint;
+mod data;
+mod device;
+mod extract;
 mod layers;
 mod network;
 mod parameters;
+mod recipe;
+mod score;
 mod seam;
+mod sgd;
+mod train;
 
+pub use self::augment::Augmentation;
+pub use self::checkpoint::{Epoch, State};
+pub use self::data::{ImageData, Part};
+pub use self::device::{device, set_threads};
+pub use self::extract::{Extraction, Stored, stage_1_head};
 pub use self::layers::{HeadLayer, NormMode, Pass};
 pub use self::network::{ARCHITECTURES, Architecture, Build, Network};
 pub use self::parameters::{Init, Parameter, Parameters};
+pub use self::recipe::BackboneRecipe;
+pub use self::score::score;
 pub use self::seam::host_loss;
+
+/// The number that networks are trained in.
+pub const FLOAT: tch::Kind = tch::Kind::Float;
+pub use self::train::{BEST, CHECKPOINT, End, Event, LAST, LOG, Run, best};

@@ -175,7 +175,7 @@ impl Network {
 
     /// Features `[B, D]` of images `[B, 3, height, width]`.
     pub fn features(&self, images: &Tensor, pass: Pass) -> Tensor {
-        let mut x = self.stem.1.forward(&self.stem.0.forward(images, pass), pass).relu();
+        let mut x = self.stem.1.forward(&self.stem.0.forward(images, pass), pass).relu_();
         if self.architecture.plan().large {
             x = x.max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false);
         }
@@ -244,7 +244,7 @@ impl Block {
         for (number, (conv, norm)) in self.layers.iter().enumerate() {
             y = norm.forward(&conv.forward(&y, pass), pass);
             if number + 1 < self.layers.len() {
-                y = y.relu();
+                y = y.relu_();
             }
         }
         let shortcut = match &self.shortcut {
@@ -255,6 +255,7 @@ impl Block {
             }
             Shortcut::Conv(conv, norm) => norm.forward(&conv.forward(x, pass), pass),
         };
-        (y + shortcut).relu()
+        let _ = y.g_add_(&shortcut);
+        y.relu_()
     }
 }

@@ -129,18 +129,13 @@ impl Parameters {
     /// If the file cannot be read, an entry is missing or has another shape.
     pub fn load(&self, path: &Path) -> Result<()> {
         let entries = read_tensors(path)?;
-        self.take(&entries, "", &path.display().to_string())
+        self.take(&entries, &path.display().to_string())
     }
 
-    /// Takes all entries from `entries`, where their names begin with `prefix`.
-    pub(crate) fn take(
-        &self,
-        entries: &HashMap<String, Tensor>,
-        prefix: &str,
-        place: &str,
-    ) -> Result<()> {
+    /// Takes all entries by name.
+    pub(crate) fn take(&self, entries: &HashMap<String, Tensor>, place: &str) -> Result<()> {
         for (number, Parameter { name, .. }) in self.list.iter().enumerate() {
-            match entries.get(&format!("{prefix}{name}")) {
+            match entries.get(name) {
                 Some(values) => self.set(number, values, place)?,
                 None if name.ends_with("num_batches_tracked") => {}
                 None => {

@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tailfit::precision::PrecisionChoice;
 use tailfit::select::Selection;
 
+use crate::args_images::SplitArgs;
+#[cfg(feature = "backbone")]
+use crate::args_images::{ExtractFeaturesArgs, TrainBackboneArgs};
+
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
 /// honestly.
 ///
@@ -34,6 +38,11 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     TrainHead(TrainHeadArgs),
     Evaluate(EvaluateArgs),
+    Split(SplitArgs),
+    #[cfg(feature = "backbone")]
+    TrainBackbone(TrainBackboneArgs),
+    #[cfg(feature = "backbone")]
+    ExtractFeatures(ExtractFeaturesArgs),
     Report(ReportArgs),
     List(ListArgs),
 }

@@ -1,6 +1,7 @@
 //! `tailfit`: re-train classifier heads for long-tailed recognition.
 
 mod args;
+mod args_images;
 mod commands;
 mod printer;
 
@@ -26,6 +27,11 @@ fn main() -> ExitCode {
             precision.and_then(|precision| commands::train_head::run(args, precision, &printer))
         }
         Command::Evaluate(args) => commands::evaluate::run(args, &printer),
+        Command::Split(args) => commands::split::run(args, &printer),
+        #[cfg(feature = "backbone")]
+        Command::TrainBackbone(args) => commands::train_backbone::run(args, &cli, &printer),
+        #[cfg(feature = "backbone")]
+        Command::ExtractFeatures(args) => commands::extract_features::run(args, &cli, &printer),
         Command::Report(args) => commands::report::run(args, &printer),
         Command::List(args) => commands::list::run(args, &printer),
     };

@@ -1,5 +1,6 @@
 //! Files are written whole or not at all.
 
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::error::Result;
@@ -11,13 +12,30 @@ use crate::error::Result;
 ///
 /// If the folder cannot be made or the file cannot be written; `path` is then as it was.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically_with(path, &mut |out| out.write_all(bytes))
+}
+
+/// As [`write_atomically`], with what `write` writes.
+///
+/// # Errors
+///
+/// Also those of `write`.
+pub fn write_atomically_with(
+    path: &Path,
+    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() {
         fs_err::create_dir_all(folder)?;
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = fs_err::write(&temporary, bytes).and_then(|()| fs_err::rename(&temporary, path));
+    let written = (|| {
+        let mut out = BufWriter::new(fs_err::File::create(&temporary)?);
+        write(&mut out)?;
+        out.flush()?;
+        fs_err::rename(&temporary, path)
+    })();
     if written.is_err() {
         // Nothing more can be done about it; the first error is the one to report.
         let _ignored = fs_err::remove_file(&temporary);

@@ -2,8 +2,13 @@
 
 pub(crate) mod compare;
 pub(crate) mod evaluate;
+#[cfg(feature = "backbone")]
+pub(crate) mod extract_features;
 mod input;
 pub(crate) mod list;
 mod output;
 pub(crate) mod report;
+pub(crate) mod split;
+#[cfg(feature = "backbone")]
+pub(crate) mod train_backbone;
 pub(crate) mod train_head;

@@ -2,8 +2,12 @@
 //! come with the program.
 
 pub mod embedded;
+mod images;
 mod long_tail;
 mod mt19937;
+mod split;
 
+pub use self::images::{Images, read_cifar};
 pub use self::long_tail::{Kept, LongTail, Profile, kept_positions};
 pub use self::mt19937::Mt19937;
+pub use self::split::Split;

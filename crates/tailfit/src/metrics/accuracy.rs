@@ -51,10 +51,7 @@ pub(crate) fn per_class_percent(hits: &[u32], samples: &[u32]) -> Vec<Option<f64
 }
 
 /// Samples of each class, `[K]`.
-pub(crate) fn samples_per_class(
-    labels: impl IntoIterator<Item = u32>,
-    n_classes: usize,
-) -> Vec<u32> {
+pub fn samples_per_class(labels: impl IntoIterator<Item = u32>, n_classes: usize) -> Vec<u32> {
     let mut samples = vec![0; n_classes];
     for label in labels {
         samples[label as usize] += 1;

@@ -6,7 +6,7 @@ mod evaluation;
 mod logits_magnitude;
 
 pub use self::accuracy::Accuracy;
-pub(crate) use self::accuracy::samples_per_class;
+pub use self::accuracy::samples_per_class;
 pub use self::calibration::{Calibration, CalibrationBins};
 pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};
 pub use self::logits_magnitude::{

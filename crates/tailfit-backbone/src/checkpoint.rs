@@ -1,0 +1,150 @@
+//! A run as it stands, to be taken up again.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::Metadata;
+use serde::{Deserialize, Serialize};
+use tailfit::error::{Error, Result};
+use tailfit::metrics::Accuracy;
+
+use crate::data::{ImageData, Part};
+use crate::network::Network;
+use crate::parameters::{read_tensors, write_tensors};
+use crate::recipe::BackboneRecipe;
+use crate::sgd::Sgd;
+use crate::train::CHECKPOINT;
+
+/// What a run is, and how far it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// How the backbone is trained.
+    pub recipe: BackboneRecipe,
+    /// Decides weights, order and augmentation.
+    pub seed: u64,
+    /// Hash of the training images' indices.
+    pub split_sha256: String,
+    /// Program version.
+    pub version: String,
+    /// Whole epochs done.
+    pub epoch: usize,
+    /// Batches done of the next one.
+    pub step: usize,
+    /// Sum of the batch losses times batch sizes of the next one.
+    pub loss_sum: f64,
+    /// What every epoch came to.
+    pub log: Vec<Epoch>,
+}
+
+/// What an epoch came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// From 0.
+    pub epoch: usize,
+    /// Its learning rate.
+    pub lr: f64,
+    /// Mean loss over its images, measured before each step.
+    pub train_loss: f64,
+    /// Accuracy on the validation images, or without them on the test images; only after epochs
+    /// that are scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
+    /// The same with logits averaged over plain and mirrored images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirrored_accuracy: Option<Accuracy>,
+}
+
+impl State {
+    /// The state of the run in a folder.
+    ///
+    /// # Errors
+    ///
+    /// If there is no checkpoint in it, or it is damaged.
+    pub fn of_run(folder: &Path) -> Result<Self> {
+        read_state(&folder.join(CHECKPOINT))
+    }
+
+    /// What features of this run are, for people.
+    pub fn provenance(&self, data: &ImageData, best: bool) -> String {
+        let recipe = serde_json::to_string(&self.recipe).unwrap_or_default();
+        let epoch = if best { "best scored epoch" } else { "last epoch" };
+        format!(
+            "{} training images, imbalance ratio {}, split sha256 {}; backbone trained by tailfit {} from scratch, seed {}, \
+             {epoch} of {}: {recipe}",
+            data.len(Part::Train),
+            data.split.rule.imbalance_ratio,
+            &self.split_sha256[..12.min(self.split_sha256.len())],
+            self.version,
+            self.seed,
+            self.epoch,
+        )
+    }
+}
+
+const KEY: &str = "state";
+const VELOCITY: &str = "velocity.";
+
+/// Writes network, momentum and state, whole or not at all.
+pub(crate) fn save(path: &Path, state: &State, network: &Network, sgd: &Sgd) -> Result<()> {
+    let p = network.parameters();
+    let weights = p.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
+    let momentum = p.trained().zip(&sgd.velocity);
+    let momentum = momentum.map(|(p, v)| (format!("{VELOCITY}{}", p.name), v.shallow_clone()));
+    let text = serde_json::to_string(state)
+        .map_err(|error| Error::data(path.display(), "a state that can be written", error, ""))?;
+    write_tensors(path, weights.chain(momentum).collect(), HashMap::from([(KEY.to_owned(), text)]))
+}
+
+/// Takes up what was saved, if it is of the same run as `wanted`.
+pub(crate) fn load(path: &Path, wanted: &State, network: &Network, sgd: &mut Sgd) -> Result<State> {
+    let state = read_state(path)?;
+    let place = path.display().to_string();
+    same_run(&state, wanted, &place)?;
+    let entries = read_tensors(path)?;
+    network.parameters().take(&entries, &place)?;
+    for (parameter, velocity) in network.parameters().trained().zip(&mut sgd.velocity) {
+        let name = format!("{VELOCITY}{}", parameter.name);
+        let saved = entries.get(&name).filter(|saved| saved.size() == velocity.size());
+        let Some(saved) = saved else {
+            return Err(Error::data(place, format!("a tensor `{name}`"), "none of this shape", ""));
+        };
+        tch::no_grad(|| velocity.copy_(saved));
+    }
+    Ok(state)
+}
+
+fn read_state(path: &Path) -> Result<State> {
+    let damaged = |error: &dyn std::fmt::Display| {
+        let remedy = "the file is cut off or not a checkpoint; remove it to begin anew";
+        Error::data(path.display(), "a checkpoint", error, remedy)
+    };
+    let bytes = fs_err::read(path)?;
+    let length = bytes.first_chunk().map(|chunk| u64::from_le_bytes(*chunk) as usize);
+    let header = length.and_then(|n| bytes.get(8..n.checked_add(8)?));
+    let header = header.ok_or_else(|| damaged(&"a header that is not whole"))?;
+    let metadata: Metadata = serde_json::from_slice(header).map_err(|error| damaged(&error))?;
+    let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let text = text.ok_or_else(|| damaged(&"weights without a state"))?;
+    serde_json::from_str(text).map_err(|error| damaged(&error))
+}
+
+/// Refuses a checkpoint of another run, naming what differs.
+fn same_run(found: &State, wanted: &State, place: &str) -> Result<()> {
+    let plain = |state: &State| {
+        let recipe = serde_json::to_value(&state.recipe).unwrap_or_default();
+        let mut all = recipe.as_object().cloned().unwrap_or_default();
+        all.insert("seed".to_owned(), state.seed.into());
+        all.insert("split (sha256)".to_owned(), state.split_sha256.clone().into());
+        all
+    };
+    let (found, wanted) = (plain(found), plain(wanted));
+    let differs = |key: &&String| found.get(*key) != wanted.get(*key);
+    let Some(key) = found.keys().chain(wanted.keys()).find(differs) else { return Ok(()) };
+    let text = |all: &serde_json::Map<String, serde_json::Value>| {
+        all.get(key).map_or("nothing".to_owned(), ToString::to_string)
+    };
+    let remedy = "go on with the old settings, or choose another folder (--out)";
+    Err(Error::usage(format!("{place}: {key}"), text(&wanted), text(&found), remedy))
+}

@@ -1,0 +1,160 @@
+//! Features of a trained network, streamed to a file.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use ndarray::{Array1, Array2};
+use serde_json::json;
+use tailfit::error::Result;
+use tailfit::features::HeadFile;
+use tailfit::files::write_atomically_with;
+use tailfit::head::Head;
+use tch::{Device, Kind, Tensor};
+
+use crate::augment::{Augmentation, Look};
+use crate::batches::batches;
+use crate::data::{ImageData, Part};
+use crate::layers::{HeadLayer, NormMode, Pass};
+use crate::network::Network;
+
+/// Numbers of stored features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// f16: half the size; its rounding moves no accuracy.
+    F16,
+    /// f32.
+    F32,
+}
+
+/// What is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Extraction {
+    /// Running statistics, or those of each batch of 250 in the order of the split.
+    pub norm: NormMode,
+    /// Whether convolutions are taken in bf16.
+    pub half: bool,
+    /// Whether features of mirrored images are stored too.
+    pub mirror: bool,
+    /// Augmented views stored too.
+    pub views: usize,
+    /// Decides the views.
+    pub seed: u64,
+    /// Numbers of the file.
+    pub stored: Stored,
+}
+
+/// Images at once.
+const BATCH: usize = 250;
+
+impl Extraction {
+    /// Writes features and labels of a part, as `compare` and `train-head` read them, whole or
+    /// not at all; `report` is told the number of images done.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write(
+        &self,
+        network: &Network,
+        data: &ImageData,
+        part: Part,
+        path: &Path,
+        provenance: &str,
+        report: &dyn Fn(usize),
+    ) -> Result<()> {
+        let (images, rows) = data.part(part);
+        let (n, d) = (rows.len(), network.architecture().dim());
+        let (dtype, size) = if self.stored == Stored::F16 { ("F16", 2) } else { ("F32", 4) };
+        let mut at = 0;
+        let mut entry = |dtype: &str, size: usize, shape: Vec<usize>| {
+            let start = at;
+            at += size * shape.iter().product::<usize>();
+            json!({"dtype": dtype, "shape": shape, "data_offsets": [start, at]})
+        };
+        let mut header = serde_json::Map::new();
+        header.insert("__metadata__".to_owned(), json!({"provenance": provenance}));
+        header.insert("features".to_owned(), entry(dtype, size, vec![n, d]));
+        let mut passes: Vec<Option<Look>> = vec![Some(Look::PLAIN)];
+        if self.mirror {
+            header.insert("mirror".to_owned(), entry(dtype, size, vec![n, d]));
+            passes.push(Some(Look::MIRRORED));
+        }
+        if self.views > 0 {
+            header.insert("views".to_owned(), entry(dtype, size, vec![self.views, n, d]));
+            passes.extend(vec![None; self.views]);
+        }
+        header.insert("labels".to_owned(), entry("U32", 4, vec![n]));
+        let mut header = serde_json::Value::from(header).to_string();
+        while header.len() % 8 > 0 {
+            header.push(' ');
+        }
+        let pass = Pass { norm: self.norm, half: self.half };
+        let kind = if self.stored == Stored::F16 { Kind::Half } else { Kind::Float };
+        write_atomically_with(path, &mut |out: &mut dyn Write| {
+            out.write_all(&(header.len() as u64).to_le_bytes())?;
+            out.write_all(header.as_bytes())?;
+            for (number, fixed) in passes.iter().copied().enumerate() {
+                let look = |place| {
+                    fixed.unwrap_or_else(|| Augmentation::Weak.look(self.seed, number, place))
+                };
+                std::thread::scope(|scope| -> std::io::Result<()> {
+                    for batch in batches(scope, images, (rows.clone(), 0), BATCH, look) {
+                        let images = batch.images(network.parameters().device());
+                        let features = tch::no_grad(|| network.features(&images, pass));
+                        out.write_all(&bytes(&features.to_kind(kind)))?;
+                        report(batch.labels.len());
+                    }
+                    Ok(())
+                })?;
+            }
+            for &row in &rows {
+                out.write_all(&images.labels[row as usize].to_le_bytes())?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A tensor's numbers in row-major order.
+fn bytes(tensor: &Tensor) -> Vec<u8> {
+    let tensor = tensor.to_device(Device::Cpu).contiguous();
+    let n = tensor.numel();
+    let mut bytes = vec![0; n * tensor.kind().elt_size_in_bytes()];
+    tensor.copy_data_u8(&mut bytes, n);
+    bytes
+}
+
+/// The network's last layer as stage 2 takes it.
+pub fn stage_1_head(network: &Network, layer: HeadLayer) -> HeadFile {
+    let key = network.architecture().head_key();
+    let values = |name: &str| -> Option<Tensor> {
+        let name = format!("{key}.{name}");
+        let found = network.parameters().iter().find(|p| p.name == name)?;
+        Some(found.tensor.detach().to_device(Device::Cpu).to_kind(Kind::Double))
+    };
+    let weight =
+        values("weight").unwrap_or_else(|| Tensor::zeros([1, 1], (Kind::Double, Device::Cpu)));
+    let weight = match layer {
+        HeadLayer::Linear => weight,
+        HeadLayer::Cosine { scale } => {
+            let norm = weight.norm_scalaropt_dim(2, [0_i64].as_slice(), true).clamp_min(1e-12);
+            (weight / norm * scale).transpose(0, 1).contiguous()
+        }
+    };
+    let shape = weight.size();
+    let flat =
+        |tensor: &Tensor| Vec::<f64>::try_from(tensor.contiguous().view(-1)).unwrap_or_default();
+    let (k, d) = (shape[0] as usize, shape[1] as usize);
+    let weight = Array2::from_shape_fn((k, d), {
+        let values = flat(&weight);
+        move |(class, j)| values[class * d + j]
+    });
+    let bias = values("bias").map_or(Array1::zeros(k), |bias| Array1::from(flat(&bias)));
+    let normalise_features = layer != HeadLayer::Linear;
+    HeadFile {
+        head: Head { weight, bias, normalise_features },
+        key: key.to_owned(),
+        metadata: HashMap::new(),
+    }
+}

@@ -1,0 +1,147 @@
+//! All of stage 1 as plain data.
+
+use serde::{Deserialize, Serialize};
+use tailfit::class_counts::ClassCounts;
+use tailfit::class_weights::{ClassWeights, Mean};
+use tailfit::error::{Error, Result, nearest_in_message};
+use tailfit::losses::{AnyLoss, CrossEntropy, Objective};
+use tailfit::precision::Precision;
+use tailfit::sampler::Sampler;
+use tailfit::schedule::Schedule;
+
+use crate::augment::Augmentation;
+use crate::layers::HeadLayer;
+use crate::network::Architecture;
+use crate::parameters::Init;
+
+/// How a backbone is trained. The default is cross-entropy on a ResNet-32: 200 epochs, batch 128,
+/// learning rate 0.1 with a cosine, weight decay 5e-4 on everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackboneRecipe {
+    /// The network.
+    pub network: Architecture,
+    /// How its weights begin; its authors' way if not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<Init>,
+    /// The last layer.
+    pub head: HeadLayer,
+    /// What a sample costs.
+    pub loss: AnyLoss,
+    /// Weights of the classes in the loss.
+    pub class_weights: ClassWeights,
+    /// What a weighted batch is divided by.
+    pub mean: Mean,
+    /// Epoch (from 0) from which the class weights apply (deferred re-weighting, DRW).
+    pub defer_weights_to_epoch: usize,
+    /// Which images an epoch sees.
+    pub sampler: Sampler,
+    /// What is done to the images.
+    pub augmentation: Augmentation,
+    /// Number of epochs.
+    pub epochs: usize,
+    /// Images of a batch, B; the last batch of an epoch may be smaller.
+    pub batch_size: usize,
+    /// Base learning rate.
+    pub lr: f64,
+    /// Learning rate over the epochs.
+    pub schedule: Schedule,
+    /// SGD momentum, PyTorch's form: v = momentum v + g, θ = θ − lr v.
+    pub momentum: f64,
+    /// Nesterov's form of it.
+    pub nesterov: bool,
+    /// Coupled L2: adds `weight_decay` θ to the gradient.
+    pub weight_decay: f64,
+    /// Whether weight decay applies to batch normalisation and biases too, as in PyTorch by
+    /// default.
+    pub decay_norm_and_bias: bool,
+    /// Numbers of the convolutions; weights, batch normalisation and head are f32 in any case.
+    pub precision: Precision,
+    /// The held-out images are scored every so many epochs, and after the last.
+    pub score_every: usize,
+}
+
+impl Default for BackboneRecipe {
+    fn default() -> Self {
+        Self {
+            network: Architecture::Resnet32,
+            init: None,
+            head: HeadLayer::Linear,
+            loss: AnyLoss::CrossEntropy(CrossEntropy {}),
+            class_weights: ClassWeights::Uniform,
+            mean: Mean::ByBatch,
+            defer_weights_to_epoch: 0,
+            sampler: Sampler::InstanceBalanced,
+            augmentation: Augmentation::Weak,
+            epochs: 200,
+            batch_size: 128,
+            lr: 0.1,
+            schedule: Schedule::Cosine,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 5e-4,
+            decay_norm_and_bias: true,
+            precision: Precision::F32,
+            score_every: 10,
+        }
+    }
+}
+
+impl BackboneRecipe {
+    /// Reads a recipe in TOML.
+    ///
+    /// # Errors
+    ///
+    /// Unknown keys and names, and values out of range.
+    pub fn from_toml(text: &str, place: &str) -> Result<Self> {
+        let recipe: Self = toml::from_str(text).map_err(|error| {
+            let message = error.to_string();
+            let hint = nearest_in_message(&message);
+            Error::usage(place, "a backbone's recipe", message.trim(), hint)
+        })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// Whether every value is in range.
+    ///
+    /// # Errors
+    ///
+    /// Names the first key that is not.
+    pub fn check(&self) -> Result<()> {
+        let positive = |key: &str, value: f64| {
+            if value > 0.0 && value.is_finite() {
+                return Ok(());
+            }
+            Err(Error::usage(key, "a number above 0", value, ""))
+        };
+        self.loss.check()?;
+        self.class_weights.check()?;
+        positive("lr", self.lr)?;
+        positive("epochs", self.epochs as f64)?;
+        positive("score_every", self.score_every as f64)?;
+        if let HeadLayer::Cosine { scale } = self.head {
+            positive("head.cosine.scale", scale)?;
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return Err(Error::usage("momentum", "0 <= momentum < 1", self.momentum, ""));
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return Err(Error::usage("weight_decay", "at least 0", self.weight_decay, ""));
+        }
+        if self.batch_size < 2 {
+            let expected = "at least 2, which batch statistics need";
+            return Err(Error::usage("batch_size", expected, self.batch_size, ""));
+        }
+        Ok(())
+    }
+
+    /// The objective of `epoch`.
+    pub(crate) fn objective(&self, epoch: usize, counts: &ClassCounts) -> Objective<f32> {
+        if epoch < self.defer_weights_to_epoch {
+            Objective::plain(self.loss, counts)
+        } else {
+            Objective::new(self.loss, self.class_weights, self.mean, counts)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How good a network is on held-out images.
+
+use tailfit::metrics::{Accuracy, samples_per_class};
+use tch::{Kind, Tensor};
+
+use crate::augment::Look;
+use crate::batches::batches;
+use crate::data::{ImageData, Part};
+use crate::layers::{NormMode, Pass};
+use crate::network::Network;
+
+/// Images scored at once.
+const BATCH: usize = 250;
+
+/// Accuracy of plain logits, and of logits averaged over plain and mirrored images.
+pub fn score(network: &Network, data: &ImageData, part: Part, half: bool) -> [Accuracy; 2] {
+    let (images, rows) = data.part(part);
+    let pass = Pass { norm: NormMode::Evaluate, half };
+    let mut hits = [vec![0_u32; data.n_classes()], vec![0_u32; data.n_classes()]];
+    tch::no_grad(|| {
+        std::thread::scope(|scope| {
+            let looks = [Look::PLAIN, Look::MIRRORED];
+            let [plain, mirrored] =
+                looks.map(|look| batches(scope, images, (rows.clone(), 0), BATCH, move |_| look));
+            for (plain, mirrored) in plain.iter().zip(mirrored) {
+                let logits = |images: Tensor| network.logits(&network.features(&images, pass));
+                let device = network.parameters().device();
+                let one = logits(plain.images(device));
+                let both = &one + logits(mirrored.images(device));
+                for (logits, hits) in [one, both].iter().zip(&mut hits) {
+                    let best = logits.argmax(1, false).to_kind(Kind::Int64);
+                    let best = Vec::<i64>::try_from(best).unwrap_or_default();
+                    for (&label, best) in plain.labels.iter().zip(best) {
+                        hits[label as usize] += u32::from(label == best);
+                    }
+                }
+            }
+        });
+    });
+    let labels = rows.iter().map(|&row| images.labels[row as usize]);
+    let samples = samples_per_class(labels, data.n_classes());
+    hits.map(|hits| Accuracy::new(&hits, &samples, &data.counts, data.thresholds))
+}

@@ -1,0 +1,234 @@
+//! Stage 1: the loop.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tailfit::error::{Error, Result};
+use tailfit::files::write_atomically;
+use tailfit::precision::Precision;
+
+use crate::batches::batches;
+use crate::checkpoint::{self, Epoch, State};
+use crate::data::{ImageData, Part};
+use crate::layers::{NormMode, Pass};
+use crate::network::{Build, Network};
+use crate::recipe::BackboneRecipe;
+use crate::score::score;
+use crate::seam::host_loss;
+use crate::sgd::Sgd;
+
+/// What is trained, on what, and where it goes.
+pub struct Run<'a> {
+    /// How.
+    pub recipe: &'a BackboneRecipe,
+    /// Decides weights, order and augmentation.
+    pub seed: u64,
+    /// On what.
+    pub data: &'a ImageData,
+    /// CPU or GPU.
+    pub device: tch::Device,
+    /// Folder of the run; a checkpoint in it is taken up again.
+    pub folder: &'a Path,
+    /// Once it is set, the step in hand is finished and saved.
+    pub stop: &'a AtomicBool,
+    /// Told of every batch and every epoch.
+    pub report: &'a dyn Fn(Event<'_>),
+}
+
+/// What happens while training.
+pub enum Event<'a> {
+    /// A checkpoint was taken up, from which so many batches are already done.
+    Resumed {
+        /// Batches done, of all epochs.
+        batches: usize,
+    },
+    /// A batch is done.
+    Batch {
+        /// Its loss.
+        loss: f64,
+    },
+    /// An epoch is done and saved.
+    Epoch(&'a Epoch),
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// After its last epoch.
+    Finished,
+    /// Because it was told to; it can be taken up again.
+    Stopped,
+}
+
+/// Name of the checkpoint in a run's folder.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Name of the weights after the last epoch.
+pub const LAST: &str = "last.safetensors";
+/// Name of the weights of the best scored epoch.
+pub const BEST: &str = "best.safetensors";
+/// Name of the log, one JSON line per epoch.
+pub const LOG: &str = "log.jsonl";
+
+impl Run<'_> {
+    /// Batches of an epoch.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.data.split.train.len().div_ceil(self.recipe.batch_size)
+    }
+
+    /// Trains from the start, or from the folder's checkpoint, and saves after every epoch.
+    /// Interrupted at any moment and taken up again, it comes to the same weights bit for bit on
+    /// the CPU.
+    ///
+    /// # Errors
+    ///
+    /// If the recipe is invalid, the checkpoint is of another run, a file cannot be written
+    /// (the checkpoint before is then intact), or training diverges.
+    pub fn train(&self) -> Result<(Network, State, End)> {
+        let recipe = self.recipe;
+        recipe.check()?;
+        let network = self.network();
+        let mut sgd = Sgd::new(
+            network.parameters(),
+            recipe.momentum,
+            recipe.nesterov,
+            recipe.weight_decay,
+            recipe.decay_norm_and_bias,
+        );
+        let mut state = self.beginning();
+        let path = self.folder.join(CHECKPOINT);
+        if path.exists() {
+            state = checkpoint::load(&path, &state, &network, &mut sgd)?;
+            let batches = state.epoch * self.batches_per_epoch() + state.step;
+            (self.report)(Event::Resumed { batches });
+        }
+        while state.epoch < recipe.epochs {
+            let end = self.epoch(&network, &mut sgd, &mut state)?;
+            checkpoint::save(&path, &state, &network, &sgd)?;
+            if end == End::Stopped {
+                return Ok((network, state, End::Stopped));
+            }
+            self.write_log(&state)?;
+            if let Some(epoch) = state.log.last() {
+                if best(&state.log) == Some(epoch.epoch) {
+                    network.parameters().save(&self.folder.join(BEST), HashMap::new())?;
+                }
+                (self.report)(Event::Epoch(epoch));
+            }
+        }
+        network.parameters().save(&self.folder.join(LAST), HashMap::new())?;
+        Ok((network, state, End::Finished))
+    }
+
+    /// The network before training.
+    pub fn network(&self) -> Network {
+        let recipe = self.recipe;
+        Network::new(Build {
+            architecture: recipe.network,
+            init: recipe.init.unwrap_or(recipe.network.default_init()),
+            head: recipe.head,
+            n_classes: self.data.n_classes(),
+            seed: self.seed,
+            kind: tch::Kind::Float,
+            device: self.device,
+        })
+    }
+
+    fn beginning(&self) -> State {
+        State {
+            recipe: self.recipe.clone(),
+            seed: self.seed,
+            split_sha256: self.data.split.train_sha256.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            epoch: 0,
+            step: 0,
+            loss_sum: 0.0,
+            log: Vec::new(),
+        }
+    }
+
+    /// The rest of an epoch.
+    fn epoch(&self, network: &Network, sgd: &mut Sgd, state: &mut State) -> Result<End> {
+        let (recipe, data) = (self.recipe, self.data);
+        let epoch = state.epoch;
+        let lr = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
+        let objective = recipe.objective(epoch, &data.counts);
+        let half = recipe.precision == Precision::Bf16;
+        let pass = Pass { norm: NormMode::Train, half };
+        let order = self.order(epoch);
+        let n = order.len();
+        let (augmentation, seed) = (recipe.augmentation, self.seed);
+        let look = move |place| augmentation.look(seed, epoch, place);
+        let end = std::thread::scope(|scope| -> Result<End> {
+            let from = state.step * recipe.batch_size;
+            for batch in batches(scope, &data.images, (order, from), recipe.batch_size, look) {
+                if batch.labels.len() < 2 {
+                    // One image has no statistics; LTWB's loop fails on it.
+                    continue;
+                }
+                let logits = network.logits(&network.features(&batch.images(self.device), pass));
+                let loss = host_loss(&objective, &logits, &batch.labels);
+                loss.backward();
+                sgd.step(network.parameters(), lr);
+                let loss = loss.double_value(&[]);
+                if !loss.is_finite() {
+                    return Err(diverged(epoch, state.step, loss));
+                }
+                state.step += 1;
+                state.loss_sum += loss * batch.labels.len() as f64;
+                (self.report)(Event::Batch { loss });
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(End::Stopped);
+                }
+            }
+            Ok(End::Finished)
+        })?;
+        if end == End::Stopped && state.step < self.batches_per_epoch() {
+            return Ok(end);
+        }
+        let done = epoch + 1;
+        let scored = done.is_multiple_of(recipe.score_every) || done == recipe.epochs;
+        let part = if data.split.validation.is_empty() { Part::Test } else { Part::Validation };
+        let [plain, mirrored] = match scored.then(|| score(network, data, part, half)) {
+            Some(scores) => scores.map(Some),
+            None => [None, None],
+        };
+        let train_loss = state.loss_sum / n as f64;
+        let (accuracy, mirrored_accuracy) = (plain, mirrored);
+        state.log.push(Epoch { epoch, lr, train_loss, accuracy, mirrored_accuracy });
+        (state.epoch, state.step, state.loss_sum) = (done, 0, 0.0);
+        Ok(end)
+    }
+
+    /// Images of an epoch in their order.
+    fn order(&self, epoch: usize) -> Vec<u32> {
+        let (recipe, split) = (self.recipe, &self.data.split);
+        let mut places = vec![Vec::new(); self.data.n_classes()];
+        for (place, &image) in split.train.iter().enumerate() {
+            places[self.data.images.labels[image as usize] as usize].push(place as u32);
+        }
+        let order = recipe.sampler.order(&places, self.seed, epoch, recipe.epochs);
+        order.into_iter().map(|place| split.train[place as usize]).collect()
+    }
+
+    fn write_log(&self, state: &State) -> Result<()> {
+        let unwritable = |error| Error::data(LOG, "a log that can be written", error, "");
+        let mut text = String::new();
+        for epoch in &state.log {
+            text += &serde_json::to_string(epoch).map_err(unwritable)?;
+            text.push('\n');
+        }
+        write_atomically(&self.folder.join(LOG), text.as_bytes())
+    }
+}
+
+/// The scored epoch with the highest accuracy, the later of equals.
+pub fn best(log: &[Epoch]) -> Option<usize> {
+    let scored = log.iter().filter_map(|e| Some((e.epoch, e.accuracy.as_ref()?.overall_percent)));
+    scored.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(epoch, _)| epoch)
+}
+
+fn diverged(epoch: usize, step: usize, loss: f64) -> Error {
+    let place = format!("epoch {epoch}, batch {step}");
+    Error::data(place, "a finite loss", loss, "training diverges; lower the learning rate")
+}

@@ -1,0 +1,152 @@
+//! What can be typed about images: stage 1.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// n_max ratio^(-k / (K - 1)).
+    Exponential,
+    /// The second half of the classes has n_max / ratio.
+    Step,
+}
+
+/// Cut a balanced set of images down to a long-tailed one.
+///
+/// Writes which images stay, with counts, shot groups and a hash. Class 0 is the largest. Without
+/// --numpy-seed the first images of each class in file order stay (LTWB, LOS); with it those that
+/// `np.random.seed(N)` and a shuffle per class choose (LDAM-DRW and most others, N = 0).
+///
+/// Examples:
+///
+///   tailfit split --images cifar-100-binary --out split.json
+///   tailfit split --images cifar-100-binary --imbalance-ratio 50 --numpy-seed 0
+///   tailfit split --images cifar-100-binary --validation-per-class 20
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct SplitArgs {
+    /// Folder with the binary files of CIFAR-10 or CIFAR-100.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
+    /// How the number of images falls from class to class.
+    #[arg(long, value_enum, default_value_t = Shape::Exponential)]
+    pub(crate) profile: Shape,
+    /// Images of the largest class over those of the smallest.
+    #[arg(long, value_name = "RATIO", default_value_t = 100.0)]
+    pub(crate) imbalance_ratio: f64,
+    /// Shuffle each class as numpy does after this seed, in place of file order.
+    #[arg(long, value_name = "N")]
+    pub(crate) numpy_seed: Option<u32>,
+    /// Hold out so many images of each class (EWB-FDR: 20), which neither stage is trained on.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) validation_per_class: usize,
+    /// Classes with more training images than this are many-shot.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) many_above: usize,
+    /// Classes with fewer training images than this are few-shot.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) few_below: usize,
+    /// Where the split goes.
+    #[arg(long, value_name = "FILE", default_value = "split.json")]
+    pub(crate) out: PathBuf,
+}
+
+#[cfg(feature = "backbone")]
+pub(crate) use self::backbone::{ExtractFeaturesArgs, NormRule, Number, TrainBackboneArgs};
+
+#[cfg(feature = "backbone")]
+mod backbone {
+    use super::{Args, PathBuf, ValueEnum};
+
+    /// Train a backbone on the images of a split.
+    ///
+    /// Every epoch is saved; the same command takes an interrupted run up again, and comes to the
+    /// same weights bit for bit on the CPU. --precision bf16 takes convolutions in bf16; auto is
+    /// f32 here.
+    ///
+    /// Examples:
+    ///
+    ///   tailfit train-backbone --images cifar-100-binary --split split.json --out run --precision bf16
+    ///   tailfit train-backbone --images cifar-100-binary --split split.json --config ltwb.toml --out run
+    #[derive(Debug, Args)]
+    #[command(verbatim_doc_comment)]
+    pub(crate) struct TrainBackboneArgs {
+        /// Folder with the binary files of CIFAR-10 or CIFAR-100.
+        #[arg(long, value_name = "DIR")]
+        pub(crate) images: PathBuf,
+        /// What `tailfit split` has written.
+        #[arg(long, value_name = "FILE")]
+        pub(crate) split: PathBuf,
+        /// The recipe in TOML; cross-entropy on a ResNet-32 if not given.
+        #[arg(long, value_name = "FILE")]
+        pub(crate) config: Option<PathBuf>,
+        /// Decides weights, order and augmentation.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        pub(crate) seed: u64,
+        /// cpu, cuda or cuda:N.
+        #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+        pub(crate) device: String,
+        /// Folder of the run: checkpoint, weights, log.
+        #[arg(long, value_name = "DIR")]
+        pub(crate) out: PathBuf,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+    pub(crate) enum NormRule {
+        /// Running statistics.
+        Evaluate,
+        /// Statistics of each batch.
+        Batch,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+    pub(crate) enum Number {
+        F16,
+        F32,
+    }
+
+    /// Take the features of a trained backbone, and its head.
+    ///
+    /// Writes train.safetensors, test.safetensors (plain and mirrored), val.safetensors if the
+    /// split holds images out, and head.safetensors, as `compare` and `train-head` read them.
+    ///
+    /// Example:
+    ///
+    ///   tailfit extract-features --images cifar-100-binary --split split.json --run run --out features
+    #[derive(Debug, Args)]
+    #[command(verbatim_doc_comment)]
+    pub(crate) struct ExtractFeaturesArgs {
+        /// Folder with the binary files of CIFAR-10 or CIFAR-100.
+        #[arg(long, value_name = "DIR")]
+        pub(crate) images: PathBuf,
+        /// What `tailfit split` has written.
+        #[arg(long, value_name = "FILE")]
+        pub(crate) split: PathBuf,
+        /// Folder of a finished run.
+        #[arg(long, value_name = "DIR")]
+        pub(crate) run: PathBuf,
+        /// Take the best scored epoch instead of the last; scored on the test images, if the
+        /// split holds none out.
+        #[arg(long)]
+        pub(crate) best: bool,
+        /// What batch normalisation goes by.
+        #[arg(long, value_enum, default_value_t = NormRule::Evaluate)]
+        pub(crate) norm: NormRule,
+        /// Augmented views of the training images.
+        #[arg(long, value_name = "M", default_value_t = 0)]
+        pub(crate) views: usize,
+        /// Decides the views.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        pub(crate) seed: u64,
+        /// Numbers of the files.
+        #[arg(long, value_enum, default_value_t = Number::F16)]
+        pub(crate) stored: Number,
+        /// cpu, cuda or cuda:N.
+        #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+        pub(crate) device: String,
+        /// Folder for the files.
+        #[arg(long, value_name = "DIR")]
+        pub(crate) out: PathBuf,
+    }
+}

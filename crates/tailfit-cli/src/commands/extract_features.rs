@@ -1,0 +1,61 @@
+//! `tailfit extract-features`.
+
+use anyhow::Result;
+use tailfit::features::save_head;
+use tailfit::precision::{Precision, PrecisionChoice};
+use tailfit_backbone::{
+    BEST, Build, Extraction, LAST, Network, NormMode, Part, State, Stored, device, set_threads,
+    stage_1_head,
+};
+
+use super::train_backbone::image_data;
+use crate::args::Cli;
+use crate::args_images::{ExtractFeaturesArgs, NormRule, Number};
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> Result<()> {
+    if let Some(threads) = cli.threads {
+        set_threads(threads);
+    }
+    let data = image_data(&args.images, &args.split)?;
+    let state = State::of_run(&args.run)?;
+    let recipe = &state.recipe;
+    let network = Network::new(Build {
+        architecture: recipe.network,
+        init: recipe.init.unwrap_or(recipe.network.default_init()),
+        head: recipe.head,
+        n_classes: data.n_classes(),
+        seed: state.seed,
+        kind: tailfit_backbone::FLOAT,
+        device: device(&args.device)?,
+    });
+    let weights = args.run.join(if args.best { BEST } else { LAST });
+    network.parameters().load(&weights)?;
+    let provenance = state.provenance(&data, args.best);
+    let plain = Extraction {
+        norm: if args.norm == NormRule::Batch { NormMode::Batch } else { NormMode::Evaluate },
+        half: cli.precision == PrecisionChoice::Fixed(Precision::Bf16),
+        mirror: false,
+        views: args.views,
+        seed: args.seed,
+        stored: if args.stored == Number::F16 { Stored::F16 } else { Stored::F32 },
+    };
+    let mirrored = Extraction { mirror: true, views: 0, ..plain };
+    let mut files = vec![("train", Part::Train, plain), ("test", Part::Test, mirrored)];
+    if data.has_validation() {
+        files.push(("val", Part::Validation, mirrored));
+    }
+    let passes = |(_, part, e): &(&str, Part, Extraction)| {
+        data.len(*part) * (1 + usize::from(e.mirror) + e.views)
+    };
+    let bar = printer.progress(files.iter().map(passes).sum());
+    for (name, part, extraction) in files {
+        let path = args.out.join(format!("{name}.safetensors"));
+        let report = |done| bar.inc(done as u64);
+        extraction.write(&network, &data, part, &path, &provenance, &report)?;
+    }
+    bar.finish_and_clear();
+    save_head(&args.out.join("head.safetensors"), &stage_1_head(&network, recipe.head))?;
+    printer.data(&format!("{provenance}\n{}\n", args.out.display()));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! `tailfit train-backbone`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+use tailfit::data::{Split, read_cifar};
+use tailfit::error::Error;
+use tailfit::metrics::Accuracy;
+use tailfit::precision::{Precision, PrecisionChoice};
+use tailfit::shots::ShotThresholds;
+use tailfit_backbone::{
+    BackboneRecipe, End, Event, ImageData, LAST, Run, best, device, set_threads,
+};
+
+use crate::args::Cli;
+use crate::args_images::TrainBackboneArgs;
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Result<()> {
+    if let Some(threads) = cli.threads {
+        set_threads(threads);
+    }
+    let mut recipe = match &args.config {
+        Some(path) => {
+            BackboneRecipe::from_toml(&fs_err::read_to_string(path)?, &path.display().to_string())?
+        }
+        None => BackboneRecipe::default(),
+    };
+    if cli.precision == PrecisionChoice::Fixed(Precision::Bf16) {
+        recipe.precision = Precision::Bf16;
+    }
+    let data = image_data(&args.images, &args.split)?;
+    let stop = stop_on_interrupt()?;
+    let length = |run: &Run<'_>| run.batches_per_epoch() * recipe.epochs;
+    let bar = std::cell::OnceCell::new();
+    let report = |event: Event<'_>| match (event, bar.get()) {
+        (Event::Resumed { batches }, Some(bar)) => advance(bar, batches as u64, None),
+        (Event::Batch { loss }, Some(bar)) => advance(bar, 1, Some(loss)),
+        (Event::Epoch(epoch), _) => {
+            if let (Some(plain), Some(mirrored)) = (&epoch.accuracy, &epoch.mirrored_accuracy) {
+                let line = format!(
+                    "epoch {}: loss {:.4}, {}; mirror-averaged {:.2}",
+                    epoch.epoch + 1,
+                    epoch.train_loss,
+                    text(plain),
+                    mirrored.overall_percent
+                );
+                match bar.get().filter(|bar| !bar.is_hidden()) {
+                    Some(bar) => bar.println(line),
+                    None => printer.remark(&line),
+                }
+            }
+        }
+        _ => {}
+    };
+    let run = Run {
+        recipe: &recipe,
+        seed: args.seed,
+        data: &data,
+        device: device(&args.device)?,
+        folder: &args.out,
+        stop: &stop,
+        report: &report,
+    };
+    let bar = bar.get_or_init(|| printer.progress(length(&run)));
+    let (_, state, end) = run.train()?;
+    bar.finish_and_clear();
+    if end == End::Stopped {
+        printer.remark(&format!(
+            "stopped in epoch {} after {} batches and saved; the same command goes on",
+            state.epoch + 1,
+            state.step
+        ));
+        return Ok(());
+    }
+    let last = state.log.last().and_then(|epoch| Some((epoch.accuracy.as_ref()?, epoch)));
+    if let Some((plain, epoch)) = last {
+        let held_out = if data.has_validation() { "validation" } else { "test" };
+        printer.data(&format!(
+            "epoch {} of {} (the last), seed {}, {held_out} images: {}; mirror-averaged {}; best scored epoch {}\n{}\n",
+            epoch.epoch + 1,
+            recipe.epochs,
+            args.seed,
+            text(plain),
+            epoch.mirrored_accuracy.as_ref().map_or(String::new(), text),
+            best(&state.log).map_or(0, |epoch| epoch + 1),
+            args.out.join(LAST).display(),
+        ));
+    }
+    Ok(())
+}
+
+/// Images and split, checked against each other.
+pub(crate) fn image_data(images: &Path, split: &Path) -> Result<ImageData> {
+    let text = fs_err::read_to_string(split)?;
+    let split = Split::from_json(&text, &split.display().to_string())?;
+    Ok(ImageData::new(read_cifar(images)?, split, ShotThresholds::default())?)
+}
+
+fn advance(bar: &indicatif::ProgressBar, batches: u64, loss: Option<f64>) {
+    if let Some(loss) = loss {
+        bar.set_message(format!("loss {loss:.3}"));
+        bar.inc(batches);
+    } else {
+        bar.set_position(batches);
+        // What is left is judged by what is done from here on.
+        bar.reset_eta();
+    }
+}
+
+fn text(accuracy: &Accuracy) -> String {
+    let percent = |value: Option<f64>| value.map_or("–".to_owned(), |v| format!("{v:.2}"));
+    format!(
+        "all {:.2} (many {}, medium {}, few {})",
+        accuracy.overall_percent,
+        percent(accuracy.many_percent),
+        percent(accuracy.medium_percent),
+        percent(accuracy.few_percent)
+    )
+}
+
+/// Set by Ctrl-C; a second one ends the program at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let handler = move || {
+        if told.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|error| Error::usage("Ctrl-C", "a handler for it", error, ""))?;
+    Ok(stop)
+}
