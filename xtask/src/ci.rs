@@ -8,11 +8,25 @@ pub(crate) fn run() -> Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     crate::torch::run(false)?;
     cargo(
-        &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"],
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+            "--",
+            "--deny",
+            "warnings",
+        ],
         &[],
     )?;
-    cargo(&["test", "--workspace", "--locked"], &[])?;
-    cargo(&["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "--deny warnings")])
+    // The program as most people build it, without libtorch.
+    cargo(&["clippy", "--locked", "--", "--deny", "warnings"], &[])?;
+    cargo(&["test", "--workspace", "--all-features", "--locked"], &[])?;
+    cargo(
+        &["doc", "--workspace", "--all-features", "--no-deps", "--locked"],
+        &[("RUSTDOCFLAGS", "--deny warnings")],
+    )
 }
 
 fn cargo(words: &[&str], environment: &[(&str, &str)]) -> Result<()> {

@@ -104,16 +104,21 @@ impl Run<'_> {
         }
         while state.epoch < recipe.epochs {
             let end = self.epoch(&network, &mut sgd, &mut state)?;
-            checkpoint::save(&path, &state, &network, &sgd)?;
-            if end == End::Stopped {
-                return Ok((network, state, End::Stopped));
-            }
-            self.write_log(&state)?;
-            if let Some(epoch) = state.log.last() {
+            // The checkpoint comes last: whoever is killed before it does the epoch again, and
+            // writes the same files.
+            let whole = state.log.last().filter(|_| state.step == 0);
+            if let Some(epoch) = whole {
+                self.write_log(&state)?;
                 if best(&state.log) == Some(epoch.epoch) {
                     network.parameters().save(&self.folder.join(BEST), HashMap::new())?;
                 }
+            }
+            checkpoint::save(&path, &state, &network, &sgd)?;
+            if let Some(epoch) = whole {
                 (self.report)(Event::Epoch(epoch));
+            }
+            if end == End::Stopped {
+                return Ok((network, state, End::Stopped));
             }
         }
         network.parameters().save(&self.folder.join(LAST), HashMap::new())?;

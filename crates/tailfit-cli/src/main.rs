@@ -1,6 +1,7 @@
 //! `tailfit`: re-train classifier heads for long-tailed recognition.
 
 mod args;
+mod args_data;
 mod args_images;
 mod commands;
 mod printer;

@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
+mod configs;
 mod golden_networks;
 mod support;
+mod training;

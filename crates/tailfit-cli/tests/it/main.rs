@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
 mod bad_input;
+mod images;
 mod pipeline;
 mod support;

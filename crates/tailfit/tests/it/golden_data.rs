@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tailfit::class_counts::ClassCounts;
-use tailfit::data::{Kept, LongTail, Mt19937, Profile, kept_positions};
+use tailfit::data::{Kept, LongTail, Mt19937, Profile, Split, kept_positions, read_cifar};
 use tailfit::metrics::Accuracy;
 use tailfit::shots::ShotThresholds;
 
@@ -72,18 +72,12 @@ fn positions_of_every_published_subset() {
 #[test]
 fn record_numbers_of_every_published_subset_of_cifar_100() {
     let Some(folder) = shared("data/cifar-100-binary") else { return };
-    let bytes = fs_err::read(folder.join("train.bin")).unwrap();
-    let mut records = vec![Vec::new(); 100];
-    for (index, record) in bytes.chunks_exact(3074).enumerate() {
-        records[record[1] as usize].push(index);
-    }
+    let [images, _] = read_cifar(&folder).unwrap();
     for case in golden("data.json")["index_lists"].as_array().unwrap() {
-        let positions = kept_positions(kept(case), &rule(case).counts(500, 100), 500);
-        let selected: Vec<usize> = positions
-            .iter()
-            .zip(&records)
-            .flat_map(|(positions, records)| positions.iter().map(|&p| records[p]))
-            .collect();
+        let thresholds = ShotThresholds::default();
+        let split = Split::cut(&images.labels, 100, rule(case), kept(case), 0, thresholds).unwrap();
+        assert_eq!(split.train_sha256, case["sha256_csv"], "{}", case["id"]);
+        let selected: Vec<usize> = split.train.iter().map(|&i| i as usize).collect();
         assert_eq!(selected.len() as u64, case["total"].as_u64().unwrap());
         assert_eq!(sha256_csv(selected.iter().copied()), case["sha256_csv"], "{}", case["id"]);
         let le: Vec<u8> = selected.iter().flat_map(|&i| (i as u32).to_le_bytes()).collect();

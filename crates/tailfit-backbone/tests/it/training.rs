@@ -1,0 +1,238 @@
+//! Training, stopping, going on, and features, on toy images.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tailfit::class_counts::ClassCounts;
+use tailfit::class_weights::ClassWeights;
+use tailfit::data::{Images, Kept, LongTail, Profile, Split};
+use tailfit::features::Features;
+use tailfit::losses::{AnyLoss, CrossEntropy, Ldam, Objective};
+use tailfit::sampler::Sampler;
+use tailfit::shots::ShotThresholds;
+use tailfit_backbone::{
+    BackboneRecipe, End, Event, Extraction, FLOAT, HeadLayer, ImageData, LAST, LOG, NormMode, Part,
+    Pass, Run, State, Stored, device, host_loss, set_threads, stage_1_head,
+};
+use tch::{Kind, Tensor};
+
+use crate::support::{close, formula, values};
+
+const SIDE: usize = 8;
+const K: usize = 3;
+
+/// Classes differ in brightness of the upper half; the rest is noise.
+fn images(per_class: usize, key: u64) -> Images {
+    let labels: Vec<u32> = (0..per_class * K).map(|i| (i % K) as u32).collect();
+    let noise = formula(key, 1, &[(labels.len() * 3 * SIDE * SIDE) as i64], |u| 40.0 * u);
+    let noise = values(&noise);
+    let pixel = |i: usize| {
+        let (image, place) = (i / (3 * SIDE * SIDE), i % (SIDE * SIDE));
+        let upper = if place < SIDE * SIDE / 2 { 60.0 * f64::from(labels[image]) } else { 0.0 };
+        (60.0 + upper + noise[i]) as u8
+    };
+    let pixels = (0..noise.len()).map(pixel).collect();
+    Images { pixels, height: SIDE, width: SIDE, labels, n_classes: K }
+}
+
+fn data(validation_per_class: usize) -> ImageData {
+    let (train, test) = (images(20, 5), images(6, 6));
+    let rule = LongTail { profile: Profile::Exponential, imbalance_ratio: 4.0 };
+    let kept = Kept::NumpyShuffle { seed: 0 };
+    let thresholds = ShotThresholds::default();
+    let split = Split::cut(&train.labels, K, rule, kept, validation_per_class, thresholds).unwrap();
+    ImageData::new([train, test], split, thresholds).unwrap()
+}
+
+fn recipe() -> BackboneRecipe {
+    BackboneRecipe { epochs: 3, batch_size: 8, lr: 0.01, score_every: 2, ..Default::default() }
+}
+
+/// Trains in `folder`, told to stop after `batches`.
+fn train(
+    data: &ImageData,
+    recipe: &BackboneRecipe,
+    folder: &Path,
+    batches: usize,
+) -> tailfit::error::Result<(tailfit_backbone::Network, State, End)> {
+    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let report = |event: Event<'_>| {
+        if matches!(event, Event::Batch { .. })
+            && done.fetch_add(1, Ordering::Relaxed) + 1 >= batches
+        {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    // Tests run beside each other.
+    set_threads(1);
+    let device = device("cpu").unwrap();
+    Run { recipe, seed: 3, data, device, folder, stop: &stop, report: &report }.train()
+}
+
+#[test]
+fn stopped_anywhere_and_taken_up_again_the_weights_are_the_same_bits() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = |name: &str, file: &str| fs_err::read(folder.path().join(name).join(file)).unwrap();
+    for (name, recipe) in [
+        ("plain", recipe()),
+        ("bf16", BackboneRecipe { precision: tailfit::precision::Precision::Bf16, ..recipe() }),
+        (
+            "drw",
+            BackboneRecipe {
+                head: HeadLayer::Cosine { scale: 30.0 },
+                loss: AnyLoss::Ldam(Ldam::default()),
+                class_weights: ClassWeights::EffectiveNumber { beta: 0.99 },
+                defer_weights_to_epoch: 2,
+                sampler: Sampler::ClassBalanced,
+                nesterov: true,
+                decay_norm_and_bias: false,
+                ..recipe()
+            },
+        ),
+    ] {
+        let whole = folder.path().join(name);
+        let (_, state, end) = train(&data, &recipe, &whole, usize::MAX).unwrap();
+        assert_eq!((end, state.log.len()), (End::Finished, 3));
+        assert!(state.log[0].accuracy.is_none() && state.log[1].accuracy.is_some());
+        assert!(state.log[2].train_loss < state.log[0].train_loss, "{:?}", state.log);
+        let parts = format!("{name}-parts");
+        // 40 images make 5 batches: stops fall within epochs and at their ends.
+        let mut stops = 0;
+        while train(&data, &recipe, &folder.path().join(&parts), 2 + stops % 2).unwrap().2
+            == End::Stopped
+        {
+            stops += 1;
+        }
+        assert!(stops >= 5, "{stops} stops");
+        for file in [LAST, LOG] {
+            assert!(bytes(name, file) == bytes(&parts, file), "{name}: {file} differs");
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused_by_name_and_a_damaged_one_too() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    train(&data, &recipe(), folder.path(), 2).unwrap();
+    let message = |recipe: &BackboneRecipe| {
+        train(&data, recipe, folder.path(), usize::MAX).unwrap_err().to_string()
+    };
+    let other = BackboneRecipe { lr: 0.1, ..recipe() };
+    let refused = message(&other);
+    assert!(refused.contains("checkpoint.safetensors: lr: expected 0.1, found 0.01"), "{refused}");
+    let checkpoint = folder.path().join("checkpoint.safetensors");
+    let whole = fs_err::read(&checkpoint).unwrap();
+    for length in [0, 5, 100, whole.len() / 2, whole.len() - 1] {
+        fs_err::write(&checkpoint, &whole[..length]).unwrap();
+        let refused = message(&recipe());
+        assert!(refused.contains("checkpoint.safetensors"), "{length}: {refused}");
+        assert_eq!(fs_err::read(&checkpoint).unwrap().len(), length, "it is left as it is");
+    }
+}
+
+#[test]
+fn divergence_is_an_error_and_the_last_checkpoint_stays() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = BackboneRecipe { lr: 1e30, ..recipe() };
+    let error = train(&data, &recipe, folder.path(), usize::MAX).unwrap_err().to_string();
+    assert!(error.contains("expected a finite loss"), "{error}");
+}
+
+#[test]
+fn images_and_split_have_to_fit() {
+    let train = images(20, 5);
+    let rule = LongTail { profile: Profile::Step, imbalance_ratio: 4.0 };
+    let thresholds = ShotThresholds::default();
+    let cut = |n| Split::cut(&train.labels, K, rule, Kept::FirstN, n, thresholds);
+    assert!(cut(20).unwrap_err().to_string().contains("at least one training image"));
+    let split = cut(4).unwrap();
+    assert_eq!((split.counts.clone(), split.validation.len()), (vec![16, 4, 4], 12));
+    let fewer = ImageData::new([images(5, 5), images(5, 6)], split.clone(), thresholds);
+    assert!(fewer.unwrap_err().to_string().contains("expected indices below 15"));
+    let mut labels = images(20, 5);
+    labels.labels.reverse();
+    let other = ImageData::new([labels, images(5, 6)], split.clone(), thresholds);
+    assert!(other.unwrap_err().to_string().contains("other numbers of images"));
+    let text = split.to_json().replacen("\"train\":[0,", "\"train\":[3,", 1);
+    assert!(Split::from_json(&text, "split.json").unwrap_err().to_string().contains("edited"));
+    assert_eq!(Split::from_json(&split.to_json(), "").unwrap(), split);
+}
+
+#[test]
+fn the_cores_loss_goes_back_like_libtorchs_own() {
+    let counts = ClassCounts::new(vec![5, 3, 2]).unwrap();
+    let objective = Objective::<f64>::plain(AnyLoss::CrossEntropy(CrossEntropy {}), &counts);
+    let features = formula(1, 2, &[4, 5], |u| u);
+    let weight = || formula(1, 3, &[5, 3], |u| u).set_requires_grad(true);
+    let labels = [0_i64, 2, 1, 2];
+    let (ours, theirs) = (weight(), weight());
+    let loss = host_loss(&objective, &features.matmul(&ours), &labels);
+    let logits = features.matmul(&theirs).log_softmax(1, Kind::Double);
+    let reference = logits.g_nll_loss::<&Tensor>(
+        &Tensor::from_slice(&labels),
+        None,
+        tch::Reduction::Mean,
+        -100,
+    );
+    close("value", &values(&loss), &values(&reference), 1e-14);
+    (loss * 2.5).backward();
+    (reference * 2.5).backward();
+    close("gradient", &values(&ours.grad()), &values(&theirs.grad()), 1e-14);
+}
+
+#[test]
+fn features_on_file_are_the_networks_own() {
+    let data = data(2);
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = BackboneRecipe { head: HeadLayer::Cosine { scale: 16.0 }, ..recipe() };
+    let (network, state, _) =
+        train(&data, &recipe, &folder.path().join("run"), usize::MAX).unwrap();
+    let extraction = Extraction {
+        norm: NormMode::Evaluate,
+        half: false,
+        mirror: true,
+        views: 2,
+        seed: 1,
+        stored: Stored::F32,
+    };
+    let write = |part: Part, extraction: Extraction, name: &str| {
+        let path = folder.path().join(name);
+        let about = state.provenance(&data, false);
+        extraction.write(&network, &data, part, &path, &about, &|_| {}).unwrap();
+        Features::load(&path, None).unwrap()
+    };
+    let test = write(Part::Test, extraction, "test.safetensors");
+    let (all, d) = (images(6, 6), network.architecture().dim());
+    assert_eq!((test.labels.clone(), test.dim(), test.views.len()), (all.labels, d, 2));
+    let pixels: Vec<f32> = all.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let plain = Tensor::from_slice(&pixels).view([-1, 3, SIDE as i64, SIDE as i64]);
+    let channels = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]);
+    let mean = channels([0.4914, 0.4822, 0.4465]);
+    let x = (plain - mean) / channels([0.2023, 0.1994, 0.2010]);
+    let pass = Pass { norm: NormMode::Evaluate, half: false };
+    let direct = |x: &Tensor| tch::no_grad(|| network.features(x, pass));
+    let stored = |matrix: &tailfit::features::Matrix| -> Vec<f64> {
+        matrix.in_memory().unwrap().iter().map(|&v| v.into()).collect()
+    };
+    close("plain", &stored(&test.plain), &values(&direct(&x)), 1e-5);
+    let mirror = stored(test.mirror.as_ref().unwrap());
+    close("mirrored", &mirror, &values(&direct(&x.flip([3]))), 1e-5);
+    assert_ne!(stored(&test.views[0]), stored(&test.views[1]));
+
+    // The head as stage 2 takes it gives the network's logits.
+    let head = stage_1_head(&network, recipe.head);
+    let logits = head.head.logits(test.plain.in_memory().unwrap());
+    let wanted = tch::no_grad(|| network.logits(&direct(&x).to_kind(FLOAT)));
+    close("logits", logits.as_slice().unwrap(), &values(&wanted), 1e-4);
+
+    let rounded =
+        write(Part::Test, Extraction { stored: Stored::F16, ..extraction }, "half.safetensors");
+    close("f16", &stored(&rounded.plain), &stored(&test.plain), 1e-3);
+    let held_out = write(Part::Validation, extraction, "val.safetensors");
+    let train = write(Part::Train, extraction, "train.safetensors");
+    assert_eq!((held_out.len(), train.len()), (2 * K, data.len(Part::Train)));
+    assert!(tailfit::features::shared_rows(&train, &held_out).unwrap().is_empty());
+}
