@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "cargo xtask COMMAND
   ci              format, lints, all tests, docs: what has to pass
   peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
+  peers backbone  the same for stage 1, PyTorch and tailfit: images a second
   large           train from features left in their file, ImageNet-LT's and iNaturalist's shapes;
                   needs 2.3 GB of disk, writes docs/performance.md
   tables          put the table of tailfit-out/records into README.md and results/
@@ -25,6 +26,7 @@ fn main() -> Result<()> {
         ["ci"] => ci::run(),
         ["tables"] => tables::run(),
         ["peers"] => peers::run(),
+        ["peers", "backbone"] => peers::backbone::run(),
         ["large"] => large::run(),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),

@@ -1,6 +1,7 @@
 //! `cargo xtask peers`: PyTorch, JAX, scikit-learn and tailfit on the same work in one run, taking
 //! turns, and the table of it for the docs.
 
+pub(crate) mod backbone;
 mod ours;
 mod table;
 

@@ -29,13 +29,13 @@ pub(crate) fn run(cuda: bool) -> Result<()> {
         eprintln!("libtorch is your own (LIBTORCH or LIBTORCH_USE_PYTORCH is set)");
         return Ok(());
     }
-    let linked = Path::new(LINK).join("lib").exists();
-    let has_cuda = Path::new(LINK).join("../nvidia/cudnn").exists();
-    if linked && (has_cuda || !cuda) {
+    let version = fs_err::read_to_string(Path::new(LINK).join("version.py")).unwrap_or_default();
+    let fits = version.contains(&format!("__version__ = '{VERSION}"));
+    if fits && (has_cuda(Path::new(LINK)) || !cuda) {
         return Ok(());
     }
     fs_err::create_dir_all(FOLDER)?;
-    let folder = match find("python3") {
+    let folder = match find("python3").filter(|folder| has_cuda(folder) || !cuda) {
         Some(folder) => {
             eprintln!("libtorch: your PyTorch {VERSION} in {}", folder.display());
             folder
@@ -46,6 +46,11 @@ pub(crate) fn run(cuda: bool) -> Result<()> {
         fs_err::remove_file(LINK)?;
     }
     link(&folder.canonicalize()?)
+}
+
+/// Whether all that libtorch needs for a GPU is beside it.
+fn has_cuda(folder: &Path) -> bool {
+    folder.join("../nvidia/cudnn").exists() && folder.join("lib/libtorch_cuda.so").exists()
 }
 
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use crate::network::Network;
 use crate::parameters::{read_tensors, write_tensors};
 use crate::recipe::BackboneRecipe;
 use crate::sgd::Sgd;
-use crate::train::CHECKPOINT;
+use crate::train::{BEST, LAST};
 
 /// What a run is, and how far it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct State {
     pub step: usize,
     /// Sum of the batch losses times batch sizes of the next one.
     pub loss_sum: f64,
+    /// Images seen of the next one.
+    pub images: usize,
     /// What every epoch came to.
     pub log: Vec<Epoch>,
 }
@@ -57,28 +59,46 @@ pub struct Epoch {
 }
 
 impl State {
-    /// The state of the run in a folder.
+    /// The network of the run in a folder with the weights of its last or its best scored epoch,
+    /// and the state it was in then.
     ///
     /// # Errors
     ///
-    /// If there is no checkpoint in it, or it is damaged.
-    pub fn of_run(folder: &Path) -> Result<Self> {
-        read_state(&folder.join(CHECKPOINT))
+    /// If the weights are not there, damaged, or trained on other images than those of the data.
+    pub fn restore(
+        folder: &Path,
+        best: bool,
+        data: &ImageData,
+        device: tch::Device,
+    ) -> Result<(Self, Network)> {
+        let path = folder.join(if best { BEST } else { LAST });
+        let state = read_state(&path)?;
+        if state.split_sha256 != data.split.train_sha256 {
+            return Err(Error::data(
+                path.display(),
+                format!("a backbone trained on the split with sha256 {}", data.split.train_sha256),
+                format!("one trained on {}", state.split_sha256),
+                "give the split the backbone was trained on (--split)",
+            ));
+        }
+        let network = state.recipe.network(data.n_classes(), state.seed, device);
+        network.parameters().load(&path)?;
+        Ok((state, network))
     }
 
     /// What features of this run are, for people.
-    pub fn provenance(&self, data: &ImageData, best: bool) -> String {
+    pub fn provenance(&self, data: &ImageData) -> String {
         let recipe = serde_json::to_string(&self.recipe).unwrap_or_default();
-        let epoch = if best { "best scored epoch" } else { "last epoch" };
         format!(
             "{} training images, imbalance ratio {}, split sha256 {}; backbone trained by tailfit {} from scratch, seed {}, \
-             {epoch} of {}: {recipe}",
+             after {} of {} epochs: {recipe}",
             data.len(Part::Train),
             data.split.rule.imbalance_ratio,
-            &self.split_sha256[..12.min(self.split_sha256.len())],
+            self.split_sha256.get(..12).unwrap_or_default(),
             self.version,
             self.seed,
             self.epoch,
+            self.recipe.epochs,
         )
     }
 }
@@ -92,9 +112,18 @@ pub(crate) fn save(path: &Path, state: &State, network: &Network, sgd: &Sgd) -> 
     let weights = p.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
     let momentum = p.trained().zip(&sgd.velocity);
     let momentum = momentum.map(|(p, v)| (format!("{VELOCITY}{}", p.name), v.shallow_clone()));
+    write_tensors(path, weights.chain(momentum).collect(), metadata(path, state)?)
+}
+
+/// Writes the weights alone, with the state they were in.
+pub(crate) fn save_weights(path: &Path, state: &State, network: &Network) -> Result<()> {
+    network.parameters().save(path, metadata(path, state)?)
+}
+
+fn metadata(path: &Path, state: &State) -> Result<HashMap<String, String>> {
     let text = serde_json::to_string(state)
         .map_err(|error| Error::data(path.display(), "a state that can be written", error, ""))?;
-    write_tensors(path, weights.chain(momentum).collect(), HashMap::from([(KEY.to_owned(), text)]))
+    Ok(HashMap::from([(KEY.to_owned(), text)]))
 }
 
 /// Takes up what was saved, if it is of the same run as `wanted`.

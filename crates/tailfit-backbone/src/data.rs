@@ -3,6 +3,7 @@
 use tailfit::class_counts::ClassCounts;
 use tailfit::data::{Images, Split};
 use tailfit::error::{Error, Result};
+use tailfit::sampler::Sampler;
 use tailfit::shots::ShotThresholds;
 
 /// Training images cut out of a balanced set, and images to score on.
@@ -34,8 +35,9 @@ impl ImageData {
     ///
     /// # Errors
     ///
-    /// If it names images that are not there, or its counts are not those of its images.
-    pub fn new(images: [Images; 2], split: Split, thresholds: ShotThresholds) -> Result<Self> {
+    /// If it names images that are not there, or one twice, or its counts are not those of its
+    /// images.
+    pub fn new(images: [Images; 2], split: Split) -> Result<Self> {
         let [images, test] = images;
         let remedy = "make the split with `tailfit split` on these very images";
         let outside =
@@ -44,12 +46,20 @@ impl ImageData {
             let expected = format!("indices below {}", images.len());
             return Err(Error::data("split", expected, outside, remedy));
         }
+        let mut named = vec![false; images.len()];
+        for &index in split.train.iter().chain(&split.validation) {
+            if std::mem::replace(&mut named[index as usize], true) {
+                let expected = "every image once, in training or in validation";
+                return Err(Error::data("split", expected, format!("{index} twice"), remedy));
+            }
+        }
         let labels = split.train.iter().map(|&i| images.labels[i as usize]).collect::<Vec<_>>();
         let counts = ClassCounts::from_labels(&labels, images.n_classes)?;
         if counts.as_slice() != split.counts {
             let found = "other numbers of images per class";
             return Err(Error::data("split", "the counts it says", found, remedy));
         }
+        let thresholds = split.thresholds;
         Ok(Self { images, test, split, counts, thresholds })
     }
 
@@ -74,6 +84,22 @@ impl ImageData {
     /// Whether images are held out for validation.
     pub fn has_validation(&self) -> bool {
         !self.split.validation.is_empty()
+    }
+
+    /// Training images of an epoch in their order.
+    pub(crate) fn order(
+        &self,
+        sampler: Sampler,
+        seed: u64,
+        epoch: usize,
+        epochs: usize,
+    ) -> Vec<u32> {
+        let mut places = vec![Vec::new(); self.n_classes()];
+        for (place, &image) in self.split.train.iter().enumerate() {
+            places[self.images.labels[image as usize] as usize].push(place as u32);
+        }
+        let order = sampler.order(&places, seed, epoch, epochs);
+        order.into_iter().map(|place| self.split.train[place as usize]).collect()
     }
 
     /// K.

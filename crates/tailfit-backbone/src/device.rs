@@ -29,5 +29,5 @@ pub fn device(name: &str) -> Result<Device> {
 
 /// Threads of libtorch's own kernels.
 pub fn set_threads(threads: usize) {
-    tch::set_num_threads(threads as i32);
+    tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }

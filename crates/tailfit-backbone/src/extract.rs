@@ -10,6 +10,7 @@ use tailfit::error::Result;
 use tailfit::features::HeadFile;
 use tailfit::files::write_atomically_with;
 use tailfit::head::Head;
+use tailfit::rng::{Purpose, Rng};
 use tch::{Device, Kind, Tensor};
 
 use crate::augment::{Augmentation, Look};
@@ -30,7 +31,8 @@ pub enum Stored {
 /// What is taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Extraction {
-    /// Running statistics, or those of each batch of 250 in the order of the split.
+    /// Running statistics, or those of batches of about 250, for which the images are shuffled:
+    /// a split stands in the order of its classes.
     pub norm: NormMode,
     /// Whether convolutions are taken in bf16.
     pub half: bool,
@@ -38,7 +40,7 @@ pub struct Extraction {
     pub mirror: bool,
     /// Augmented views stored too.
     pub views: usize,
-    /// Decides the views.
+    /// Decides the views and the order.
     pub seed: u64,
     /// Numbers of the file.
     pub stored: Stored,
@@ -63,9 +65,14 @@ impl Extraction {
         provenance: &str,
         report: &dyn Fn(usize),
     ) -> Result<()> {
-        let (images, rows) = data.part(part);
+        let (images, mut rows) = data.part(part);
+        if self.norm == NormMode::Batch {
+            Rng::new(self.seed, Purpose::Order, 0).shuffle(&mut rows);
+        }
+        // No batch of one image, which has no statistics.
+        let size = if rows.len() % BATCH == 1 { BATCH + 1 } else { BATCH };
         let (n, d) = (rows.len(), network.architecture().dim());
-        let (dtype, size) = if self.stored == Stored::F16 { ("F16", 2) } else { ("F32", 4) };
+        let (dtype, bytes_each) = if self.stored == Stored::F16 { ("F16", 2) } else { ("F32", 4) };
         let mut at = 0;
         let mut entry = |dtype: &str, size: usize, shape: Vec<usize>| {
             let start = at;
@@ -74,14 +81,14 @@ impl Extraction {
         };
         let mut header = serde_json::Map::new();
         header.insert("__metadata__".to_owned(), json!({"provenance": provenance}));
-        header.insert("features".to_owned(), entry(dtype, size, vec![n, d]));
+        header.insert("features".to_owned(), entry(dtype, bytes_each, vec![n, d]));
         let mut passes: Vec<Option<Look>> = vec![Some(Look::PLAIN)];
         if self.mirror {
-            header.insert("mirror".to_owned(), entry(dtype, size, vec![n, d]));
+            header.insert("mirror".to_owned(), entry(dtype, bytes_each, vec![n, d]));
             passes.push(Some(Look::MIRRORED));
         }
         if self.views > 0 {
-            header.insert("views".to_owned(), entry(dtype, size, vec![self.views, n, d]));
+            header.insert("views".to_owned(), entry(dtype, bytes_each, vec![self.views, n, d]));
             passes.extend(vec![None; self.views]);
         }
         header.insert("labels".to_owned(), entry("U32", 4, vec![n]));
@@ -99,7 +106,7 @@ impl Extraction {
                     fixed.unwrap_or_else(|| Augmentation::Weak.look(self.seed, number, place))
                 };
                 std::thread::scope(|scope| -> std::io::Result<()> {
-                    for batch in batches(scope, images, (rows.clone(), 0), BATCH, look) {
+                    for batch in batches(scope, images, (rows.clone(), 0), size, look) {
                         let images = batch.images(network.parameters().device());
                         let features = tch::no_grad(|| network.features(&images, pass));
                         out.write_all(&bytes(&features.to_kind(kind)))?;

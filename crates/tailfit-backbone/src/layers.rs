@@ -49,7 +49,8 @@ impl Conv {
         let ConvShape { inputs, outputs, kernel, stride, groups } = shape;
         let area = (kernel * kernel) as f64;
         let fan_in = (inputs / groups) as f64 * area;
-        let fan_out = outputs as f64 * area / groups as f64;
+        // PyTorch's own, which does not divide by the groups.
+        let fan_out = outputs as f64 * area;
         let size = [outputs, inputs / groups, kernel, kernel];
         let weight = p.add(format!("{name}.weight"), &size, |rng| match init {
             Init::KaimingFanIn => (2.0 / fan_in).sqrt() * rng.normal(),

@@ -7,14 +7,17 @@
 //! | say how it is trained | [`BackboneRecipe`] |
 //! | train it, stop and go on | [`Run`] |
 //! | take its features | [`Extraction`] |
+//! | re-train its head on images | [`Live`] |
 
 mod augment;
 mod batches;
 mod checkpoint;
 mod data;
 mod device;
+mod events;
 mod extract;
 mod layers;
+mod live;
 mod network;
 mod parameters;
 mod recipe;
@@ -29,12 +32,10 @@ pub use self::data::{ImageData, Part};
 pub use self::device::{device, set_threads};
 pub use self::extract::{Extraction, Stored, stage_1_head};
 pub use self::layers::{HeadLayer, NormMode, Pass};
+pub use self::live::{Live, LiveEpoch};
 pub use self::network::{ARCHITECTURES, Architecture, Build, Network};
 pub use self::parameters::{Init, Parameter, Parameters};
 pub use self::recipe::BackboneRecipe;
 pub use self::score::score;
 pub use self::seam::host_loss;
-
-/// The number that networks are trained in.
-pub const FLOAT: tch::Kind = tch::Kind::Float;
-pub use self::train::{BEST, CHECKPOINT, End, Event, LAST, LOG, Run, best};
+pub use self::train::{BEST, CHECKPOINT, EVENTS, End, Event, LAST, LOG, Run, best};

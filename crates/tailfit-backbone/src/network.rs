@@ -185,6 +185,11 @@ impl Network {
         x.mean_dim([2_i64, 3].as_slice(), false, self.parameters.kind())
     }
 
+    /// Whether the last layer is a plain linear one.
+    pub fn head_is_linear(&self) -> bool {
+        matches!(self.head, Head::Linear { .. })
+    }
+
     /// Logits `[B, K]` of features `[B, D]`.
     pub fn logits(&self, features: &Tensor) -> Tensor {
         self.head.forward(features)

@@ -11,7 +11,7 @@ use tailfit::schedule::Schedule;
 
 use crate::augment::Augmentation;
 use crate::layers::HeadLayer;
-use crate::network::Architecture;
+use crate::network::{Architecture, Build, Network};
 use crate::parameters::Init;
 
 /// How a backbone is trained. The default is cross-entropy on a ResNet-32: 200 epochs, batch 128,
@@ -117,6 +117,8 @@ impl BackboneRecipe {
         };
         self.loss.check()?;
         self.class_weights.check()?;
+        self.schedule.check()?;
+        self.sampler.check()?;
         positive("lr", self.lr)?;
         positive("epochs", self.epochs as f64)?;
         positive("score_every", self.score_every as f64)?;
@@ -134,6 +136,19 @@ impl BackboneRecipe {
             return Err(Error::usage("batch_size", expected, self.batch_size, ""));
         }
         Ok(())
+    }
+
+    /// The network before training.
+    pub fn network(&self, n_classes: usize, seed: u64, device: tch::Device) -> Network {
+        Network::new(Build {
+            architecture: self.network,
+            init: self.init.unwrap_or(self.network.default_init()),
+            head: self.head,
+            n_classes,
+            seed,
+            kind: tch::Kind::Float,
+            device,
+        })
     }
 
     /// The objective of `epoch`.

@@ -1,6 +1,5 @@
 //! Stage 1: the loop.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,8 +10,10 @@ use tailfit::precision::Precision;
 use crate::batches::batches;
 use crate::checkpoint::{self, Epoch, State};
 use crate::data::{ImageData, Part};
+use crate::events::events;
 use crate::layers::{NormMode, Pass};
-use crate::network::{Build, Network};
+use crate::network::Network;
+use crate::parameters::Parameter;
 use crate::recipe::BackboneRecipe;
 use crate::score::score;
 use crate::seam::host_loss;
@@ -69,6 +70,8 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 /// Name of the log, one JSON line per epoch.
 pub const LOG: &str = "log.jsonl";
+/// The same for TensorBoard.
+pub const EVENTS: &str = "events.out.tfevents.tailfit";
 
 impl Run<'_> {
     /// Batches of an epoch.
@@ -78,7 +81,7 @@ impl Run<'_> {
 
     /// Trains from the start, or from the folder's checkpoint, and saves after every epoch.
     /// Interrupted at any moment and taken up again, it comes to the same weights bit for bit on
-    /// the CPU.
+    /// the CPU, with the same number of threads.
     ///
     /// # Errors
     ///
@@ -87,14 +90,13 @@ impl Run<'_> {
     pub fn train(&self) -> Result<(Network, State, End)> {
         let recipe = self.recipe;
         recipe.check()?;
-        let network = self.network();
-        let mut sgd = Sgd::new(
-            network.parameters(),
-            recipe.momentum,
-            recipe.nesterov,
-            recipe.weight_decay,
-            recipe.decay_norm_and_bias,
-        );
+        let network = recipe.network(self.data.n_classes(), self.seed, self.device);
+        let decayed = |p: &Parameter| {
+            let decays = recipe.decay_norm_and_bias || p.tensor.dim() > 1;
+            (p.tensor.shallow_clone(), if decays { recipe.weight_decay } else { 0.0 })
+        };
+        let trained = network.parameters().trained().map(decayed);
+        let mut sgd = Sgd::new(trained, recipe.momentum, recipe.nesterov);
         let mut state = self.beginning();
         let path = self.folder.join(CHECKPOINT);
         if path.exists() {
@@ -110,7 +112,7 @@ impl Run<'_> {
             if let Some(epoch) = whole {
                 self.write_log(&state)?;
                 if best(&state.log) == Some(epoch.epoch) {
-                    network.parameters().save(&self.folder.join(BEST), HashMap::new())?;
+                    checkpoint::save_weights(&self.folder.join(BEST), &state, &network)?;
                 }
             }
             checkpoint::save(&path, &state, &network, &sgd)?;
@@ -121,22 +123,8 @@ impl Run<'_> {
                 return Ok((network, state, End::Stopped));
             }
         }
-        network.parameters().save(&self.folder.join(LAST), HashMap::new())?;
+        checkpoint::save_weights(&self.folder.join(LAST), &state, &network)?;
         Ok((network, state, End::Finished))
-    }
-
-    /// The network before training.
-    pub fn network(&self) -> Network {
-        let recipe = self.recipe;
-        Network::new(Build {
-            architecture: recipe.network,
-            init: recipe.init.unwrap_or(recipe.network.default_init()),
-            head: recipe.head,
-            n_classes: self.data.n_classes(),
-            seed: self.seed,
-            kind: tch::Kind::Float,
-            device: self.device,
-        })
     }
 
     fn beginning(&self) -> State {
@@ -148,6 +136,7 @@ impl Run<'_> {
             epoch: 0,
             step: 0,
             loss_sum: 0.0,
+            images: 0,
             log: Vec::new(),
         }
     }
@@ -160,8 +149,7 @@ impl Run<'_> {
         let objective = recipe.objective(epoch, &data.counts);
         let half = recipe.precision == Precision::Bf16;
         let pass = Pass { norm: NormMode::Train, half };
-        let order = self.order(epoch);
-        let n = order.len();
+        let order = data.order(recipe.sampler, self.seed, epoch, recipe.epochs);
         let (augmentation, seed) = (recipe.augmentation, self.seed);
         let look = move |place| augmentation.look(seed, epoch, place);
         let end = std::thread::scope(|scope| -> Result<End> {
@@ -174,13 +162,14 @@ impl Run<'_> {
                 let logits = network.logits(&network.features(&batch.images(self.device), pass));
                 let loss = host_loss(&objective, &logits, &batch.labels);
                 loss.backward();
-                sgd.step(network.parameters(), lr);
+                sgd.step(lr);
                 let loss = loss.double_value(&[]);
                 if !loss.is_finite() {
                     return Err(diverged(epoch, state.step, loss));
                 }
                 state.step += 1;
                 state.loss_sum += loss * batch.labels.len() as f64;
+                state.images += batch.labels.len();
                 (self.report)(Event::Batch { loss });
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(End::Stopped);
@@ -198,22 +187,11 @@ impl Run<'_> {
             Some(scores) => scores.map(Some),
             None => [None, None],
         };
-        let train_loss = state.loss_sum / n as f64;
+        let train_loss = state.loss_sum / state.images as f64;
         let (accuracy, mirrored_accuracy) = (plain, mirrored);
         state.log.push(Epoch { epoch, lr, train_loss, accuracy, mirrored_accuracy });
-        (state.epoch, state.step, state.loss_sum) = (done, 0, 0.0);
+        (state.epoch, state.step, state.loss_sum, state.images) = (done, 0, 0.0, 0);
         Ok(end)
-    }
-
-    /// Images of an epoch in their order.
-    fn order(&self, epoch: usize) -> Vec<u32> {
-        let (recipe, split) = (self.recipe, &self.data.split);
-        let mut places = vec![Vec::new(); self.data.n_classes()];
-        for (place, &image) in split.train.iter().enumerate() {
-            places[self.data.images.labels[image as usize] as usize].push(place as u32);
-        }
-        let order = recipe.sampler.order(&places, self.seed, epoch, recipe.epochs);
-        order.into_iter().map(|place| split.train[place as usize]).collect()
     }
 
     fn write_log(&self, state: &State) -> Result<()> {
@@ -223,7 +201,8 @@ impl Run<'_> {
             text += &serde_json::to_string(epoch).map_err(unwritable)?;
             text.push('\n');
         }
-        write_atomically(&self.folder.join(LOG), text.as_bytes())
+        write_atomically(&self.folder.join(LOG), text.as_bytes())?;
+        write_atomically(&self.folder.join(EVENTS), &events(&state.log))
     }
 }
 

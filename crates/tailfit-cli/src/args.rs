@@ -9,7 +9,7 @@ use tailfit::select::Selection;
 pub(crate) use crate::args_data::{DataArgs, Switch};
 use crate::args_images::SplitArgs;
 #[cfg(feature = "backbone")]
-use crate::args_images::{ExtractFeaturesArgs, TrainBackboneArgs};
+use crate::args_images::{ExtractFeaturesArgs, LiveArgs, TrainBackboneArgs};
 
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
 /// honestly.
@@ -25,7 +25,7 @@ pub(crate) struct Cli {
     /// No progress and no remarks, only results, warnings and errors.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Threads; all cores if not given. Results have the same bits for any number.
+    /// Threads; all cores if not given. Heads have the same bits for any number.
     #[arg(long, global = true, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) threads: Option<usize>,
     /// What the products of training are taken in: f32 gives the same bits on every machine,
@@ -155,6 +155,9 @@ pub(crate) struct TrainHeadArgs {
     /// Print the record as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    #[cfg(feature = "backbone")]
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 /// Score a head, as it is or with weight normalisation and logit adjustment.

@@ -53,7 +53,9 @@ pub(crate) struct SplitArgs {
 }
 
 #[cfg(feature = "backbone")]
-pub(crate) use self::backbone::{ExtractFeaturesArgs, NormRule, Number, TrainBackboneArgs};
+pub(crate) use self::backbone::{
+    ExtractFeaturesArgs, LiveArgs, NormRule, Number, TrainBackboneArgs,
+};
 
 #[cfg(feature = "backbone")]
 mod backbone {
@@ -62,8 +64,8 @@ mod backbone {
     /// Train a backbone on the images of a split.
     ///
     /// Every epoch is saved; the same command takes an interrupted run up again, and comes to the
-    /// same weights bit for bit on the CPU. --precision bf16 takes convolutions in bf16; auto is
-    /// f32 here.
+    /// same weights bit for bit on the CPU with the same number of threads. --precision is that of
+    /// the convolutions; auto is the recipe's.
     ///
     /// Examples:
     ///
@@ -104,6 +106,26 @@ mod backbone {
     pub(crate) enum Number {
         F16,
         F32,
+    }
+
+    // The official second stage, on images. (No doc comment: clap would print it in place of the
+    // command's own.)
+    #[derive(Debug, Args)]
+    #[command(next_help_heading = "Live, as the official code does it")]
+    pub(crate) struct LiveArgs {
+        /// Train the head of the backbone in this folder on augmented images, its batch
+        /// normalisation in train mode, in place of features taken once.
+        #[arg(long, value_name = "DIR", requires_all = ["images", "split"], conflicts_with_all = ["train", "test", "head", "select", "views", "mirror"])]
+        pub(crate) live: Option<PathBuf>,
+        /// Folder with the binary files of CIFAR-10 or CIFAR-100.
+        #[arg(long, value_name = "DIR", requires = "live")]
+        pub(crate) images: Option<PathBuf>,
+        /// What `tailfit split` has written.
+        #[arg(long, value_name = "FILE", requires = "live")]
+        pub(crate) split: Option<PathBuf>,
+        /// cpu, cuda or cuda:N.
+        #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+        pub(crate) device: String,
     }
 
     /// Take the features of a trained backbone, and its head.

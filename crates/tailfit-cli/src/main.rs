@@ -19,14 +19,9 @@ fn main() -> ExitCode {
         // Fails only if a pool exists already, and nothing has started one.
         let _ignored = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let precision = cli.precision.resolve().map_err(anyhow::Error::from);
     let result = match &cli.command {
-        Command::Compare(args) => {
-            precision.and_then(|precision| commands::compare::run(args, precision, &printer))
-        }
-        Command::TrainHead(args) => {
-            precision.and_then(|precision| commands::train_head::run(args, precision, &printer))
-        }
+        Command::Compare(args) => commands::compare::run(args, &cli, &printer),
+        Command::TrainHead(args) => commands::train_head::run(args, &cli, &printer),
         Command::Evaluate(args) => commands::evaluate::run(args, &printer),
         Command::Split(args) => commands::split::run(args, &printer),
         #[cfg(feature = "backbone")]

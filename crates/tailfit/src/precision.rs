@@ -42,6 +42,14 @@ impl Precision {
 }
 
 impl PrecisionChoice {
+    /// The precision asked for, or this one if none is.
+    pub fn or(self, precision: Precision) -> Precision {
+        match self {
+            Self::Fixed(fixed) => fixed,
+            Self::Auto => precision,
+        }
+    }
+
     /// What this machine will do.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
 
 /// Sampling of the training set. Every epoch has N samples.
@@ -37,6 +38,23 @@ pub enum Sampler {
 }
 
 impl Sampler {
+    /// Whether its numbers mean something.
+    ///
+    /// # Errors
+    ///
+    /// If they do not.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Self::Power { q } if !q.is_finite() => {
+                Err(Error::usage("sampler.power.q", "a finite number", q, ""))
+            }
+            Self::ClassAware { per_visit: 0 } => {
+                Err(Error::usage("sampler.class-aware.per_visit", "at least 1", 0, ""))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// pₖ, `[K]`, in `epoch` of `epochs`.
     pub fn class_probabilities(self, counts: &[usize], epoch: usize, epochs: usize) -> Vec<f64> {
         let power = |q: f64| {

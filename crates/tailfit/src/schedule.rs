@@ -4,6 +4,8 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// Learning rate of epoch e of E (from 0) as a factor of the base rate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -32,6 +34,21 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// Whether milestones and factors fit each other.
+    ///
+    /// # Errors
+    ///
+    /// If they do not.
+    pub fn check(&self) -> Result<()> {
+        let Self::Step { milestones, factors, .. } = self else { return Ok(()) };
+        let finite = factors.iter().all(|factor| factor.is_finite() && *factor >= 0.0);
+        if milestones.len() == factors.len() && milestones.is_sorted() && finite {
+            return Ok(());
+        }
+        let found = format!("{milestones:?} and {factors:?}");
+        Err(Error::usage("schedule.step", "ascending milestones, one factor each", found, ""))
+    }
+
     /// The factor for `epoch` of `epochs`.
     pub fn factor(&self, epoch: usize, epochs: usize) -> f64 {
         let cosine = |e: usize| 0.5 * (1.0 + (PI * e as f64 / epochs as f64).cos());

@@ -131,6 +131,17 @@ fn check(file: &str, architecture: Architecture, head: HeadLayer) {
     assert_eq!(values(&batches.unwrap().tensor), [1.0]);
 }
 
+/// PyTorch's fan-out does not know of groups: N(0, 2 / (outputs · 9)).
+#[test]
+fn grouped_convolutions_begin_as_torchvisions() {
+    let network = build(Architecture::Resnext50, HeadLayer::Linear, 10);
+    let find = |name: &str| network.parameters().iter().find(|p| p.name == name).unwrap();
+    let weight = values(&find("layer1.0.conv2.weight").tensor);
+    let variance = weight.iter().map(|w| w * w).sum::<f64>() / weight.len() as f64;
+    let wanted = 2.0 / (128.0 * 9.0);
+    assert!((variance / wanted - 1.0).abs() < 0.1, "{variance} against {wanted}");
+}
+
 #[test]
 fn resnet_32() {
     check("net_ldam_resnet32_linear.json", Architecture::Resnet32, HeadLayer::Linear);

@@ -4,5 +4,6 @@
 
 mod configs;
 mod golden_networks;
+mod live;
 mod support;
 mod training;

@@ -9,10 +9,11 @@ use tailfit::data::{Images, Kept, LongTail, Profile, Split};
 use tailfit::features::Features;
 use tailfit::losses::{AnyLoss, CrossEntropy, Ldam, Objective};
 use tailfit::sampler::Sampler;
+use tailfit::schedule::Schedule;
 use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
-    BackboneRecipe, End, Event, Extraction, FLOAT, HeadLayer, ImageData, LAST, LOG, NormMode, Part,
-    Pass, Run, State, Stored, device, host_loss, set_threads, stage_1_head,
+    BackboneRecipe, End, Event, Extraction, HeadLayer, ImageData, LAST, LOG, NormMode, Part, Pass,
+    Run, State, Stored, device, host_loss, set_threads, stage_1_head,
 };
 use tch::{Kind, Tensor};
 
@@ -35,16 +36,16 @@ fn images(per_class: usize, key: u64) -> Images {
     Images { pixels, height: SIDE, width: SIDE, labels, n_classes: K }
 }
 
-fn data(validation_per_class: usize) -> ImageData {
+pub(crate) fn data(validation_per_class: usize) -> ImageData {
     let (train, test) = (images(20, 5), images(6, 6));
     let rule = LongTail { profile: Profile::Exponential, imbalance_ratio: 4.0 };
     let kept = Kept::NumpyShuffle { seed: 0 };
     let thresholds = ShotThresholds::default();
     let split = Split::cut(&train.labels, K, rule, kept, validation_per_class, thresholds).unwrap();
-    ImageData::new([train, test], split, thresholds).unwrap()
+    ImageData::new([train, test], split).unwrap()
 }
 
-fn recipe() -> BackboneRecipe {
+pub(crate) fn recipe() -> BackboneRecipe {
     BackboneRecipe { epochs: 3, batch_size: 8, lr: 0.01, score_every: 2, ..Default::default() }
 }
 
@@ -67,6 +68,14 @@ fn train(
     set_threads(1);
     let device = device("cpu").unwrap();
     Run { recipe, seed: 3, data, device, folder, stop: &stop, report: &report }.train()
+}
+
+pub(crate) fn train_all(
+    data: &ImageData,
+    recipe: &BackboneRecipe,
+    folder: &Path,
+) -> tailfit_backbone::Network {
+    train(data, recipe, folder, usize::MAX).unwrap().0
 }
 
 #[test]
@@ -136,9 +145,59 @@ fn a_checkpoint_of_another_run_is_refused_by_name_and_a_damaged_one_too() {
 fn divergence_is_an_error_and_the_last_checkpoint_stays() {
     let data = data(0);
     let folder = tempfile::tempdir().unwrap();
-    let recipe = BackboneRecipe { lr: 1e30, ..recipe() };
+    // One good epoch, then a rate out of this world.
+    let schedule = Schedule::Step { milestones: vec![1], factors: vec![1e38], warm_up: 0 };
+    let recipe = BackboneRecipe { schedule, ..recipe() };
     let error = train(&data, &recipe, folder.path(), usize::MAX).unwrap_err().to_string();
-    assert!(error.contains("expected a finite loss"), "{error}");
+    assert!(error.contains("epoch 1") && error.contains("expected a finite loss"), "{error}");
+    let log = fs_err::read_to_string(folder.path().join(LOG)).unwrap();
+    assert_eq!(log.lines().count(), 1);
+    let again = train(&data, &recipe, folder.path(), usize::MAX).unwrap_err().to_string();
+    assert_eq!(error, again, "the same checkpoint is taken up");
+}
+
+/// What extraction takes up is what training wrote, on the same images or not at all.
+#[test]
+fn weights_say_what_they_are_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mine, other) = (data(0), data(2));
+    let network = train_all(&mine, &recipe(), folder.path());
+    let cpu = device("cpu").unwrap();
+    let (state, restored) = State::restore(folder.path(), false, &mine, cpu).unwrap();
+    assert_eq!((state.epoch, state.log.len()), (3, 3));
+    for (a, b) in network.parameters().iter().zip(restored.parameters().iter()) {
+        assert!(values(&a.tensor) == values(&b.tensor), "{}", a.name);
+    }
+    let error = State::restore(folder.path(), false, &other, cpu).unwrap_err().to_string();
+    assert!(error.contains("last.safetensors") && error.contains("--split"), "{error}");
+    let (best, _) = State::restore(folder.path(), true, &mine, cpu).unwrap();
+    assert!(best.epoch == 2 || best.epoch == 3);
+}
+
+/// Batch statistics of mixed batches: the features of a batch-normalised set are centred before
+/// the last activation, and depend on the seed's order.
+#[test]
+fn batch_statistics_are_those_of_mixed_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(0);
+    let network = train_all(&data, &recipe(), &folder.path().join("run"));
+    let extraction = Extraction {
+        norm: NormMode::Batch,
+        half: false,
+        mirror: false,
+        views: 0,
+        seed: 1,
+        stored: Stored::F32,
+    };
+    let path = folder.path().join("train.safetensors");
+    extraction.write(&network, &data, Part::Train, &path, "", &|_| {}).unwrap();
+    let features = Features::load(&path, None).unwrap();
+    assert!(!features.labels.is_sorted(), "classes are mixed");
+    let mut sorted = features.labels.clone();
+    sorted.sort_unstable();
+    let counts: Vec<usize> =
+        (0..K as u32).map(|k| sorted.iter().filter(|&&y| y == k).count()).collect();
+    assert_eq!(counts, [20, 10, 5]);
 }
 
 #[test]
@@ -150,12 +209,16 @@ fn images_and_split_have_to_fit() {
     assert!(cut(20).unwrap_err().to_string().contains("at least one training image"));
     let split = cut(4).unwrap();
     assert_eq!((split.counts.clone(), split.validation.len()), (vec![16, 4, 4], 12));
-    let fewer = ImageData::new([images(5, 5), images(5, 6)], split.clone(), thresholds);
+    let fewer = ImageData::new([images(5, 5), images(5, 6)], split.clone());
     assert!(fewer.unwrap_err().to_string().contains("expected indices below 15"));
     let mut labels = images(20, 5);
     labels.labels.reverse();
-    let other = ImageData::new([labels, images(5, 6)], split.clone(), thresholds);
+    let other = ImageData::new([labels, images(5, 6)], split.clone());
     assert!(other.unwrap_err().to_string().contains("other numbers of images"));
+    let mut twice = split.clone();
+    twice.validation[0] = twice.train[0];
+    let refused = ImageData::new([images(20, 5), images(5, 6)], twice).unwrap_err().to_string();
+    assert!(refused.contains("twice"), "{refused}");
     let text = split.to_json().replacen("\"train\":[0,", "\"train\":[3,", 1);
     assert!(Split::from_json(&text, "split.json").unwrap_err().to_string().contains("edited"));
     assert_eq!(Split::from_json(&split.to_json(), "").unwrap(), split);
@@ -200,7 +263,7 @@ fn features_on_file_are_the_networks_own() {
     };
     let write = |part: Part, extraction: Extraction, name: &str| {
         let path = folder.path().join(name);
-        let about = state.provenance(&data, false);
+        let about = state.provenance(&data);
         extraction.write(&network, &data, part, &path, &about, &|_| {}).unwrap();
         Features::load(&path, None).unwrap()
     };
@@ -225,7 +288,7 @@ fn features_on_file_are_the_networks_own() {
     // The head as stage 2 takes it gives the network's logits.
     let head = stage_1_head(&network, recipe.head);
     let logits = head.head.logits(test.plain.in_memory().unwrap());
-    let wanted = tch::no_grad(|| network.logits(&direct(&x).to_kind(FLOAT)));
+    let wanted = tch::no_grad(|| network.logits(&direct(&x)));
     close("logits", logits.as_slice().unwrap(), &values(&wanted), 1e-4);
 
     let rounded =

@@ -7,16 +7,16 @@ use tailfit::compare::{Comparison, MethodResult};
 use tailfit::data_set::{DataRecord, DataSet};
 use tailfit::files::write_atomically;
 use tailfit::methods::{self, Method};
-use tailfit::precision::Precision;
 use tailfit::record::RunRecord;
 use tailfit::report;
 use tailfit::select::{Part, Selection};
 
 use super::{input, output};
-use crate::args::{CompareArgs, Protocol};
+use crate::args::{Cli, CompareArgs, Protocol};
 use crate::printer::Printer;
 
-pub(crate) fn run(args: &CompareArgs, precision: Precision, printer: &Printer) -> Result<()> {
+pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()> {
+    let precision = cli.precision.resolve()?;
     let chosen = methods_of(args)?;
     let data = input::data_set(&args.data, printer)?;
     let selection = match (args.select, args.protocol) {

@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use tailfit::features::save_head;
-use tailfit::precision::{Precision, PrecisionChoice};
+use tailfit::precision::Precision;
 use tailfit_backbone::{
-    BEST, Build, Extraction, LAST, Network, NormMode, Part, State, Stored, device, set_threads,
-    stage_1_head,
+    Extraction, NormMode, Part, State, Stored, device, set_threads, stage_1_head,
 };
 
 use super::train_backbone::image_data;
@@ -18,23 +17,11 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
         set_threads(threads);
     }
     let data = image_data(&args.images, &args.split)?;
-    let state = State::of_run(&args.run)?;
-    let recipe = &state.recipe;
-    let network = Network::new(Build {
-        architecture: recipe.network,
-        init: recipe.init.unwrap_or(recipe.network.default_init()),
-        head: recipe.head,
-        n_classes: data.n_classes(),
-        seed: state.seed,
-        kind: tailfit_backbone::FLOAT,
-        device: device(&args.device)?,
-    });
-    let weights = args.run.join(if args.best { BEST } else { LAST });
-    network.parameters().load(&weights)?;
-    let provenance = state.provenance(&data, args.best);
+    let (state, network) = State::restore(&args.run, args.best, &data, device(&args.device)?)?;
+    let provenance = state.provenance(&data);
     let plain = Extraction {
         norm: if args.norm == NormRule::Batch { NormMode::Batch } else { NormMode::Evaluate },
-        half: cli.precision == PrecisionChoice::Fixed(Precision::Bf16),
+        half: cli.precision.or(state.recipe.precision) == Precision::Bf16,
         mirror: false,
         views: args.views,
         seed: args.seed,
@@ -55,7 +42,7 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
         extraction.write(&network, &data, part, &path, &provenance, &report)?;
     }
     bar.finish_and_clear();
-    save_head(&args.out.join("head.safetensors"), &stage_1_head(&network, recipe.head))?;
+    save_head(&args.out.join("head.safetensors"), &stage_1_head(&network, state.recipe.head))?;
     printer.data(&format!("{provenance}\n{}\n", args.out.display()));
     Ok(())
 }

@@ -12,3 +12,5 @@ pub(crate) mod split;
 #[cfg(feature = "backbone")]
 pub(crate) mod train_backbone;
 pub(crate) mod train_head;
+#[cfg(feature = "backbone")]
+mod train_live;

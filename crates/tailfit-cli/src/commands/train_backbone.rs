@@ -8,8 +8,6 @@ use anyhow::Result;
 use tailfit::data::{Split, read_cifar};
 use tailfit::error::Error;
 use tailfit::metrics::Accuracy;
-use tailfit::precision::{Precision, PrecisionChoice};
-use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
     BackboneRecipe, End, Event, ImageData, LAST, Run, best, device, set_threads,
 };
@@ -28,9 +26,7 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
         }
         None => BackboneRecipe::default(),
     };
-    if cli.precision == PrecisionChoice::Fixed(Precision::Bf16) {
-        recipe.precision = Precision::Bf16;
-    }
+    recipe.precision = cli.precision.or(recipe.precision);
     let data = image_data(&args.images, &args.split)?;
     let stop = stop_on_interrupt()?;
     let length = |run: &Run<'_>| run.batches_per_epoch() * recipe.epochs;
@@ -73,7 +69,8 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
             state.epoch + 1,
             state.step
         ));
-        return Ok(());
+        // What waits for a trained backbone is not to go on.
+        std::process::exit(130);
     }
     let last = state.log.last().and_then(|epoch| Some((epoch.accuracy.as_ref()?, epoch)));
     if let Some((plain, epoch)) = last {
@@ -96,7 +93,7 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
 pub(crate) fn image_data(images: &Path, split: &Path) -> Result<ImageData> {
     let text = fs_err::read_to_string(split)?;
     let split = Split::from_json(&text, &split.display().to_string())?;
-    Ok(ImageData::new(read_cifar(images)?, split, ShotThresholds::default())?)
+    Ok(ImageData::new(read_cifar(images)?, split)?)
 }
 
 fn advance(bar: &indicatif::ProgressBar, batches: u64, loss: Option<f64>) {

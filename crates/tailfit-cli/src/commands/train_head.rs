@@ -9,17 +9,23 @@ use tailfit::error::Error;
 use tailfit::kernels::instruction_set;
 use tailfit::methods::{self, Method};
 use tailfit::metrics::{EvaluationSet, evaluate};
-use tailfit::precision::{Precision, PrecisionChoice};
+use tailfit::precision::PrecisionChoice;
 use tailfit::record::{RunRecord, head_sha256};
 use tailfit::train::{Run, Solution, Trial, train};
 
 use super::{input, output};
-use crate::args::TrainHeadArgs;
+use crate::args::{Cli, TrainHeadArgs};
 use crate::printer::Printer;
 
-pub(crate) fn run(args: &TrainHeadArgs, precision: Precision, printer: &Printer) -> Result<()> {
+pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<()> {
+    let precision = cli.precision.resolve()?;
     let is_record = |path: &&std::path::PathBuf| path.extension().is_some_and(|e| e == "json");
     if let Some(path) = args.config.as_ref().filter(is_record) {
+        #[cfg(feature = "backbone")]
+        if args.live.live.is_some() {
+            let expected = "a recipe in TOML with --live";
+            return Err(Error::usage(path.display(), expected, "a record of features", "").into());
+        }
         return replay(args, path, printer);
     }
     let mut method = match (&args.config, &args.method) {
@@ -38,6 +44,10 @@ pub(crate) fn run(args: &TrainHeadArgs, precision: Precision, printer: &Printer)
         method.recipe = set(&method, setting)?;
     }
     method.search.clear();
+    #[cfg(feature = "backbone")]
+    if let Some(folder) = &args.live.live {
+        return super::train_live::run(args, folder, &method, cli, printer);
+    }
     let data = input::data_set(&args.data, printer)?;
     let comparison =
         Comparison::new(&data, args.select.into(), vec![args.seed])?.with_precision(precision);

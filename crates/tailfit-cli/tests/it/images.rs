@@ -145,6 +145,26 @@ mod backbone {
     }
 
     #[test]
+    fn a_head_trained_live() {
+        let folder = tempfile::tempdir().unwrap();
+        toy(folder.path());
+        let run = |words: &[&str]| tailfit(folder.path(), words);
+        assert_eq!(run(&[&TRAIN[..], &["--out", "run"]].concat()).code, 0);
+        let live = ["train-head", "--live", "run", "--images", ".", "--split", "split.json"];
+        let los = ["--method", "los", "--set", "epochs=2", "--threads", "1"];
+        let ran = run(&[&live[..], &los].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stdout.contains("mirror-averaged"), "{}", ran.stdout);
+        let log = fs_err::read_to_string(folder.path().join("head.json")).unwrap();
+        let log: serde_json::Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(log["epochs"].as_array().unwrap().len(), 3);
+        let ran = run(&[&live[..], &["--method", "cosine"]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains("recipe.head"), "{}", ran.stderr);
+        let ran = run(&["train-head", "--live", "run", "--method", "los"]);
+        assert!(ran.code == 2 && ran.stderr.contains("--images"), "{}", ran.stderr);
+    }
+
+    #[test]
     fn wrong_settings_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         toy(folder.path());

@@ -21,6 +21,8 @@ pub struct Split {
     pub validation_per_class: usize,
     /// Training images of each class, `[K]`.
     pub counts: Vec<usize>,
+    /// Where shots end.
+    pub thresholds: ShotThresholds,
     /// Many-, medium- and few-shot classes.
     pub shot_sizes: [usize; 3],
     /// Where the training images stand in the balanced set: by class, then as selected.
@@ -87,6 +89,7 @@ impl Split {
             kept,
             validation_per_class,
             counts,
+            thresholds,
             shot_sizes,
             train,
             validation,

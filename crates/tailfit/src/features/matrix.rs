@@ -24,7 +24,8 @@ pub struct FileMatrix {
 /// Which features are held in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// A matrix of more bytes than this, as f32, is left in its file.
+    /// Features, with their views and mirror, that would take more bytes than this as f32 are left
+    /// in their file.
     pub memory: u64,
     /// Whether such a file is mapped to memory rather than read row by row. Should somebody cut
     /// off a mapped file, the system ends the program.

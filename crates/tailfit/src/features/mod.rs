@@ -154,17 +154,20 @@ impl Features {
             return Err(Error::data(place, expected, format!("[{n}, {d}]"), ""));
         }
         same(&format!("{place}: labels"), &[n], &[labels.len()])?;
+        let all = [&Some(&plain), &raw.views.as_ref(), &raw.mirror.as_ref()];
+        let size: u64 = all.into_iter().flatten().map(|array| array.size_as_f32()).sum();
+        let held = size <= storage.memory;
         let mirror = raw.mirror.map(|mirror| {
             same(&mirror.place, &[n, d], &mirror.shape)?;
-            mirror.held(storage)
+            mirror.held(held)
         });
         let views = raw.views.map(|views| -> Result<Vec<Matrix>> {
             let n_views = views.shape.first().copied().unwrap_or(0).max(1);
             same(&views.place, &[n_views, n, d], &views.shape)?;
-            (0..n_views).map(|view| views.part(view).held(storage)).collect()
+            (0..n_views).map(|view| views.part(view).held(held)).collect()
         });
         let features = Self {
-            plain: plain.held(storage)?,
+            plain: plain.held(held)?,
             views: views.transpose()?.unwrap_or_default(),
             mirror: mirror.transpose()?,
             labels,

@@ -19,12 +19,18 @@ pub(super) enum Source {
 impl Source {
     /// Opens a file; nothing is read yet.
     pub(super) fn open(path: &Path, mapped: bool) -> io::Result<Self> {
-        let file = fs_err::File::open(path)?.into_parts().0;
-        if mapped {
-            return map(&file).map(Self::Map);
+        let file = fs_err::File::open(path)?;
+        let metadata = file.metadata()?;
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        if metadata.is_dir() {
+            return Err(named(ErrorKind::IsADirectory.into()));
         }
-        let len = file.metadata()?.len();
-        Ok(Self::File { file, len })
+        let file = file.into_parts().0;
+        if mapped {
+            return map(&file).map(Self::Map).map_err(named);
+        }
+        Ok(Self::File { file, len: metadata.len() })
     }
 
     pub(super) fn len(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::decode::Dtype;
-use super::matrix::{FileMatrix, Matrix, Storage};
+use super::matrix::{FileMatrix, Matrix};
 use super::source::Source;
 use crate::error::{Error, Result};
 
@@ -62,11 +62,15 @@ impl Stored {
         Ok(())
     }
 
+    /// Bytes it would take in memory.
+    pub(super) fn size_as_f32(&self) -> u64 {
+        4 * self.shape.iter().product::<usize>() as u64
+    }
+
     /// This matrix, in memory or not.
-    pub(super) fn held(self, storage: Storage) -> Result<Matrix> {
+    pub(super) fn held(self, in_memory: bool) -> Result<Matrix> {
         self.check_type()?;
-        let size = 4 * self.shape.iter().product::<usize>() as u64;
-        let in_memory = matches!(*self.source, Source::Memory(_)) || size <= storage.memory;
+        let in_memory = in_memory || matches!(*self.source, Source::Memory(_));
         let matrix = Matrix::File(FileMatrix { stored: self });
         if in_memory { matrix.into_memory() } else { Ok(matrix) }
     }

@@ -4,7 +4,6 @@ use super::{Recipe, Start};
 use crate::error::{Error, Result};
 use crate::head::HeadKind;
 use crate::sampler::Sampler;
-use crate::schedule::Schedule;
 use crate::solver::Solver;
 
 impl Recipe {
@@ -52,15 +51,8 @@ impl Recipe {
                 format!("{:?}", self.start).to_lowercase(),
             )?;
         }
-        if let Schedule::Step { milestones, factors, .. } = &self.schedule {
-            let ok = milestones.len() == factors.len() && milestones.is_sorted();
-            range(
-                "schedule.step",
-                ok,
-                "ascending milestones, one factor each",
-                format!("{milestones:?} and {factors:?}"),
-            )?;
-        }
+        self.schedule.check()?;
+        self.sampler.check()?;
         self.check_solver(&range)?;
         for (key, tau) in [
             ("normalise.tau", self.normalise.map(|n| n.tau)),

@@ -1,0 +1,58 @@
+//! `cargo xtask peers backbone`: images per second of stage 1, PyTorch and tailfit in turns.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{environment, run_command};
+use crate::docs;
+
+const ROUNDS: usize = 3;
+
+pub(crate) fn run() -> Result<()> {
+    crate::torch::run(false)?;
+    let python = environment()?;
+    let example = ["--package", "tailfit-backbone", "--example", "throughput"];
+    run_command(Command::new("cargo").args(["build", "--release"]).args(example))?;
+    let mut text = format!(
+        "\n{} threads. Images a second, data loading included, medians of {ROUNDS} rounds in turns.\n\n\
+         | network | work | precision | PyTorch | tailfit | ratio |\n|:--|:--|:--|--:|--:|--:|\n",
+        std::thread::available_parallelism().map_or(0, usize::from)
+    );
+    for (network, batches) in [("resnet32", "20"), ("resnet34-cifar", "6")] {
+        for work in ["train", "extract"] {
+            for precision in ["f32", "bf16"] {
+                let words = [network, precision, work, batches];
+                let mut rates = [vec![], vec![]];
+                for _ in 0..ROUNDS {
+                    rates[0].push(rate(
+                        Command::new(&python).arg("xtask/peers/backbone.py").args(words),
+                    )?);
+                    rates[1].push(rate(
+                        Command::new("target/release/examples/throughput").args(words),
+                    )?);
+                }
+                let [theirs, ours] = rates.map(|mut rates| {
+                    rates.sort_by(f64::total_cmp);
+                    rates[ROUNDS / 2]
+                });
+                eprintln!("{network} {work} {precision}: PyTorch {theirs:.0}, tailfit {ours:.0}");
+                writeln!(
+                    text,
+                    "| {network} | {work} | {precision} | {theirs:.0} | {ours:.0} | {:.2} |",
+                    ours / theirs
+                )?;
+            }
+        }
+    }
+    docs::put("docs/performance.md", "backbone", &text)
+}
+
+/// The number a program prints.
+fn rate(command: &mut Command) -> Result<f64> {
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} failed: {error}");
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
