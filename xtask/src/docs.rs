@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context, Result};
+use tailfit::files::write_atomically;
 
 /// Puts `text` between the marks `<!-- NAME: begin -->` and `<!-- NAME: end -->` of a file, and
 /// prints it.
@@ -13,6 +14,6 @@ pub(crate) fn put(path: &str, name: &str, text: &str) -> Result<()> {
     let (before, rest) =
         docs.split_once(&begin).with_context(|| format!("{path} has no mark {begin}"))?;
     let (_, after) = rest.split_once(&end).with_context(|| format!("{path} has no mark {end}"))?;
-    fs_err::write(path, format!("{before}{begin}{text}\n{end}{after}"))?;
-    Ok(())
+    let docs = format!("{before}{begin}{text}\n{end}{after}");
+    Ok(write_atomically(path.as_ref(), docs.as_bytes())?)
 }

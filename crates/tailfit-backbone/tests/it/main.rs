@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
 mod configs;
+mod extraction;
 mod golden_networks;
 mod live;
 mod support;
