@@ -193,7 +193,7 @@ mod backbone {
             ],
         );
         assert!(
-            ran.code == 1 && ran.stderr.contains("none/checkpoint.safetensors"),
+            ran.code == 1 && ran.stderr.contains("none/last.safetensors"),
             "{}",
             ran.stderr
         );
