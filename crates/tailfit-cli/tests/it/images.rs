@@ -192,10 +192,6 @@ mod backbone {
                 "f",
             ],
         );
-        assert!(
-            ran.code == 1 && ran.stderr.contains("none/last.safetensors"),
-            "{}",
-            ran.stderr
-        );
+        assert!(ran.code == 1 && ran.stderr.contains("none/last.safetensors"), "{}", ran.stderr);
     }
 }
