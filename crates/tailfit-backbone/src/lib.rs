@@ -33,7 +33,7 @@ pub use self::device::{device, set_threads};
 pub use self::extract::{Extraction, Stored, stage_1_head};
 pub use self::layers::{HeadLayer, NormMode, Pass};
 pub use self::live::{Live, LiveEpoch};
-pub use self::network::{ARCHITECTURES, Architecture, Build, Network};
+pub use self::network::{Architecture, Build, Network};
 pub use self::parameters::{Init, Parameter, Parameters};
 pub use self::recipe::BackboneRecipe;
 pub use self::score::score;

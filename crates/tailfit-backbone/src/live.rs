@@ -1,6 +1,7 @@
 //! The official second stage: the head is trained on images, not on features that were taken once.
 
 use serde::{Deserialize, Serialize};
+use tailfit::class_weights::ClassWeights;
 use tailfit::error::{Error, Result};
 use tailfit::head::HeadKind;
 use tailfit::losses::Objective;
@@ -76,11 +77,9 @@ impl Live<'_> {
         let mut epochs = vec![self.scored(0, None)];
         for epoch in 0..recipe.epochs {
             let lr = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
-            let objective = if epoch < recipe.defer_weights_to_epoch {
-                Objective::plain(recipe.loss, &data.counts)
-            } else {
-                Objective::<f32>::new(recipe.loss, recipe.class_weights, recipe.mean, &data.counts)
-            };
+            let deferred = epoch < recipe.defer_weights_to_epoch;
+            let weights = if deferred { ClassWeights::Uniform } else { recipe.class_weights };
+            let objective = Objective::<f32>::new(recipe.loss, weights, recipe.mean, &data.counts);
             let order = data.order(recipe.sampler, self.seed, epoch, recipe.epochs);
             let (augmentation, seed) = (self.augmentation, self.seed);
             let look = move |place| augmentation.look(seed, epoch, place);

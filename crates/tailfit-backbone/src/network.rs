@@ -21,14 +21,6 @@ pub enum Architecture {
     Resnext50,
 }
 
-/// Every architecture.
-pub const ARCHITECTURES: [Architecture; 4] = [
-    Architecture::Resnet32,
-    Architecture::Resnet34Cifar,
-    Architecture::Resnet50,
-    Architecture::Resnext50,
-];
-
 /// What an architecture is made of.
 struct Plan {
     /// Blocks of each stage and the width of their 3 x 3 convolutions.

@@ -153,10 +153,11 @@ impl BackboneRecipe {
 
     /// The objective of `epoch`.
     pub(crate) fn objective(&self, epoch: usize, counts: &ClassCounts) -> Objective<f32> {
-        if epoch < self.defer_weights_to_epoch {
-            Objective::plain(self.loss, counts)
+        let weights = if epoch < self.defer_weights_to_epoch {
+            ClassWeights::Uniform
         } else {
-            Objective::new(self.loss, self.class_weights, self.mean, counts)
-        }
+            self.class_weights
+        };
+        Objective::new(self.loss, weights, self.mean, counts)
     }
 }

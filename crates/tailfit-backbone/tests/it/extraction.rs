@@ -7,7 +7,8 @@ use tailfit_backbone::{
 };
 use tch::Tensor;
 
-use crate::support::{close, values};
+use crate::support::close;
+use crate::tensors::values;
 use crate::training::{K, SIDE, data, images, recipe, train, train_all};
 
 /// What extraction takes up is what training wrote, on the same images or not at all.
@@ -28,8 +29,7 @@ fn weights_say_what_they_are_of() {
     assert!(best.epoch == 2 || best.epoch == 3);
 }
 
-/// Batch statistics of mixed batches: the features of a batch-normalised set are centred before
-/// the last activation, and depend on the seed's order.
+/// For batch statistics the images are shuffled, and their labels with them.
 #[test]
 fn batch_statistics_are_those_of_mixed_batches() {
     let folder = tempfile::tempdir().unwrap();

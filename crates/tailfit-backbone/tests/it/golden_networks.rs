@@ -7,7 +7,8 @@ use tailfit::losses::{AnyLoss, CrossEntropy, Ldam, Objective};
 use tailfit_backbone::{Architecture, Build, HeadLayer, Network, NormMode, Pass, host_loss};
 use tch::{Device, Kind, Tensor};
 
-use crate::support::{close, formula, golden, numbers, unit, values};
+use crate::support::{close, golden, numbers, unit};
+use crate::tensors::{formula, values};
 
 const TRAIN: Pass = Pass { norm: NormMode::Train, half: false };
 const BATCH: Pass = Pass { norm: NormMode::Batch, half: false };

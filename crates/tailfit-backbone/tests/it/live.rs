@@ -86,7 +86,7 @@ fn live_the_statistics_drift_and_the_backbone_stays() {
     let network = train_all(&data(0), &recipe(), folder.path());
     let entries = |part: &str| -> Vec<Vec<f64>> {
         let chosen = network.parameters().iter().filter(|p| p.name.ends_with(part));
-        chosen.map(|p| crate::support::values(&p.tensor)).collect()
+        chosen.map(|p| crate::tensors::values(&p.tensor)).collect()
     };
     let before = ["conv1.weight", "bn1.bias", "running_mean", "linear.weight"].map(entries);
     live(&network, &los(), NormMode::Train, Augmentation::Weak);

@@ -6,5 +6,8 @@ mod configs;
 mod extraction;
 mod golden_networks;
 mod live;
+#[allow(dead_code, reason = "not all that the core's tests need is needed here")]
+#[path = "../../../tailfit/tests/it/support.rs"]
 mod support;
+mod tensors;
 mod training;

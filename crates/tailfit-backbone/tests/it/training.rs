@@ -16,7 +16,8 @@ use tailfit_backbone::{
 };
 use tch::{Kind, Tensor};
 
-use crate::support::{close, formula, values};
+use crate::support::close;
+use crate::tensors::{formula, values};
 
 pub(crate) const SIDE: usize = 8;
 pub(crate) const K: usize = 3;
