@@ -14,7 +14,8 @@ use std::time::Instant;
 use tailfit::data::{Images, Kept, LongTail, Profile, Split};
 use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
-    Architecture, BackboneRecipe, Event, Extraction, ImageData, NormMode, Part, Run, Stored, device,
+    Architecture, BackboneRecipe, Event, Extraction, ImageData, NormMode, Part, Run, Source,
+    Stored, device,
 };
 
 /// Batches before the clock starts.
@@ -64,14 +65,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         let network = recipe.network(data.n_classes(), 0, device);
         let half = precision == "bf16";
         let (norm, stored) = (NormMode::Evaluate, Stored::F16);
-        let extraction = Extraction { norm, half, mirror: false, views: 0, seed: 0, stored };
+        let preparation = recipe.preparation();
+        let extraction =
+            Extraction { preparation, norm, half, mirror: false, views: 0, seed: 0, stored };
         let path = std::env::temp_dir().join(format!("tailfit-throughput-{}", std::process::id()));
         let images = std::cell::Cell::new(0);
         let report = |n: usize| {
             times.borrow_mut().push(Instant::now());
             images.set(images.get().max(n));
         };
-        extraction.write(&network, &data, Part::Test, &path, "", &report)?;
+        extraction.write(Source::Network(&network), &data, Part::Test, &path, "", &report)?;
         std::fs::remove_file(&path)?;
         images.get()
     };
@@ -87,7 +90,7 @@ fn data() -> Result<ImageData, Box<dyn Error>> {
     let noise = |n: usize| -> Images {
         let pixels = (0..n * 3072).map(|i| (i as u32).wrapping_mul(2_654_435_761).to_le_bytes()[3]);
         let labels = (0..n).map(|i| (i % 100) as u32).collect();
-        Images { pixels: pixels.collect(), height: 32, width: 32, labels, n_classes: 100 }
+        Images::in_memory(pixels.collect(), (32, 32), labels, 100)
     };
     let images = noise(50_000);
     let rule = LongTail { profile: Profile::Exponential, imbalance_ratio: 100.0 };

@@ -2,9 +2,15 @@
 //! epoch), so that neither threads nor interruptions change anything, and an image that comes up
 //! twice is seen differently.
 
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use tailfit::data::Images;
+use tailfit::data::{Images, Pixels};
+use tailfit::error::Result;
 use tailfit::rng::{Purpose, Rng};
+
+use crate::decode::decode;
+use crate::geometry::{fit, random_crop, resize};
+use crate::jitter::jitter;
 
 /// Augmentation by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,59 +20,130 @@ pub enum Augmentation {
     None,
     /// 4 pixels of zeros around, a random crop of the old size, and a flip every other time.
     Weak,
+    /// A random part of 8 to 100 % of the area, sides 3:4 to 4:3, resized, and a flip every other
+    /// time (iNaturalist). Larger held-out images are taken to 8/7 of the size and then their
+    /// middle (224 pixels of 256).
+    ResizedCrop,
+    /// The same with brightness, contrast and saturation changed by factors 0.6 to 1.4, in random
+    /// order (ImageNet-LT).
+    ResizedCropJitter,
 }
 
-/// Mean and standard deviation of CIFAR's channels, in units of 255 (LDAM-DRW, LTWB, LOS).
-const MEAN: [f32; 3] = [0.4914, 0.4822, 0.4465];
-const DEVIATION: [f32; 3] = [0.2023, 0.1994, 0.2010];
+/// Side of images that are read from files, if nothing else is said.
+const SIDE: usize = 224;
 
 /// Zeros on each side.
 const PADDING: usize = 4;
 
+/// How images are made ready for a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preparation {
+    /// What is done to training images.
+    pub augmentation: Augmentation,
+    /// Side that images are brought to; if not said, 224 for files and their own in memory.
+    pub side: Option<usize>,
+    /// Mean of each channel, of values 0 to 1.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel.
+    pub std: [f32; 3],
+}
+
 /// How one image is seen.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
-    /// Shift of the crop against the image, 0 to 2 · 4; 4 is the middle.
-    down: usize,
-    right: usize,
-    mirrored: bool,
-}
-
-impl Look {
+pub(crate) enum Look {
     /// As it is.
-    pub(crate) const PLAIN: Self = Self { down: PADDING, right: PADDING, mirrored: false };
-
-    /// Mirrored.
-    pub(crate) const MIRRORED: Self = Self { mirrored: true, ..Self::PLAIN };
+    Plain,
+    /// Left and right changed over.
+    Mirrored,
+    /// Augmented.
+    Augmented { seed: u64, epoch: usize, place: usize },
 }
 
-impl Augmentation {
-    /// How the image at `place` of `epoch` is seen.
-    pub(crate) fn look(self, seed: u64, epoch: usize, place: usize) -> Look {
-        if self == Self::None {
-            return Look::PLAIN;
+impl Preparation {
+    /// Height and width of the images in a network's batches.
+    pub(crate) fn size(&self, images: &Images) -> [usize; 2] {
+        match (&images.pixels, self.side) {
+            (_, Some(side)) => [side; 2],
+            (Pixels::Files(_), None) => [SIDE; 2],
+            (Pixels::Memory { height, width, .. }, None) => [*height, *width],
         }
-        let stream = (epoch as u64) << 32 | place as u64;
-        let mut rng = Rng::new(seed, Purpose::Augmentation, stream);
-        let (down, right) = (rng.below(2 * PADDING + 1), rng.below(2 * PADDING + 1));
-        Look { down, right, mirrored: rng.below(2) == 1 }
     }
-}
 
-/// Writes an image as a network sees it, `[height, width, 3]`, normalised; the padding is black
-/// before normalisation.
-pub(crate) fn write(images: &Images, index: usize, look: Look, out: &mut [f32]) {
-    let (height, width) = (images.height, images.width);
-    let image = images.image(index);
-    for (y, row) in out.chunks_exact_mut(3 * width).enumerate() {
-        let from = (y + look.down).checked_sub(PADDING).filter(|&y| y < height);
-        for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let x = if look.mirrored { width - 1 - x } else { x };
-            let column = (x + look.right).checked_sub(PADDING).filter(|&x| x < width);
-            for (channel, value) in pixel.iter_mut().enumerate() {
-                let byte =
-                    from.zip(column).map_or(0, |(y, x)| image[(channel * height + y) * width + x]);
-                *value = (f32::from(byte) / 255.0 - MEAN[channel]) / DEVIATION[channel];
+    /// Writes an image as a network sees it, `[height, width, 3]`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(crate) fn write(
+        &self,
+        images: &Images,
+        index: usize,
+        look: Look,
+        out: &mut [f32],
+    ) -> Result<()> {
+        use Augmentation::{None as Nothing, ResizedCrop, ResizedCropJitter, Weak};
+        let image = decode(images, index)?;
+        let [height, width] = self.size(images).map(|length| length as u32);
+        let rng = match look {
+            Look::Plain | Look::Mirrored => None,
+            Look::Augmented { seed, epoch, place } => {
+                let stream = (epoch as u64) << 32 | place as u64;
+                Some(Rng::new(seed, Purpose::Augmentation, stream))
+            }
+        };
+        let (Some(mut rng), true) = (rng, self.augmentation != Nothing) else {
+            let image = self.fitted(image, (width, height));
+            self.normalise(&image, [PADDING; 2], matches!(look, Look::Mirrored), out);
+            return Ok(());
+        };
+        let (mut image, shift) = if self.augmentation == Weak {
+            let shift = [(); 2].map(|()| rng.below(2 * PADDING + 1));
+            (self.fitted(image, (width, height)), shift)
+        } else {
+            let crop = random_crop(&mut rng, image.dimensions());
+            (resize(&image, crop, (width, height)), [PADDING; 2])
+        };
+        let mirrored = rng.below(2) == 1;
+        match self.augmentation {
+            ResizedCropJitter => jitter(&mut image, &mut rng),
+            Nothing | Weak | ResizedCrop => {}
+        }
+        self.normalise(&image, shift, mirrored, out);
+        Ok(())
+    }
+
+    /// The middle of an image in the wanted size.
+    fn fitted(&self, image: RgbImage, size: (u32, u32)) -> RgbImage {
+        if image.dimensions() == size {
+            return image;
+        }
+        let margin = match self.augmentation {
+            Augmentation::None | Augmentation::Weak => 1.0,
+            Augmentation::ResizedCrop | Augmentation::ResizedCropJitter => 8.0 / 7.0,
+        };
+        fit(&image, size.0, margin)
+    }
+
+    /// (value − mean) / std; what is shifted in is black before that.
+    fn normalise(
+        &self,
+        image: &RgbImage,
+        [down, right]: [usize; 2],
+        mirrored: bool,
+        out: &mut [f32],
+    ) {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let bytes = image.as_raw();
+        for (y, row) in out.chunks_exact_mut(3 * width).enumerate() {
+            let from = (y + down).checked_sub(PADDING).filter(|&y| y < height);
+            for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                let x = if mirrored { width - 1 - x } else { x };
+                let column = (x + right).checked_sub(PADDING).filter(|&x| x < width);
+                for (channel, value) in pixel.iter_mut().enumerate() {
+                    let byte =
+                        from.zip(column).map_or(0, |(y, x)| bytes[3 * (y * width + x) + channel]);
+                    *value = (f32::from(byte) / 255.0 - self.mean[channel]) / self.std[channel];
+                }
             }
         }
     }
@@ -76,44 +153,62 @@ pub(crate) fn write(images: &Images, index: usize, look: Look, out: &mut [f32]) 
 mod tests {
     use super::*;
 
-    fn images() -> Images {
-        let pixels = (0..3 * 5 * 6).map(|v| v as u8).collect();
-        Images { pixels, height: 5, width: 6, labels: vec![0], n_classes: 1 }
+    const HEIGHT: usize = 5;
+    const WIDTH: usize = 6;
+
+    fn preparation(augmentation: Augmentation) -> Preparation {
+        Preparation { augmentation, side: None, mean: [0.5, 0.25, 0.0], std: [0.25, 0.5, 1.0] }
     }
 
-    fn seen(look: Look) -> Vec<u8> {
-        let mut out = vec![0.0; 90];
-        write(&images(), 0, look, &mut out);
-        let byte = |(i, v): (usize, &f32)| 255.0 * (v * DEVIATION[i % 3] + MEAN[i % 3]);
+    /// One image whose bytes are 0, 1, 2, … by channel, row and column, as a network sees it.
+    fn seen(augmentation: Augmentation, look: Look) -> Vec<u8> {
+        let pixels = (0..3 * HEIGHT * WIDTH).map(|v| v as u8).collect();
+        let images = Images::in_memory(pixels, (HEIGHT, WIDTH), vec![0], 1);
+        let mut out = vec![0.0; 3 * HEIGHT * WIDTH];
+        let preparation = preparation(augmentation);
+        preparation.write(&images, 0, look, &mut out).unwrap();
+        let byte =
+            |(i, v): (usize, &f32)| 255.0 * (v * preparation.std[i % 3] + preparation.mean[i % 3]);
         out.iter().enumerate().map(byte).map(|v| v.round() as u8).collect()
     }
 
-    #[test]
-    fn plain_mirrored_and_shifted() {
-        let at = |values: &[u8], y: usize, x: usize| -> [u8; 3] {
-            [0, 1, 2].map(|channel| values[(y * 6 + x) * 3 + channel])
-        };
-        let plain = seen(Look::PLAIN);
-        assert_eq!(at(&plain, 2, 1), [13, 43, 73]);
-        assert_eq!(at(&seen(Look::MIRRORED), 2, 1), at(&plain, 2, 4));
-        // One down and two to the left: the crop begins above, and right of the image's left.
-        let shifted = seen(Look { down: 3, right: 6, mirrored: false });
-        assert_eq!(at(&shifted, 0, 0), [0, 0, 0]);
-        assert_eq!(at(&shifted, 3, 1), at(&plain, 2, 3));
-        assert_eq!(at(&shifted, 3, 5), [0, 0, 0]);
+    fn at(values: &[u8], y: usize, x: usize) -> [u8; 3] {
+        [0, 1, 2].map(|channel| values[(y * WIDTH + x) * 3 + channel])
     }
 
     #[test]
-    fn looks_repeat_and_use_the_whole_range() {
-        let look = |epoch, place| {
-            let look = Augmentation::Weak.look(7, epoch, place);
-            (look.down, look.right, look.mirrored)
-        };
-        assert_eq!(look(3, 5), look(3, 5));
-        let mut seen = std::collections::HashSet::new();
-        for place in 0..4000 {
-            seen.insert(look(1, place));
+    fn plain_and_mirrored() {
+        let plain = seen(Augmentation::Weak, Look::Plain);
+        assert_eq!(at(&plain, 2, 1), [13, 43, 73]);
+        assert_eq!(at(&seen(Augmentation::Weak, Look::Mirrored), 2, 1), at(&plain, 2, 4));
+        let none = seen(Augmentation::None, Look::Augmented { seed: 1, epoch: 2, place: 3 });
+        assert_eq!(none, plain);
+    }
+
+    /// Every shift and both sides come up, and each view is a shifted, padded image.
+    #[test]
+    fn weak_views_are_shifted_and_padded() {
+        let plain = seen(Augmentation::None, Look::Plain);
+        let mut wanted = std::collections::HashSet::new();
+        for (down, right, mirrored) in (0..162).map(|i| (i / 18, i % 18 / 2, i % 2 == 1)) {
+            let mut view = vec![0; plain.len()];
+            for (y, x) in (0..HEIGHT * WIDTH).map(|i| (i / WIDTH, i % WIDTH)) {
+                let column = if mirrored { WIDTH - 1 - x } else { x };
+                let (from_y, from_x) = (y + down, column + right);
+                if (4..4 + HEIGHT).contains(&from_y) && (4..4 + WIDTH).contains(&from_x) {
+                    view[3 * (y * WIDTH + x)..][..3].copy_from_slice(&at(
+                        &plain,
+                        from_y - 4,
+                        from_x - 4,
+                    ));
+                }
+            }
+            wanted.insert(view);
         }
-        assert_eq!(seen.len(), 9 * 9 * 2);
+        let look =
+            |epoch, place| seen(Augmentation::Weak, Look::Augmented { seed: 7, epoch, place });
+        assert_eq!(look(3, 5), look(3, 5));
+        let views: std::collections::HashSet<_> = (0..4000).map(|place| look(1, place)).collect();
+        assert_eq!(views, wanted);
     }
 }

@@ -1,17 +1,19 @@
-//! Images on their way to the network, prepared by a thread of their own.
+//! Images on their way to the network, prepared beside its work.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
+use rayon::prelude::*;
 use tailfit::data::Images;
+use tailfit::error::Result;
 use tch::{Device, Tensor};
 
-use crate::augment::{Look, write};
+use crate::augment::{Look, Preparation};
 
 /// Batches that may wait.
 const WAITING: usize = 4;
 
-/// Images ready to be seen, and their places in the order.
+/// Images ready to be seen.
 pub(crate) struct Batch {
     values: Vec<f32>,
     size: [i64; 3],
@@ -29,26 +31,30 @@ impl Batch {
 }
 
 /// Batches of `size` of the images `order`, in that order from place `from` on, each seen as
-/// `look` says of its place and itself.
+/// `look` says of its place. After an image that cannot be read nothing comes any more.
 pub(crate) fn batches<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
-    images: &'env Images,
+    (images, preparation): (&'env Images, Preparation),
     (order, from): (Vec<u32>, usize),
     size: usize,
-    look: impl Fn(usize) -> Look + Send + 'scope,
-) -> Receiver<Batch> {
+    look: impl Fn(usize) -> Look + Send + Sync + 'scope,
+) -> Receiver<Result<Batch>> {
     let (send, receive) = sync_channel(WAITING);
     scope.spawn(move || {
-        let one = 3 * images.height * images.width;
+        let [height, width] = preparation.size(images);
+        let one = 3 * height * width;
         for first in (from..order.len()).step_by(size) {
             let rows = &order[first..order.len().min(first + size)];
             let mut values = vec![0.0; rows.len() * one];
-            for (i, (&row, out)) in rows.iter().zip(values.chunks_exact_mut(one)).enumerate() {
-                write(images, row as usize, look(first + i), out);
-            }
+            let places = values.par_chunks_exact_mut(one).zip(rows).enumerate();
+            let written = places.try_for_each(|(i, (out, &row))| {
+                preparation.write(images, row as usize, look(first + i), out)
+            });
             let labels = rows.iter().map(|&row| i64::from(images.labels[row as usize])).collect();
-            let size = [images.height as i64, images.width as i64, 3];
-            if send.send(Batch { values, size, labels }).is_err() {
+            let size = [height as i64, width as i64, 3];
+            let batch = written.map(|()| Batch { values, size, labels });
+            let failed = batch.is_err();
+            if send.send(batch).is_err() || failed {
                 // Nobody wants more.
                 return;
             }

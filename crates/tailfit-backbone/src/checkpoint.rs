@@ -93,7 +93,7 @@ impl State {
             "{} training images, imbalance ratio {}, split sha256 {}; backbone trained by tailfit {} from scratch, seed {}, \
              after {} of {} epochs: {recipe}",
             data.len(Part::Train),
-            data.split.rule.imbalance_ratio,
+            data.counts.imbalance_ratio(),
             self.split_sha256.get(..12).unwrap_or_default(),
             self.version,
             self.seed,

@@ -1,20 +1,27 @@
 //! Images as stage 1 sees them.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
 use tailfit::class_counts::ClassCounts;
-use tailfit::data::{Images, Split};
+use tailfit::data::{ImageSet, Images, Pixels, Split};
 use tailfit::error::{Error, Result};
 use tailfit::sampler::Sampler;
 use tailfit::shots::ShotThresholds;
 
-/// Training images cut out of a balanced set, and images to score on.
+use crate::decode::decode;
+
+/// Images to train on, and images to score on.
 #[derive(Debug)]
 pub struct ImageData {
-    /// The balanced set.
-    pub(crate) images: Images,
-    /// Test images, all of them used.
-    pub(crate) test: Images,
+    set: ImageSet,
     /// Which images are trained on or held out.
     pub(crate) split: Split,
+    /// Images of the set's own validation part that are used, unless the split holds images out.
+    validation: Vec<u32>,
+    /// Test images that are used.
+    test: Vec<u32>,
     pub(crate) counts: ClassCounts,
     pub(crate) thresholds: ShotThresholds,
 }
@@ -24,21 +31,23 @@ pub struct ImageData {
 pub enum Part {
     /// What the backbone is trained on.
     Train,
-    /// Held out of the training images.
+    /// Held out of the training images, or the data set's own validation images.
     Validation,
     /// The test images.
     Test,
 }
 
 impl ImageData {
-    /// Checks that the split belongs to the images.
+    /// Checks that the split belongs to the training images. Images that it holds out are used
+    /// for validation in place of the set's own.
     ///
     /// # Errors
     ///
     /// If it names images that are not there, or one twice, or its counts are not those of its
     /// images.
-    pub fn new(images: [Images; 2], split: Split) -> Result<Self> {
-        let [images, test] = images;
+    pub fn new(set: impl Into<ImageSet>, split: Split) -> Result<Self> {
+        let set = set.into();
+        let images = &set.train;
         let remedy = "make the split with `tailfit split` on these very images";
         let outside =
             split.train.iter().chain(&split.validation).find(|&&i| i as usize >= images.len());
@@ -59,31 +68,91 @@ impl ImageData {
             let found = "other numbers of images per class";
             return Err(Error::data("split", "the counts it says", found, remedy));
         }
+        let all = |images: &Images| (0..images.len() as u32).collect();
+        let own = set.validation.as_ref().filter(|_| split.validation.is_empty());
+        let (validation, test) = (own.map_or(Vec::new(), all), all(&set.test));
         let thresholds = split.thresholds;
-        Ok(Self { images, test, split, counts, thresholds })
+        Ok(Self { set, split, validation, test, counts, thresholds })
+    }
+
+    /// Leaves out the images that cannot be read, and says which; `report` is told the number of
+    /// images tried. Reads every image once.
+    ///
+    /// # Errors
+    ///
+    /// If a class has no training images any more.
+    pub fn without_unreadable(
+        self,
+        report: &(dyn Fn(usize) + Sync),
+    ) -> Result<(Self, Vec<PathBuf>)> {
+        let done = AtomicUsize::new(0);
+        let bad = |images: &Images, rows: &[u32]| -> Vec<u32> {
+            let unreadable = |row: &u32| {
+                let unreadable = decode(images, *row as usize).is_err();
+                report(done.fetch_add(1, Ordering::Relaxed) + 1);
+                unreadable
+            };
+            rows.par_iter().copied().filter(unreadable).collect()
+        };
+        let mut paths = Vec::new();
+        let mut name = |images: &Images, rows: &[u32]| {
+            if let Pixels::Files(files) = &images.pixels {
+                paths.extend(rows.iter().map(|&row| files[row as usize].clone()));
+            }
+        };
+        let images = &self.set.train;
+        let used = [self.split.train.as_slice(), &self.split.validation].concat();
+        let left_out = bad(images, &used);
+        name(images, &left_out);
+        let split = if left_out.is_empty() {
+            self.split
+        } else {
+            self.split.retain(&images.labels, |row| !left_out.contains(&row))?
+        };
+        let mut readable = |images: &Images, rows: Vec<u32>| -> Vec<u32> {
+            let left_out = bad(images, &rows);
+            name(images, &left_out);
+            rows.into_iter().filter(|row| !left_out.contains(row)).collect()
+        };
+        let validation = match &self.set.validation {
+            Some(images) => readable(images, self.validation),
+            None => self.validation,
+        };
+        let test = readable(&self.set.test, self.test);
+        let counts = ClassCounts::new(split.counts.clone())?;
+        Ok((Self { split, validation, test, counts, ..self }, paths))
     }
 
     /// The images a part is of, and which of them.
-    pub(crate) fn part(&self, part: Part) -> (&Images, Vec<u32>) {
-        match part {
-            Part::Train => (&self.images, self.split.train.clone()),
-            Part::Validation => (&self.images, self.split.validation.clone()),
-            Part::Test => (&self.test, (0..self.test.len() as u32).collect()),
+    pub(crate) fn part(&self, part: Part) -> (&Images, &[u32]) {
+        match (part, &self.set.validation) {
+            (Part::Train, _) => (&self.set.train, &self.split.train),
+            (Part::Validation, Some(images)) if self.split.validation.is_empty() => {
+                (images, &self.validation)
+            }
+            (Part::Validation, _) => (&self.set.train, &self.split.validation),
+            (Part::Test, _) => (&self.set.test, &self.test),
         }
     }
 
     /// Images of a part.
     pub fn len(&self, part: Part) -> usize {
-        match part {
-            Part::Train => self.split.train.len(),
-            Part::Validation => self.split.validation.len(),
-            Part::Test => self.test.len(),
-        }
+        self.part(part).1.len()
     }
 
-    /// Whether images are held out for validation.
+    /// Whether there are validation images.
     pub fn has_validation(&self) -> bool {
-        !self.split.validation.is_empty()
+        self.len(Part::Validation) > 0
+    }
+
+    /// Images that backbones are chosen by: for validation if there are any, else for testing.
+    pub(crate) fn scored_part(&self) -> Part {
+        if self.has_validation() { Part::Validation } else { Part::Test }
+    }
+
+    /// Names of the classes, `[K]`; none if nobody says them.
+    pub fn class_names(&self) -> &[String] {
+        &self.set.train.class_names
     }
 
     /// Training images of an epoch in their order.
@@ -96,7 +165,7 @@ impl ImageData {
     ) -> Vec<u32> {
         let mut places = vec![Vec::new(); self.n_classes()];
         for (place, &image) in self.split.train.iter().enumerate() {
-            places[self.images.labels[image as usize] as usize].push(place as u32);
+            places[self.set.train.labels[image as usize] as usize].push(place as u32);
         }
         let order = sampler.order(&places, seed, epoch, epochs);
         order.into_iter().map(|place| self.split.train[place as usize]).collect()

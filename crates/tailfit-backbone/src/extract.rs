@@ -6,18 +6,19 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2};
 use serde_json::json;
-use tailfit::error::Result;
+use tailfit::error::{Error, Result};
 use tailfit::features::HeadFile;
 use tailfit::files::write_atomically_with;
 use tailfit::head::Head;
 use tailfit::rng::{Purpose, Rng};
 use tch::{Device, Kind, Tensor};
 
-use crate::augment::{Augmentation, Look};
+use crate::augment::{Augmentation, Look, Preparation};
 use crate::batches::batches;
 use crate::data::{ImageData, Part};
 use crate::layers::{HeadLayer, NormMode, Pass};
 use crate::network::Network;
+use crate::script::Script;
 
 /// Numbers of stored features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +29,50 @@ pub enum Stored {
     F32,
 }
 
+/// What makes features of images.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// A network of ours.
+    Network(&'a Network),
+    /// A user's own, which is always evaluated, in f32.
+    Script(&'a Script),
+}
+
+impl Source<'_> {
+    fn device(self) -> Device {
+        match self {
+            Self::Network(network) => network.parameters().device(),
+            Self::Script(script) => script.device,
+        }
+    }
+
+    fn features(self, images: &Tensor, pass: Pass) -> Result<Tensor> {
+        tch::no_grad(|| match self {
+            Self::Network(network) => Ok(network.features(images, pass)),
+            Self::Script(script) => script.features(images),
+        })
+    }
+
+    /// D; a script has to be tried.
+    fn dim(self, [height, width]: [usize; 2]) -> Result<usize> {
+        match self {
+            Self::Network(network) => Ok(network.architecture().dim()),
+            Self::Script(script) => {
+                let size = [1, 3, height as i64, width as i64];
+                let features = tch::no_grad(|| {
+                    script.features(&Tensor::zeros(size, (Kind::Float, script.device)))
+                })?;
+                Ok(features.size()[1] as usize)
+            }
+        }
+    }
+}
+
 /// What is taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Extraction {
+    /// How images are made ready; its augmentation is that of the views.
+    pub preparation: Preparation,
     /// Running statistics, or those of batches of about 250, for which the images are shuffled:
     /// a split stands in the order of its classes.
     pub norm: NormMode,
@@ -55,23 +97,33 @@ impl Extraction {
     ///
     /// # Errors
     ///
-    /// If the file cannot be written.
+    /// If an image cannot be read, a script fails or is asked for more than it can, or the file
+    /// cannot be written.
     pub fn write(
         &self,
-        network: &Network,
+        source: Source<'_>,
         data: &ImageData,
         part: Part,
         path: &Path,
         provenance: &str,
         report: &dyn Fn(usize),
     ) -> Result<()> {
-        let (images, mut rows) = data.part(part);
+        if matches!(source, Source::Script(_)) && (self.half || self.norm != NormMode::Evaluate) {
+            let expected = "f32 and running statistics, which are all that TorchScript can do here";
+            return Err(Error::usage("extraction", expected, "bf16 or batch statistics", ""));
+        }
+        if self.views > 0 && self.preparation.augmentation == Augmentation::None {
+            let expected = "an augmentation, without which views are all the same";
+            return Err(Error::usage("views", expected, "augmentation = \"none\"", ""));
+        }
+        let (images, rows) = data.part(part);
+        let mut rows = rows.to_vec();
         if self.norm == NormMode::Batch {
             Rng::new(self.seed, Purpose::Order, 0).shuffle(&mut rows);
         }
         // No batch of one image, which has no statistics.
         let size = if rows.len() % BATCH == 1 { BATCH + 1 } else { BATCH };
-        let (n, d) = (rows.len(), network.architecture().dim());
+        let (n, d) = (rows.len(), source.dim(self.preparation.size(images))?);
         let (dtype, bytes_each) = if self.stored == Stored::F16 { ("F16", 2) } else { ("F32", 4) };
         let mut at = 0;
         let mut entry = |dtype: &str, size: usize, shape: Vec<usize>| {
@@ -80,12 +132,12 @@ impl Extraction {
             json!({"dtype": dtype, "shape": shape, "data_offsets": [start, at]})
         };
         let mut header = serde_json::Map::new();
-        header.insert("__metadata__".to_owned(), json!({"provenance": provenance}));
+        header.insert("__metadata__".to_owned(), metadata(data, provenance));
         header.insert("features".to_owned(), entry(dtype, bytes_each, vec![n, d]));
-        let mut passes: Vec<Option<Look>> = vec![Some(Look::PLAIN)];
+        let mut passes: Vec<Option<Look>> = vec![Some(Look::Plain)];
         if self.mirror {
             header.insert("mirror".to_owned(), entry(dtype, bytes_each, vec![n, d]));
-            passes.push(Some(Look::MIRRORED));
+            passes.push(Some(Look::Mirrored));
         }
         if self.views > 0 {
             header.insert("views".to_owned(), entry(dtype, bytes_each, vec![self.views, n, d]));
@@ -102,13 +154,13 @@ impl Extraction {
             out.write_all(&(header.len() as u64).to_le_bytes())?;
             out.write_all(header.as_bytes())?;
             for (number, fixed) in passes.iter().copied().enumerate() {
-                let look = |place| {
-                    fixed.unwrap_or_else(|| Augmentation::Weak.look(self.seed, number, place))
-                };
+                let (seed, images) = (self.seed, (images, self.preparation));
+                let look = |place| fixed.unwrap_or(Look::Augmented { seed, epoch: number, place });
                 std::thread::scope(|scope| -> std::io::Result<()> {
                     for batch in batches(scope, images, (rows.clone(), 0), size, look) {
-                        let images = batch.images(network.parameters().device());
-                        let features = tch::no_grad(|| network.features(&images, pass));
+                        let batch = batch.map_err(std::io::Error::other)?;
+                        let features = source.features(&batch.images(source.device()), pass);
+                        let features = features.map_err(std::io::Error::other)?;
                         out.write_all(&bytes(&features.to_kind(kind)))?;
                         report(batch.labels.len());
                     }
@@ -121,6 +173,15 @@ impl Extraction {
             Ok(())
         })
     }
+}
+
+/// What a file says of itself.
+fn metadata(data: &ImageData, provenance: &str) -> serde_json::Value {
+    let mut metadata = json!({"provenance": provenance});
+    if !data.class_names().is_empty() {
+        metadata["class_names"] = json!(json!(data.class_names()).to_string());
+    }
+    metadata
 }
 
 /// A tensor's numbers in row-major order.

@@ -9,7 +9,7 @@ use tailfit::metrics::Accuracy;
 use tailfit::recipe::{Recipe, Start};
 use tailfit::solver::Solver;
 
-use crate::augment::Augmentation;
+use crate::augment::{Look, Preparation};
 use crate::batches::batches;
 use crate::data::{ImageData, Part};
 use crate::layers::{NormMode, Pass};
@@ -32,8 +32,8 @@ pub struct Live<'a> {
     pub network: &'a Network,
     /// [`NormMode::Train`] is official; [`NormMode::Evaluate`] freezes the features.
     pub norm: NormMode,
-    /// [`Augmentation::Weak`] is official.
-    pub augmentation: Augmentation,
+    /// How images are made ready; the backbone's own way is official.
+    pub preparation: Preparation,
     /// Whether convolutions are taken in bf16.
     pub half: bool,
     /// Told of every batch.
@@ -63,7 +63,8 @@ impl Live<'_> {
     ///
     /// # Errors
     ///
-    /// If the recipe asks for more than SGD on a linear head from stage 1, or training diverges.
+    /// If the recipe asks for more than SGD on a linear head from stage 1, an image cannot be read,
+    /// or training diverges.
     pub fn train(&self) -> Result<Vec<LiveEpoch>> {
         self.check()?;
         let (recipe, data) = (self.recipe, self.data);
@@ -74,19 +75,21 @@ impl Live<'_> {
             (p.tensor.shallow_clone(), if decays { recipe.weight_decay } else { 0.0 })
         };
         let mut sgd = Sgd::new(head.map(decayed), recipe.momentum, recipe.nesterov);
-        let mut epochs = vec![self.scored(0, None)];
+        let mut epochs = vec![self.scored(0, None)?];
         for epoch in 0..recipe.epochs {
             let lr = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
             let deferred = epoch < recipe.defer_weights_to_epoch;
             let weights = if deferred { ClassWeights::Uniform } else { recipe.class_weights };
             let objective = Objective::<f32>::new(recipe.loss, weights, recipe.mean, &data.counts);
             let order = data.order(recipe.sampler, self.seed, epoch, recipe.epochs);
-            let (augmentation, seed) = (self.augmentation, self.seed);
-            let look = move |place| augmentation.look(seed, epoch, place);
+            let seed = self.seed;
+            let look = move |place| Look::Augmented { seed, epoch, place };
+            let images = (data.part(Part::Train).0, self.preparation);
             let pass = Pass { norm: self.norm, half: self.half };
             let train_loss = std::thread::scope(|scope| -> Result<f64> {
                 let (mut sum, mut seen) = (0.0, 0);
-                for batch in batches(scope, &data.images, (order, 0), recipe.batch_size, look) {
+                for batch in batches(scope, images, (order, 0), recipe.batch_size, look) {
+                    let batch = batch?;
                     if batch.labels.len() < 2 {
                         // As in stage 1: one image has no statistics.
                         continue;
@@ -112,14 +115,16 @@ impl Live<'_> {
                     remedy,
                 ));
             }
-            epochs.push(self.scored(epoch + 1, Some(train_loss)));
+            epochs.push(self.scored(epoch + 1, Some(train_loss))?);
         }
         Ok(epochs)
     }
 
-    fn scored(&self, epoch: usize, train_loss: Option<f64>) -> LiveEpoch {
-        let [accuracy, mirrored_accuracy] = score(self.network, self.data, Part::Test, self.half);
-        LiveEpoch { epoch, train_loss, accuracy, mirrored_accuracy }
+    fn scored(&self, epoch: usize, train_loss: Option<f64>) -> Result<LiveEpoch> {
+        let images = (self.data, Part::Test);
+        let [accuracy, mirrored_accuracy] =
+            score(self.network, images, self.preparation, self.half)?;
+        Ok(LiveEpoch { epoch, train_loss, accuracy, mirrored_accuracy })
     }
 
     fn check(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use tailfit::precision::Precision;
 use tailfit::sampler::Sampler;
 use tailfit::schedule::Schedule;
 
-use crate::augment::Augmentation;
+use crate::augment::{Augmentation, Preparation};
 use crate::layers::HeadLayer;
 use crate::network::{Architecture, Build, Network};
 use crate::parameters::Init;
@@ -38,6 +38,13 @@ pub struct BackboneRecipe {
     pub sampler: Sampler,
     /// What is done to the images.
     pub augmentation: Augmentation,
+    /// Side that images are brought to; if not said, 224 for files and their own in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<usize>,
+    /// Mean of each channel, of values 0 to 1; CIFAR's (LDAM-DRW, LTWB, LOS) if not said.
+    pub image_mean: [f32; 3],
+    /// Standard deviation of each channel.
+    pub image_std: [f32; 3],
     /// Number of epochs.
     pub epochs: usize,
     /// Images of a batch, B; the last batch of an epoch may be smaller.
@@ -73,6 +80,9 @@ impl Default for BackboneRecipe {
             defer_weights_to_epoch: 0,
             sampler: Sampler::InstanceBalanced,
             augmentation: Augmentation::Weak,
+            image_size: None,
+            image_mean: [0.4914, 0.4822, 0.4465],
+            image_std: [0.2023, 0.1994, 0.2010],
             epochs: 200,
             batch_size: 128,
             lr: 0.1,
@@ -131,11 +141,25 @@ impl BackboneRecipe {
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
             return Err(Error::usage("weight_decay", "at least 0", self.weight_decay, ""));
         }
+        positive("image_size", self.image_size.unwrap_or(1) as f64)?;
+        for std in self.image_std {
+            positive("image_std", f64::from(std))?;
+        }
         if self.batch_size < 2 {
             let expected = "at least 2, which batch statistics need";
             return Err(Error::usage("batch_size", expected, self.batch_size, ""));
         }
         Ok(())
+    }
+
+    /// How its images are made ready.
+    pub fn preparation(&self) -> Preparation {
+        Preparation {
+            augmentation: self.augmentation,
+            side: self.image_size,
+            mean: self.image_mean,
+            std: self.image_std,
+        }
     }
 
     /// The network before training.

@@ -1,9 +1,10 @@
 //! How good a network is on held-out images.
 
+use tailfit::error::Result;
 use tailfit::metrics::{Accuracy, samples_per_class};
 use tch::{Kind, Tensor};
 
-use crate::augment::Look;
+use crate::augment::{Look, Preparation};
 use crate::batches::batches;
 use crate::data::{ImageData, Part};
 use crate::layers::{NormMode, Pass};
@@ -13,16 +14,27 @@ use crate::network::Network;
 const BATCH: usize = 250;
 
 /// Accuracy of plain logits, and of logits averaged over plain and mirrored images.
-pub fn score(network: &Network, data: &ImageData, part: Part, half: bool) -> [Accuracy; 2] {
+///
+/// # Errors
+///
+/// If an image cannot be read.
+pub fn score(
+    network: &Network,
+    (data, part): (&ImageData, Part),
+    preparation: Preparation,
+    half: bool,
+) -> Result<[Accuracy; 2]> {
     let (images, rows) = data.part(part);
     let pass = Pass { norm: NormMode::Evaluate, half };
     let mut hits = [vec![0_u32; data.n_classes()], vec![0_u32; data.n_classes()]];
     tch::no_grad(|| {
-        std::thread::scope(|scope| {
-            let looks = [Look::PLAIN, Look::MIRRORED];
-            let [plain, mirrored] =
-                looks.map(|look| batches(scope, images, (rows.clone(), 0), BATCH, move |_| look));
+        std::thread::scope(|scope| -> Result<()> {
+            let [plain, mirrored] = [Look::Plain, Look::Mirrored].map(|look| {
+                let order = (rows.to_vec(), 0);
+                batches(scope, (images, preparation), order, BATCH, move |_| look)
+            });
             for (plain, mirrored) in plain.iter().zip(mirrored) {
+                let (plain, mirrored) = (plain?, mirrored?);
                 let logits = |images: Tensor| network.logits(&network.features(&images, pass));
                 let device = network.parameters().device();
                 let one = logits(plain.images(device));
@@ -35,9 +47,10 @@ pub fn score(network: &Network, data: &ImageData, part: Part, half: bool) -> [Ac
                     }
                 }
             }
-        });
-    });
+            Ok(())
+        })
+    })?;
     let labels = rows.iter().map(|&row| images.labels[row as usize]);
     let samples = samples_per_class(labels, data.n_classes());
-    hits.map(|hits| Accuracy::new(&hits, &samples, &data.counts, data.thresholds))
+    Ok(hits.map(|hits| Accuracy::new(&hits, &samples, &data.counts, data.thresholds)))
 }

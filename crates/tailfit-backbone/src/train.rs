@@ -7,6 +7,7 @@ use tailfit::error::{Error, Result};
 use tailfit::files::write_atomically;
 use tailfit::precision::Precision;
 
+use crate::augment::Look;
 use crate::batches::batches;
 use crate::checkpoint::{self, Epoch, State};
 use crate::data::{ImageData, Part};
@@ -86,7 +87,7 @@ impl Run<'_> {
     /// # Errors
     ///
     /// If the recipe is invalid, the checkpoint is of another run, a file cannot be written
-    /// (the checkpoint before is then intact), or training diverges.
+    /// (the checkpoint before is then intact), an image cannot be read, or training diverges.
     pub fn train(&self) -> Result<(Network, State, End)> {
         let recipe = self.recipe;
         recipe.check()?;
@@ -150,11 +151,13 @@ impl Run<'_> {
         let half = recipe.precision == Precision::Bf16;
         let pass = Pass { norm: NormMode::Train, half };
         let order = data.order(recipe.sampler, self.seed, epoch, recipe.epochs);
-        let (augmentation, seed) = (recipe.augmentation, self.seed);
-        let look = move |place| augmentation.look(seed, epoch, place);
+        let seed = self.seed;
+        let look = move |place| Look::Augmented { seed, epoch, place };
+        let images = (data.part(Part::Train).0, recipe.preparation());
         let end = std::thread::scope(|scope| -> Result<End> {
             let from = state.step * recipe.batch_size;
-            for batch in batches(scope, &data.images, (order, from), recipe.batch_size, look) {
+            for batch in batches(scope, images, (order, from), recipe.batch_size, look) {
+                let batch = batch?;
                 if batch.labels.len() < 2 {
                     // One image has no statistics; LTWB's loop fails on it.
                     continue;
@@ -182,10 +185,11 @@ impl Run<'_> {
         }
         let done = epoch + 1;
         let scored = done.is_multiple_of(recipe.score_every) || done == recipe.epochs;
-        let part = if data.split.validation.is_empty() { Part::Test } else { Part::Validation };
-        let [plain, mirrored] = match scored.then(|| score(network, data, part, half)) {
-            Some(scores) => scores.map(Some),
-            None => [None, None],
+        let [plain, mirrored] = if scored {
+            let images = (data, data.scored_part());
+            score(network, images, recipe.preparation(), half)?.map(Some)
+        } else {
+            [None, None]
         };
         let train_loss = state.loss_sum / state.images as f64;
         let (accuracy, mirrored_accuracy) = (plain, mirrored);

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tailfit::data::{ImageSet, read_image_lists, read_images};
+use tailfit::error::Result;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shape {
@@ -10,6 +12,35 @@ pub(crate) enum Shape {
     Exponential,
     /// The second half of the classes has n_max / ratio.
     Step,
+}
+
+// Where images are. (No doc comment: clap would print it in place of the command's own.)
+#[derive(Debug, Args)]
+pub(crate) struct ImagesArgs {
+    /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
+    /// each a folder per class; for lists the folder where their paths begin.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
+    /// List of training images, "path label" on a line, or iNaturalist's JSON.
+    #[arg(long, value_name = "FILE", requires = "test_list")]
+    pub(crate) train_list: Option<PathBuf>,
+    /// List of validation images.
+    #[arg(long, value_name = "FILE", requires = "train_list")]
+    pub(crate) val_list: Option<PathBuf>,
+    /// List of test images.
+    #[arg(long, value_name = "FILE", requires = "train_list")]
+    pub(crate) test_list: Option<PathBuf>,
+}
+
+impl ImagesArgs {
+    pub(crate) fn read(&self) -> Result<ImageSet> {
+        match (&self.train_list, &self.test_list) {
+            (Some(train), Some(test)) => {
+                read_image_lists(&self.images, train, self.val_list.as_deref(), test)
+            }
+            _ => read_images(&self.images),
+        }
+    }
 }
 
 /// Cut a balanced set of images down to a long-tailed one.
@@ -26,9 +57,8 @@ pub(crate) enum Shape {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SplitArgs {
-    /// Folder with the binary files of CIFAR-10 or CIFAR-100.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) images: PathBuf,
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
     /// How the number of images falls from class to class.
     #[arg(long, value_enum, default_value_t = Shape::Exponential)]
     pub(crate) profile: Shape,
@@ -54,12 +84,26 @@ pub(crate) struct SplitArgs {
 
 #[cfg(feature = "backbone")]
 pub(crate) use self::backbone::{
-    ExtractFeaturesArgs, LiveArgs, NormRule, Number, TrainBackboneArgs,
+    ExtractFeaturesArgs, LiveArgs, NormRule, Number, TrainBackboneArgs, UsedImages,
 };
 
 #[cfg(feature = "backbone")]
 mod backbone {
-    use super::{Args, PathBuf, ValueEnum};
+    use super::{Args, ImagesArgs, PathBuf, ValueEnum};
+
+    // Which of the images are used. (No doc comment, as above.)
+    #[derive(Debug, Args)]
+    pub(crate) struct UsedImages {
+        #[command(flatten)]
+        pub(crate) images: ImagesArgs,
+        /// What `tailfit split` has written; all training images if not given.
+        #[arg(long, value_name = "FILE", requires = "images")]
+        pub(crate) split: Option<PathBuf>,
+        /// Try every image first, and name and leave out those that cannot be read, instead of
+        /// stopping at the first.
+        #[arg(long, requires = "images")]
+        pub(crate) skip_unreadable: bool,
+    }
 
     /// Train a backbone on the images of a split.
     ///
@@ -74,12 +118,8 @@ mod backbone {
     #[derive(Debug, Args)]
     #[command(verbatim_doc_comment)]
     pub(crate) struct TrainBackboneArgs {
-        /// Folder with the binary files of CIFAR-10 or CIFAR-100.
-        #[arg(long, value_name = "DIR")]
-        pub(crate) images: PathBuf,
-        /// What `tailfit split` has written.
-        #[arg(long, value_name = "FILE")]
-        pub(crate) split: PathBuf,
+        #[command(flatten)]
+        pub(crate) images: UsedImages,
         /// The recipe in TOML; cross-entropy on a ResNet-32 if not given.
         #[arg(long, value_name = "FILE")]
         pub(crate) config: Option<PathBuf>,
@@ -115,14 +155,10 @@ mod backbone {
     pub(crate) struct LiveArgs {
         /// Train the head of the backbone in this folder on augmented images, its batch
         /// normalisation in train mode, in place of features taken once.
-        #[arg(long, value_name = "DIR", requires_all = ["images", "split"], conflicts_with_all = ["train", "test", "head", "select", "views", "mirror"])]
+        #[arg(long, value_name = "DIR", requires = "images", conflicts_with_all = ["train", "test", "head", "select", "views", "mirror"])]
         pub(crate) live: Option<PathBuf>,
-        /// Folder with the binary files of CIFAR-10 or CIFAR-100.
-        #[arg(long, value_name = "DIR", requires = "live")]
-        pub(crate) images: Option<PathBuf>,
-        /// What `tailfit split` has written.
-        #[arg(long, value_name = "FILE", requires = "live")]
-        pub(crate) split: Option<PathBuf>,
+        #[command(flatten)]
+        pub(crate) images: Option<UsedImages>,
         /// cpu, cuda or cuda:N.
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         pub(crate) device: String,
@@ -130,24 +166,30 @@ mod backbone {
 
     /// Take the features of a trained backbone, and its head.
     ///
-    /// Writes train.safetensors, test.safetensors (plain and mirrored), val.safetensors if the
-    /// split holds images out, and head.safetensors, as `compare` and `train-head` read them.
+    /// Writes train.safetensors, test.safetensors (plain and mirrored), val.safetensors if there
+    /// are validation images, and head.safetensors, as `compare` and `train-head` read them. A
+    /// network of your own comes as TorchScript from images [B, 3, H, W] to features [B, D]; it has
+    /// no head here, and --config says how its images are prepared: the keys image_size,
+    /// image_mean, image_std and augmentation of a backbone's recipe.
     ///
-    /// Example:
+    /// Examples:
     ///
     ///   tailfit extract-features --images cifar-100-binary --split split.json --run run --out features
+    ///   tailfit extract-features --images photos --network mine.pt --config images.toml --out features
     #[derive(Debug, Args)]
     #[command(verbatim_doc_comment)]
     pub(crate) struct ExtractFeaturesArgs {
-        /// Folder with the binary files of CIFAR-10 or CIFAR-100.
-        #[arg(long, value_name = "DIR")]
-        pub(crate) images: PathBuf,
-        /// What `tailfit split` has written.
-        #[arg(long, value_name = "FILE")]
-        pub(crate) split: PathBuf,
+        #[command(flatten)]
+        pub(crate) images: UsedImages,
         /// Folder of a finished run.
-        #[arg(long, value_name = "DIR")]
-        pub(crate) run: PathBuf,
+        #[arg(long, value_name = "DIR", required_unless_present = "network")]
+        pub(crate) run: Option<PathBuf>,
+        /// A network of your own in TorchScript, in place of a run.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "best", "norm"])]
+        pub(crate) network: Option<PathBuf>,
+        /// How images are prepared for it, in TOML.
+        #[arg(long, value_name = "FILE", requires = "network")]
+        pub(crate) config: Option<PathBuf>,
         /// Take the best scored epoch instead of the last; scored on the test images, if the
         /// split holds none out.
         #[arg(long)]

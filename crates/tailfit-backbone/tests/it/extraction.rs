@@ -1,8 +1,9 @@
 //! Weights and features on file.
 
+use tailfit::data::Pixels;
 use tailfit::features::Features;
 use tailfit_backbone::{
-    BackboneRecipe, Extraction, HeadLayer, NormMode, Part, Pass, State, Stored, device,
+    BackboneRecipe, Extraction, HeadLayer, NormMode, Part, Pass, Source, State, Stored, device,
     stage_1_head,
 };
 use tch::Tensor;
@@ -34,8 +35,10 @@ fn weights_say_what_they_are_of() {
 fn batch_statistics_are_those_of_mixed_batches() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(0);
-    let network = train_all(&data, &recipe(), &folder.path().join("run"));
+    let recipe = recipe();
+    let network = train_all(&data, &recipe, &folder.path().join("run"));
     let extraction = Extraction {
+        preparation: recipe.preparation(),
         norm: NormMode::Batch,
         half: false,
         mirror: false,
@@ -44,7 +47,7 @@ fn batch_statistics_are_those_of_mixed_batches() {
         stored: Stored::F32,
     };
     let path = folder.path().join("train.safetensors");
-    extraction.write(&network, &data, Part::Train, &path, "", &|_| {}).unwrap();
+    extraction.write(Source::Network(&network), &data, Part::Train, &path, "", &|_| {}).unwrap();
     let features = Features::load(&path, None).unwrap();
     assert!(!features.labels.is_sorted(), "classes are mixed");
     let mut sorted = features.labels.clone();
@@ -62,6 +65,7 @@ fn features_on_file_are_the_networks_own() {
     let (network, state, _) =
         train(&data, &recipe, &folder.path().join("run"), usize::MAX).unwrap();
     let extraction = Extraction {
+        preparation: recipe.preparation(),
         norm: NormMode::Evaluate,
         half: false,
         mirror: true,
@@ -72,13 +76,14 @@ fn features_on_file_are_the_networks_own() {
     let write = |part: Part, extraction: Extraction, name: &str| {
         let path = folder.path().join(name);
         let about = state.provenance(&data);
-        extraction.write(&network, &data, part, &path, &about, &|_| {}).unwrap();
+        extraction.write(Source::Network(&network), &data, part, &path, &about, &|_| {}).unwrap();
         Features::load(&path, None).unwrap()
     };
     let test = write(Part::Test, extraction, "test.safetensors");
     let (all, d) = (images(6, 6), network.architecture().dim());
     assert_eq!((test.labels.clone(), test.dim(), test.views.len()), (all.labels, d, 2));
-    let pixels: Vec<f32> = all.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let Pixels::Memory { bytes, .. } = all.pixels else { panic!() };
+    let pixels: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
     let plain = Tensor::from_slice(&pixels).view([-1, 3, SIDE as i64, SIDE as i64]);
     let channels = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]);
     let mean = channels([0.4914, 0.4822, 0.4465]);

@@ -8,8 +8,8 @@ use tailfit::recipe::Recipe;
 use tailfit::shots::ShotThresholds;
 use tailfit::train::{Run, Trial, train};
 use tailfit_backbone::{
-    Augmentation, Extraction, HeadLayer, Live, LiveEpoch, Network, NormMode, Part, Stored,
-    stage_1_head,
+    Augmentation, Extraction, HeadLayer, Live, LiveEpoch, Network, NormMode, Part, Preparation,
+    Source, Stored, stage_1_head,
 };
 
 use crate::support::close;
@@ -17,6 +17,10 @@ use crate::training::{data, recipe, train_all};
 
 fn los() -> Recipe {
     Recipe { epochs: 3, batch_size: 8, lr: 0.05, ..methods::find("los").unwrap().recipe }
+}
+
+fn preparation(augmentation: Augmentation) -> Preparation {
+    Preparation { augmentation, ..recipe().preparation() }
 }
 
 fn live(
@@ -32,7 +36,7 @@ fn live(
         data: &data,
         network,
         norm,
-        augmentation,
+        preparation: preparation(augmentation),
         half: false,
         report: &|| {},
     };
@@ -46,6 +50,7 @@ fn frozen_it_is_training_on_extracted_features() {
     let data = data(0);
     let network = train_all(&data, &recipe(), folder.path());
     let extraction = Extraction {
+        preparation: preparation(Augmentation::Weak),
         norm: NormMode::Evaluate,
         half: false,
         mirror: true,
@@ -55,7 +60,7 @@ fn frozen_it_is_training_on_extracted_features() {
     };
     let features = |part: Part, name: &str| {
         let path = folder.path().join(name);
-        extraction.write(&network, &data, part, &path, "", &|_| {}).unwrap();
+        extraction.write(Source::Network(&network), &data, part, &path, "", &|_| {}).unwrap();
         Features::load(&path, None).unwrap()
     };
     let (train_set, test) =
@@ -103,14 +108,13 @@ fn what_live_training_cannot_do_is_said() {
     let network = train_all(&data, &recipe(), folder.path());
     for (method, key) in [("cosine", "head"), ("max-norm-epoch", "constraint"), ("crt", "start")] {
         let recipe = methods::find(method).unwrap().recipe;
-        let (norm, augmentation) = (NormMode::Train, Augmentation::Weak);
         let run = Live {
             recipe: &recipe,
             seed: 0,
             data: &data,
             network: &network,
-            norm,
-            augmentation,
+            norm: NormMode::Train,
+            preparation: preparation(Augmentation::Weak),
             half: false,
             report: &|| {},
         };

@@ -33,7 +33,7 @@ pub(crate) fn images(per_class: usize, key: u64) -> Images {
         (60.0 + upper + noise[i]) as u8
     };
     let pixels = (0..noise.len()).map(pixel).collect();
-    Images { pixels, height: SIDE, width: SIDE, labels, n_classes: K }
+    Images::in_memory(pixels, (SIDE, SIDE), labels, K)
 }
 
 pub(crate) fn data(validation_per_class: usize) -> ImageData {

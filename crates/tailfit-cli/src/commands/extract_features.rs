@@ -1,10 +1,11 @@
 //! `tailfit extract-features`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tailfit::features::save_head;
 use tailfit::precision::Precision;
 use tailfit_backbone::{
-    Extraction, NormMode, Part, State, Stored, device, set_threads, stage_1_head,
+    BackboneRecipe, Extraction, NormMode, Part, Script, Source, State, Stored, device, set_threads,
+    stage_1_head,
 };
 
 use super::train_backbone::image_data;
@@ -16,12 +17,41 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     if let Some(threads) = cli.threads {
         set_threads(threads);
     }
-    let data = image_data(&args.images, &args.split)?;
-    let (state, network) = State::restore(&args.run, args.best, &data, device(&args.device)?)?;
-    let provenance = state.provenance(&data);
+    let data = image_data(&args.images, printer)?;
+    let device = device(&args.device)?;
+    let half = |own: Precision| cli.precision.or(own) == Precision::Bf16;
+    let restored = match &args.run {
+        Some(run) => Some(State::restore(run, args.best, &data, device)?),
+        None => None,
+    };
+    let script = match &args.network {
+        Some(path) => Some(Script::load(path, device)?),
+        None => None,
+    };
+    let (source, provenance, preparation, half) = match (&restored, &script) {
+        (Some((state, network)), _) => (
+            Source::Network(network),
+            state.provenance(&data),
+            state.recipe.preparation(),
+            half(state.recipe.precision),
+        ),
+        (None, Some(script)) => {
+            let recipe = match &args.config {
+                Some(path) => BackboneRecipe::from_toml(
+                    &fs_err::read_to_string(path)?,
+                    &path.display().to_string(),
+                )?,
+                None => BackboneRecipe::default(),
+            };
+            let about = script.provenance(&data);
+            (Source::Script(script), about, recipe.preparation(), half(Precision::F32))
+        }
+        (None, None) => bail!("clap asks for --run or --network"),
+    };
     let plain = Extraction {
+        preparation,
         norm: if args.norm == NormRule::Batch { NormMode::Batch } else { NormMode::Evaluate },
-        half: cli.precision.or(state.recipe.precision) == Precision::Bf16,
+        half,
         mirror: false,
         views: args.views,
         seed: args.seed,
@@ -39,10 +69,12 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     for (name, part, extraction) in files {
         let path = args.out.join(format!("{name}.safetensors"));
         let report = |done| bar.inc(done as u64);
-        extraction.write(&network, &data, part, &path, &provenance, &report)?;
+        extraction.write(source, &data, part, &path, &provenance, &report)?;
     }
     bar.finish_and_clear();
-    save_head(&args.out.join("head.safetensors"), &stage_1_head(&network, state.recipe.head))?;
+    if let Some((state, network)) = &restored {
+        save_head(&args.out.join("head.safetensors"), &stage_1_head(network, state.recipe.head))?;
+    }
     printer.data(&format!("{provenance}\n{}\n", args.out.display()));
     Ok(())
 }

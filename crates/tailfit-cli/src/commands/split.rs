@@ -1,7 +1,7 @@
 //! `tailfit split`.
 
 use anyhow::Result;
-use tailfit::data::{Kept, LongTail, Profile, Split, read_cifar};
+use tailfit::data::{Kept, LongTail, Profile, Split};
 use tailfit::files::write_atomically;
 use tailfit::shots::ShotThresholds;
 
@@ -9,7 +9,7 @@ use crate::args_images::{Shape, SplitArgs};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
-    let [images, _] = read_cifar(&args.images)?;
+    let images = args.images.read()?.train;
     let profile = match args.profile {
         Shape::Exponential => Profile::Exponential,
         Shape::Step => Profile::Step,

@@ -1,19 +1,19 @@
 //! `tailfit train-backbone`.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use tailfit::data::{Split, read_cifar};
+use tailfit::data::Split;
 use tailfit::error::Error;
 use tailfit::metrics::Accuracy;
+use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
-    BackboneRecipe, End, Event, ImageData, LAST, Run, best, device, set_threads,
+    BackboneRecipe, End, Event, ImageData, LAST, Part, Run, best, device, set_threads,
 };
 
 use crate::args::Cli;
-use crate::args_images::TrainBackboneArgs;
+use crate::args_images::{TrainBackboneArgs, UsedImages};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Result<()> {
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
         None => BackboneRecipe::default(),
     };
     recipe.precision = cli.precision.or(recipe.precision);
-    let data = image_data(&args.images, &args.split)?;
+    let data = image_data(&args.images, printer)?;
     let stop = stop_on_interrupt()?;
     let length = |run: &Run<'_>| run.batches_per_epoch() * recipe.epochs;
     let bar = std::cell::OnceCell::new();
@@ -90,10 +90,29 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
 }
 
 /// Images and split, checked against each other.
-pub(crate) fn image_data(images: &Path, split: &Path) -> Result<ImageData> {
-    let text = fs_err::read_to_string(split)?;
-    let split = Split::from_json(&text, &split.display().to_string())?;
-    Ok(ImageData::new(read_cifar(images)?, split)?)
+pub(crate) fn image_data(args: &UsedImages, printer: &Printer) -> Result<ImageData> {
+    let set = args.images.read()?;
+    let split = match &args.split {
+        Some(path) => {
+            Split::from_json(&fs_err::read_to_string(path)?, &path.display().to_string())?
+        }
+        None => Split::whole(&set.train.labels, set.train.n_classes, ShotThresholds::default())?,
+    };
+    let data = ImageData::new(set, split)?;
+    if !args.skip_unreadable {
+        return Ok(data);
+    }
+    let parts = [Part::Train, Part::Validation, Part::Test];
+    let bar = printer.progress(parts.iter().map(|&part| data.len(part)).sum());
+    let (data, unreadable) = data.without_unreadable(&|_| bar.inc(1))?;
+    bar.finish_and_clear();
+    if !unreadable.is_empty() {
+        printer.warning(&format!("{} images cannot be read and are left out:", unreadable.len()));
+        for path in &unreadable {
+            printer.warning(&format!("  {}", path.display()));
+        }
+    }
+    Ok(data)
 }
 
 fn advance(bar: &indicatif::ProgressBar, batches: u64, loss: Option<f64>) {

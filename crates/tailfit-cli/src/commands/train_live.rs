@@ -8,9 +8,7 @@ use tailfit::features::save_head;
 use tailfit::files::write_atomically;
 use tailfit::methods::Method;
 use tailfit::precision::Precision;
-use tailfit_backbone::{
-    Augmentation, Live, LiveEpoch, NormMode, State, device, set_threads, stage_1_head,
-};
+use tailfit_backbone::{Live, LiveEpoch, NormMode, State, device, set_threads, stage_1_head};
 
 use super::train_backbone::image_data;
 use crate::args::{Cli, TrainHeadArgs};
@@ -26,9 +24,8 @@ pub(crate) fn run(
     if let Some(threads) = cli.threads {
         set_threads(threads);
     }
-    let images = args.live.images.as_deref().context("clap asks for --images")?;
-    let split = args.live.split.as_deref().context("clap asks for --split")?;
-    let data = image_data(images, split)?;
+    let images = args.live.images.as_ref().context("clap asks for --images")?;
+    let data = image_data(images, printer)?;
     let device = device(&args.live.device)?;
     let (state, network) = State::restore(folder, false, &data, device)?;
     let bar = std::cell::OnceCell::new();
@@ -43,7 +40,7 @@ pub(crate) fn run(
         data: &data,
         network: &network,
         norm: NormMode::Train,
-        augmentation: Augmentation::Weak,
+        preparation: state.recipe.preparation(),
         half: cli.precision.or(state.recipe.precision) == Precision::Bf16,
         report: &report,
     };

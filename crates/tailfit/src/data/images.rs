@@ -1,25 +1,62 @@
-//! Small images of one size, held in memory as they are stored.
+//! Images and their classes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use super::{idx, read_cifar, read_idx, read_image_folders};
+use crate::error::Result;
 
-/// Images of one size with their classes.
+/// Images with their classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// `[N, 3, height, width]`, 0 to 255.
-    pub pixels: Vec<u8>,
-    /// Pixels from top to bottom.
-    pub height: usize,
-    /// Pixels from left to right.
-    pub width: usize,
+    /// The images themselves.
+    pub pixels: Pixels,
     /// Class of each image, `[N]`.
     pub labels: Vec<u32>,
     /// K.
     pub n_classes: usize,
+    /// Names of the classes, `[K]`; none if nobody says them.
+    pub class_names: Vec<String>,
+}
+
+/// Where the pixels of images are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pixels {
+    /// In memory: images of one size, as they are stored.
+    Memory {
+        /// `[N, 3, height, width]`, 0 to 255.
+        bytes: Vec<u8>,
+        /// Pixels from top to bottom.
+        height: usize,
+        /// Pixels from left to right.
+        width: usize,
+    },
+    /// In a file each, of any size, decoded whenever it is seen.
+    Files(Vec<PathBuf>),
+}
+
+/// The images of a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSet {
+    /// Trained on, or what a long-tailed training set is cut out of.
+    pub train: Images,
+    /// Validation images, where the data set has its own.
+    pub validation: Option<Images>,
+    /// Test images.
+    pub test: Images,
 }
 
 impl Images {
+    /// Images in memory, `[N, 3, height, width]`, without names of classes.
+    pub fn in_memory(
+        bytes: Vec<u8>,
+        (height, width): (usize, usize),
+        labels: Vec<u32>,
+        n_classes: usize,
+    ) -> Self {
+        let pixels = Pixels::Memory { bytes, height, width };
+        Self { pixels, labels, n_classes, class_names: Vec::new() }
+    }
+
     /// N.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -29,103 +66,27 @@ impl Images {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
+}
 
-    /// Image number `index`, `[3, height, width]`.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such image.
-    pub fn image(&self, index: usize) -> &[u8] {
-        let size = 3 * self.height * self.width;
-        &self.pixels[index * size..][..size]
+impl From<[Images; 2]> for ImageSet {
+    /// Training and test images.
+    fn from([train, test]: [Images; 2]) -> Self {
+        Self { train, validation: None, test }
     }
 }
 
-/// Side of a CIFAR image.
-const SIDE: usize = 32;
-
-/// The training and the test images of a folder in CIFAR's binary layout: `train.bin` and
-/// `test.bin` (CIFAR-100, whose fine labels are the classes), or `data_batch_1.bin` to
-/// `data_batch_5.bin` and `test_batch.bin` (CIFAR-10).
+/// The images of a folder, whichever way they are in it: IDX, folders of classes below `train/`,
+/// or CIFAR's binary files.
 ///
 /// # Errors
 ///
-/// If a file is missing or cut off, or a label is not a class.
-pub fn read_cifar(folder: &Path) -> Result<[Images; 2]> {
-    let has = |name: &str| folder.join(name).exists();
-    let one = |name: &str| vec![folder.join(name)];
-    if has("train.bin") || has("test.bin") {
-        return Ok([read(&one("train.bin"), 100)?, read(&one("test.bin"), 100)?]);
-    }
-    if has("data_batch_1.bin") {
-        let batches: Vec<_> =
-            (1..=5).map(|number| folder.join(format!("data_batch_{number}.bin"))).collect();
-        return Ok([read(&batches, 10)?, read(&one("test_batch.bin"), 10)?]);
-    }
-    Err(Error::data(
-        folder.display(),
-        "train.bin and test.bin (CIFAR-100), or data_batch_1.bin … and test_batch.bin (CIFAR-10)",
-        "none of them",
-        "take the binary version of the data set",
-    ))
-}
-
-/// Records of labels (the last of them counts) and pixels.
-fn read(paths: &[std::path::PathBuf], n_classes: usize) -> Result<Images> {
-    let n_labels = if n_classes == 100 { 2 } else { 1 };
-    let size = n_labels + 3 * SIDE * SIDE;
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for path in paths {
-        let bytes = fs_err::read(path)?;
-        if bytes.is_empty() || bytes.len() % size > 0 {
-            let expected = format!("whole records of {size} bytes");
-            let whole = bytes.len() / size;
-            let found =
-                format!("{} bytes: {whole} records and {} bytes", bytes.len(), bytes.len() % size);
-            let remedy = "the file is cut off or another data set; fetch it again";
-            return Err(Error::data(path.display(), expected, found, remedy));
-        }
-        for (number, record) in bytes.chunks_exact(size).enumerate() {
-            let label = record[n_labels - 1];
-            if usize::from(label) >= n_classes {
-                let place = format!("{}, record {number}", path.display());
-                return Err(Error::data(place, format!("a label below {n_classes}"), label, ""));
-            }
-            labels.push(u32::from(label));
-            pixels.extend_from_slice(&record[n_labels..]);
-        }
-    }
-    Ok(Images { pixels, height: SIDE, width: SIDE, labels, n_classes })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A record of CIFAR-10: the label and its pixels.
-    fn record(label: u8, pixel: u8) -> Vec<u8> {
-        [vec![label], vec![pixel; 3 * SIDE * SIDE]].concat()
-    }
-
-    #[test]
-    fn records_are_read_and_damage_is_named() {
-        let folder = std::env::temp_dir().join(format!("tailfit-cifar-{}", std::process::id()));
-        fs_err::create_dir_all(&folder).unwrap();
-        for number in 1..=5 {
-            let bytes = [record(number, 7), record(0, number)].concat();
-            fs_err::write(folder.join(format!("data_batch_{number}.bin")), bytes).unwrap();
-        }
-        fs_err::write(folder.join("test_batch.bin"), record(9, 1)).unwrap();
-        let [train, test] = read_cifar(&folder).unwrap();
-        assert_eq!(train.labels, [1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
-        assert_eq!((train.image(3)[0], train.image(4)[3071], test.labels[0]), (2, 7, 9));
-
-        let message = || read_cifar(&folder).unwrap_err().to_string();
-        fs_err::write(folder.join("test_batch.bin"), &record(9, 1)[..3000]).unwrap();
-        assert!(message().contains("0 records and 3000 bytes"), "{}", message());
-        fs_err::write(folder.join("test_batch.bin"), record(10, 1)).unwrap();
-        assert!(message().contains("record 0: expected a label below 10"), "{}", message());
-        fs_err::remove_dir_all(&folder).unwrap();
-        assert!(read_cifar(&folder).is_err());
+/// As [`read_idx`], [`read_image_folders`] and [`read_cifar`].
+pub fn read_images(folder: &Path) -> Result<ImageSet> {
+    if idx::is_idx(folder) {
+        read_idx(folder)
+    } else if folder.join("train").is_dir() {
+        read_image_folders(folder)
+    } else {
+        read_cifar(folder)
     }
 }

@@ -72,7 +72,7 @@ fn positions_of_every_published_subset() {
 #[test]
 fn record_numbers_of_every_published_subset_of_cifar_100() {
     let Some(folder) = shared("data/cifar-100-binary") else { return };
-    let [images, _] = read_cifar(&folder).unwrap();
+    let images = read_cifar(&folder).unwrap().train;
     for case in golden("data.json")["index_lists"].as_array().unwrap() {
         let thresholds = ShotThresholds::default();
         let split = Split::cut(&images.labels, 100, rule(case), kept(case), 0, thresholds).unwrap();

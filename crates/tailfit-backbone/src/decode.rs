@@ -1,0 +1,84 @@
+//! Images as 8-bit RGB, wherever they are.
+
+use std::path::Path;
+
+use image::{ImageReader, RgbImage};
+use tailfit::data::{Images, Pixels};
+use tailfit::error::{Error, Result};
+
+/// Image number `index`. Grey and transparent images lose that, 16 bits become 8; the orientation
+/// that a camera noted is not looked at, as in torchvision.
+///
+/// # Errors
+///
+/// If its file is missing, damaged or neither PNG nor JPEG.
+///
+/// # Panics
+///
+/// If there is no such image.
+pub(crate) fn decode(images: &Images, index: usize) -> Result<RgbImage> {
+    match &images.pixels {
+        Pixels::Files(paths) => from_file(&paths[index]),
+        Pixels::Memory { bytes, height, width } => {
+            let plane = height * width;
+            let image = &bytes[3 * plane * index..][..3 * plane];
+            Ok(RgbImage::from_fn(*width as u32, *height as u32, |x, y| {
+                let at = y as usize * width + x as usize;
+                image::Rgb([image[at], image[plane + at], image[2 * plane + at]])
+            }))
+        }
+    }
+}
+
+fn from_file(path: &Path) -> Result<RgbImage> {
+    let unreadable = |found: String| {
+        let remedy = "replace the image, or leave all such images out with --skip-unreadable";
+        Error::data(path.display(), "an image in PNG or JPEG", found, remedy)
+    };
+    // By content: many a .jpg is a PNG.
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    let reader = reader.map_err(|error| unreadable(error.to_string()))?;
+    Ok(reader.decode().map_err(|error| unreadable(error.to_string()))?.into_rgb8())
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{DynamicImage, ImageFormat, Rgb};
+
+    use super::*;
+
+    fn decoded(path: &Path) -> Result<RgbImage> {
+        let pixels = Pixels::Files(vec![path.to_owned()]);
+        decode(&Images { pixels, labels: vec![0], n_classes: 1, class_names: vec![] }, 0)
+    }
+
+    #[test]
+    fn jpeg_grey_transparent_and_16_bits_become_rgb() {
+        let folder = tempfile::tempdir().unwrap();
+        let smooth = RgbImage::from_fn(24, 16, |x, y| Rgb([10 * x as u8, 200, 9 * y as u8]));
+        let all = DynamicImage::ImageRgb8(smooth.clone());
+        let grey = all.to_luma8();
+        let same = RgbImage::from_fn(24, 16, |x, y| Rgb([grey.get_pixel(x, y).0[0]; 3]));
+        for (name, image, exact) in [
+            ("a.png", all.clone(), true),
+            ("b.jpg", all.clone(), false),
+            ("grey.png", grey.clone().into(), true),
+            ("transparent.png", all.to_rgba8().into(), true),
+            ("deep.png", all.to_rgb16().into(), true),
+        ] {
+            let path = folder.path().join(name);
+            image.save(&path).unwrap();
+            let wanted = if name == "grey.png" { &same } else { &smooth };
+            let found = decoded(&path).unwrap();
+            let off = found.iter().zip(wanted.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(if exact { off == Some(0) } else { off < Some(25) }, "{name}: {off:?}");
+        }
+        // A PNG by another name.
+        let path = folder.path().join("c.jpg");
+        all.save_with_format(&path, ImageFormat::Png).unwrap();
+        assert_eq!(decoded(&path).unwrap(), smooth);
+        fs_err::write(&path, "no image").unwrap();
+        let error = decoded(&path).unwrap_err().to_string();
+        assert!(error.contains("c.jpg: expected an image in PNG or JPEG"), "{error}");
+    }
+}

@@ -1,0 +1,70 @@
+//! A user's own network, as TorchScript.
+
+use std::path::Path;
+
+use tailfit::error::{Error, Result};
+use tch::{CModule, Device, Kind, Tensor};
+
+use crate::data::{ImageData, Part};
+
+/// A network that makes features `[B, D]` of images `[B, 3, height, width]`, saved by
+/// `torch.jit.trace(network, images).save(path)` or `torch.jit.script`.
+#[derive(Debug)]
+pub struct Script {
+    module: CModule,
+    place: String,
+    pub(crate) device: Device,
+}
+
+impl Script {
+    /// Reads a network; batch normalisation and dropout are set to evaluation.
+    ///
+    /// # Errors
+    ///
+    /// If the file is missing or not TorchScript.
+    pub fn load(path: &Path, device: Device) -> Result<Self> {
+        let place = path.display().to_string();
+        if !path.is_file() {
+            return Err(Error::data(place, "a network in TorchScript", "no such file", ""));
+        }
+        let mut module = CModule::load_on_device(path, device).map_err(|error| {
+            let remedy =
+                "save it by `torch.jit.trace(network, images).save(path)`, not by `torch.save`";
+            Error::data(&place, "a network in TorchScript", first_line(&error), remedy)
+        })?;
+        module.set_eval();
+        Ok(Self { module, place, device })
+    }
+
+    /// What its features of these images are, for people.
+    pub fn provenance(&self, data: &ImageData) -> String {
+        let split = data.split.train_sha256.get(..12).unwrap_or_default();
+        let n = data.len(Part::Train);
+        format!("{n} training images, split sha256 {split}; features of the network {}", self.place)
+    }
+
+    /// Features `[B, D]` of images `[B, 3, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// If the network fails, or what it makes has another shape.
+    pub fn features(&self, images: &Tensor) -> Result<Tensor> {
+        let expected = "features [B, D] of images [B, 3, height, width]";
+        let remedy = "cut the network off before its last layer, and flatten";
+        let features = self.module.forward_ts(&[images]).map_err(|error| {
+            let remedy = "is the image size (image_size in --config) the network's?";
+            Error::data(&self.place, expected, first_line(&error), remedy)
+        })?;
+        let shape = features.size();
+        if shape.len() != 2 || shape[0] != images.size()[0] || shape[1] == 0 {
+            return Err(Error::data(&self.place, expected, format!("{shape:?}"), remedy));
+        }
+        Ok(features.to_kind(Kind::Float))
+    }
+}
+
+/// What libtorch says, without its stack.
+fn first_line(error: &tch::TchError) -> String {
+    let text = error.to_string();
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,192 @@
+//! Images in files, and networks from elsewhere.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use image::RgbImage;
+use tailfit::data::{ImageSet, Images, Pixels, Split, read_image_folders};
+use tailfit::features::Features;
+use tailfit::shots::ShotThresholds;
+use tailfit_backbone::{
+    Augmentation, BackboneRecipe, Extraction, ImageData, LAST, NormMode, Part, Script, Source,
+    Stored, device,
+};
+use tch::{CModule, Kind, Tensor};
+
+use crate::support::close;
+use crate::tensors::{formula, values};
+use crate::training::{K, SIDE, images, recipe, train};
+
+/// Writes images as PNG files in folders of their classes, and gives them back in the order of
+/// these files.
+fn write(images: &Images, folder: &Path) -> Images {
+    let Pixels::Memory { bytes, .. } = &images.pixels else { panic!() };
+    let plane = SIDE * SIDE;
+    let mut rows: Vec<usize> = (0..images.len()).collect();
+    rows.sort_by_key(|&row| images.labels[row]);
+    let mut ordered = Vec::new();
+    for &row in &rows {
+        let pixels = &bytes[row * 3 * plane..][..3 * plane];
+        let image = RgbImage::from_fn(SIDE as u32, SIDE as u32, |x, y| {
+            let at = y as usize * SIDE + x as usize;
+            image::Rgb([pixels[at], pixels[plane + at], pixels[2 * plane + at]])
+        });
+        let class = folder.join(format!("class {}", images.labels[row]));
+        fs_err::create_dir_all(&class).unwrap();
+        image.save(class.join(format!("{row:03}.png"))).unwrap();
+        ordered.extend_from_slice(pixels);
+    }
+    let labels = rows.iter().map(|&row| images.labels[row]).collect();
+    Images::in_memory(ordered, (SIDE, SIDE), labels, K)
+}
+
+/// The same images in files and in memory.
+fn sets(root: &Path) -> [ImageSet; 2] {
+    let memory = [("train", images(12, 5)), ("test", images(4, 6))]
+        .map(|(part, images)| write(&images, &root.join(part)));
+    [read_image_folders(root).unwrap(), memory.into()]
+}
+
+fn whole(set: ImageSet) -> ImageData {
+    let split = Split::whole(&set.train.labels, K, ShotThresholds::default()).unwrap();
+    ImageData::new(set, split).unwrap()
+}
+
+fn extraction() -> Extraction {
+    Extraction {
+        preparation: BackboneRecipe { image_size: Some(SIDE), ..recipe() }.preparation(),
+        norm: NormMode::Evaluate,
+        half: false,
+        mirror: false,
+        views: 0,
+        seed: 0,
+        stored: Stored::F32,
+    }
+}
+
+#[test]
+fn images_in_files_and_in_memory_come_to_the_same_weights() {
+    let root = tempfile::tempdir().unwrap();
+    let runs = [root.path().join("files"), root.path().join("memory")];
+    let recipe = BackboneRecipe {
+        image_size: Some(SIDE),
+        augmentation: Augmentation::ResizedCropJitter,
+        epochs: 2,
+        ..recipe()
+    };
+    for (set, run) in sets(root.path()).into_iter().zip(&runs) {
+        train(&whole(set), &recipe, run, usize::MAX).unwrap();
+    }
+    let [files, memory] = runs.map(|run| fs_err::read(run.join(LAST)).unwrap());
+    assert!(files == memory);
+}
+
+#[test]
+fn larger_images_are_brought_to_size() {
+    let root = tempfile::tempdir().unwrap();
+    let [files, _] = sets(root.path());
+    let recipe = BackboneRecipe { image_size: Some(5), epochs: 1, ..recipe() };
+    for augmentation in [Augmentation::None, Augmentation::Weak, Augmentation::ResizedCrop] {
+        let recipe = BackboneRecipe { augmentation, ..recipe.clone() };
+        let run = root.path().join(format!("{augmentation:?}"));
+        let (_, state, _) = train(&whole(files.clone()), &recipe, &run, usize::MAX).unwrap();
+        assert!(state.log[0].accuracy.is_some());
+    }
+}
+
+#[test]
+fn an_unreadable_image_is_named_and_left_out_only_on_request() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = BackboneRecipe { image_size: Some(SIDE), epochs: 1, ..recipe() };
+    let [set, _] = sets(root.path());
+    let damaged = root.path().join("train/class 1/001.png");
+    let bytes = fs_err::read(&damaged).unwrap();
+    fs_err::write(&damaged, &bytes[..bytes.len() / 2]).unwrap();
+    let gone = root.path().join("test/class 2/002.png");
+    fs_err::remove_file(&gone).unwrap();
+    let run = root.path().join("run");
+    let error = train(&whole(set.clone()), &recipe, &run, usize::MAX).unwrap_err().to_string();
+    assert!(error.contains("class 1/001.png: expected an image"), "{error}");
+    assert!(error.contains("--skip-unreadable"), "{error}");
+
+    let tried = AtomicUsize::new(0);
+    let report = |_| {
+        tried.fetch_add(1, Ordering::Relaxed);
+    };
+    let (data, unreadable) = whole(set.clone()).without_unreadable(&report).unwrap();
+    assert_eq!((unreadable, tried.into_inner()), (vec![damaged, gone], 16 * K));
+    assert_eq!((data.len(Part::Train), data.len(Part::Test)), (12 * K - 1, 4 * K - 1));
+    train(&data, &recipe, &run, usize::MAX).unwrap();
+
+    fs_err::remove_dir_all(root.path().join("train/class 1")).unwrap();
+    let error = whole(set).without_unreadable(&|_| {}).unwrap_err().to_string();
+    assert!(error.contains("none for 1 of them: class 1"), "{error}");
+}
+
+#[test]
+fn a_data_sets_own_validation_images_and_class_names_are_used() {
+    let root = tempfile::tempdir().unwrap();
+    write(&images(3, 7), &root.path().join("val"));
+    let [files, _] = sets(root.path());
+    let data = whole(files.clone());
+    assert_eq!(data.len(Part::Validation), 3 * K);
+    let script = script(root.path(), &|x| x.mean_dim([2_i64, 3].as_slice(), false, Kind::Float));
+    let path = root.path().join("val.safetensors");
+    let source = Source::Script(&script);
+    extraction().write(source, &data, Part::Validation, &path, "", &|_| {}).unwrap();
+    let features = Features::load(&path, None).unwrap();
+    assert_eq!((features.labels[3], features.labels.len()), (1, 3 * K));
+    let names = ["class 0", "class 1", "class 2"].map(str::to_owned).to_vec();
+    assert_eq!(features.class_names, Some(names));
+
+    // Images that a split holds out come first.
+    let mut split = Split::whole(&files.train.labels, K, ShotThresholds::default()).unwrap();
+    split.validation = split.train.split_off(12 * K - 2);
+    split.counts[K - 1] -= 2;
+    assert_eq!(ImageData::new(files, split).unwrap().len(Part::Validation), 2);
+}
+
+/// A network of one closure.
+fn script(folder: &Path, forward: &dyn Fn(&Tensor) -> Tensor) -> Script {
+    let path = folder.join("network.pt");
+    let example =
+        Tensor::zeros([2, 3, SIDE as i64, SIDE as i64], (Kind::Float, device("cpu").unwrap()));
+    let mut forward = |inputs: &[Tensor]| vec![forward(&inputs[0])];
+    let module = CModule::create_by_tracing("m", "forward", &[example], &mut forward).unwrap();
+    module.save(&path).unwrap();
+    Script::load(&path, device("cpu").unwrap()).unwrap()
+}
+
+#[test]
+fn features_of_a_users_own_network() {
+    let root = tempfile::tempdir().unwrap();
+    let [_, memory] = sets(root.path());
+    let weight = formula(1, 2, &[3, 7], |u| u).to_kind(Kind::Float);
+    let network =
+        |x: &Tensor| x.mean_dim([2_i64, 3].as_slice(), false, Kind::Float).matmul(&weight);
+    let path = root.path().join("test.safetensors");
+    let Pixels::Memory { bytes, .. } = memory.test.pixels.clone() else { panic!() };
+    let data = whole(memory);
+    let features = |script: &Script, extraction: Extraction| {
+        let source = Source::Script(script);
+        extraction.write(source, &data, Part::Test, &path, &script.provenance(&data), &|_| {})
+    };
+    features(&script(root.path(), &network), extraction()).unwrap();
+    let stored = Features::load(&path, None).unwrap();
+    let x = Tensor::from_slice(&bytes).view([-1, 3, SIDE as i64, SIDE as i64]).to_kind(Kind::Float);
+    let channels = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]);
+    let recipe = recipe();
+    let x = (x / 255.0 - channels(recipe.image_mean)) / channels(recipe.image_std);
+    let plain: Vec<f64> = stored.plain.in_memory().unwrap().iter().map(|&v| v.into()).collect();
+    close("features", &plain, &values(&network(&x)), 1e-5);
+
+    let flat = script(root.path(), &|x| x.sum_dim_intlist([3_i64].as_slice(), false, Kind::Float));
+    let refused = features(&flat, extraction()).unwrap_err().to_string();
+    assert!(refused.contains("network.pt: expected features [B, D]"), "{refused}");
+    assert!(refused.contains("found [1, 3, 8]"), "{refused}");
+    let half = features(&flat, Extraction { half: true, ..extraction() }).unwrap_err().to_string();
+    assert!(half.contains("expected f32"), "{half}");
+    fs_err::write(root.path().join("network.pt"), "no network").unwrap();
+    let refused = Script::load(&root.path().join("network.pt"), device("cpu").unwrap());
+    assert!(refused.unwrap_err().to_string().contains("network.pt: expected a network"), "");
+}
