@@ -20,8 +20,8 @@ pub fn device(name: &str) -> Result<Device> {
     let n = tch::Cuda::device_count();
     if number >= n as usize {
         let found = format!("{n} GPUs that libtorch sees");
-        let remedy = "libtorch sees GPUs only with all of PyTorch's CUDA wheels (`cargo xtask torch --cuda`) and a \
-                      build with the feature `cuda`";
+        let remedy = "libtorch sees GPUs only with PyTorch's CUDA wheels beside it when this program is built: \
+                      `cargo xtask torch --cuda`, then build again; with CUDA elsewhere, build with TAILFIT_CUDA=1";
         return Err(Error::usage(format!("device {name}"), "a GPU of that number", found, remedy));
     }
     Ok(Device::Cuda(number))

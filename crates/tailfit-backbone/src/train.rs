@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tailfit::error::{Error, Result};
-use tailfit::files::write_atomically;
+use tailfit::files::{remove_leftovers, write_atomically};
 use tailfit::precision::Precision;
 
 use crate::augment::Look;
@@ -99,6 +99,7 @@ impl Run<'_> {
         let trained = network.parameters().trained().map(decayed);
         let mut sgd = Sgd::new(trained, recipe.momentum, recipe.nesterov);
         let mut state = self.beginning();
+        remove_leftovers(self.folder)?;
         let path = self.folder.join(CHECKPOINT);
         if path.exists() {
             state = checkpoint::load(&path, &state, &network, &mut sgd)?;

@@ -1,6 +1,6 @@
 //! What can be typed about images: stage 1.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tailfit::data::{ImageSet, read_image_lists, read_images};
@@ -14,15 +14,11 @@ pub(crate) enum Shape {
     Step,
 }
 
-// Where images are. (No doc comment: clap would print it in place of the command's own.)
+// Images named by lists. (No doc comment: clap would print it in place of the command's own.)
 #[derive(Debug, Args)]
-pub(crate) struct ImagesArgs {
-    /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
-    /// each a folder per class; for lists the folder where their paths begin.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) images: PathBuf,
+pub(crate) struct Lists {
     /// List of training images, "path label" on a line, or iNaturalist's JSON.
-    #[arg(long, value_name = "FILE", requires = "test_list")]
+    #[arg(long, value_name = "FILE", requires_all = ["images", "test_list"])]
     pub(crate) train_list: Option<PathBuf>,
     /// List of validation images.
     #[arg(long, value_name = "FILE", requires = "train_list")]
@@ -32,13 +28,14 @@ pub(crate) struct ImagesArgs {
     pub(crate) test_list: Option<PathBuf>,
 }
 
-impl ImagesArgs {
-    pub(crate) fn read(&self) -> Result<ImageSet> {
+impl Lists {
+    /// The images of a folder, or of lists that name images in it.
+    pub(crate) fn read(&self, folder: &Path) -> Result<ImageSet> {
         match (&self.train_list, &self.test_list) {
             (Some(train), Some(test)) => {
-                read_image_lists(&self.images, train, self.val_list.as_deref(), test)
+                read_image_lists(folder, train, self.val_list.as_deref(), test)
             }
-            _ => read_images(&self.images),
+            _ => read_images(folder),
         }
     }
 }
@@ -57,8 +54,12 @@ impl ImagesArgs {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SplitArgs {
+    /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
+    /// each a folder per class; for lists the folder where their paths begin.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
     #[command(flatten)]
-    pub(crate) images: ImagesArgs,
+    pub(crate) lists: Lists,
     /// How the number of images falls from class to class.
     #[arg(long, value_enum, default_value_t = Shape::Exponential)]
     pub(crate) profile: Shape,
@@ -89,13 +90,13 @@ pub(crate) use self::backbone::{
 
 #[cfg(feature = "backbone")]
 mod backbone {
-    use super::{Args, ImagesArgs, PathBuf, ValueEnum};
+    use super::{Args, Lists, PathBuf, ValueEnum};
 
     // Which of the images are used. (No doc comment, as above.)
     #[derive(Debug, Args)]
     pub(crate) struct UsedImages {
         #[command(flatten)]
-        pub(crate) images: ImagesArgs,
+        pub(crate) lists: Lists,
         /// What `tailfit split` has written; all training images if not given.
         #[arg(long, value_name = "FILE", requires = "images")]
         pub(crate) split: Option<PathBuf>,
@@ -118,8 +119,12 @@ mod backbone {
     #[derive(Debug, Args)]
     #[command(verbatim_doc_comment)]
     pub(crate) struct TrainBackboneArgs {
+        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
+        /// each a folder per class; for lists the folder where their paths begin.
+        #[arg(long, value_name = "DIR")]
+        pub(crate) images: PathBuf,
         #[command(flatten)]
-        pub(crate) images: UsedImages,
+        pub(crate) used: UsedImages,
         /// The recipe in TOML; cross-entropy on a ResNet-32 if not given.
         #[arg(long, value_name = "FILE")]
         pub(crate) config: Option<PathBuf>,
@@ -157,8 +162,12 @@ mod backbone {
         /// normalisation in train mode, in place of features taken once.
         #[arg(long, value_name = "DIR", requires = "images", conflicts_with_all = ["train", "test", "head", "select", "views", "mirror"])]
         pub(crate) live: Option<PathBuf>,
+        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
+        /// each a folder per class; for lists the folder where their paths begin.
+        #[arg(long, value_name = "DIR", requires = "live")]
+        pub(crate) images: Option<PathBuf>,
         #[command(flatten)]
-        pub(crate) images: Option<UsedImages>,
+        pub(crate) used: UsedImages,
         /// cpu, cuda or cuda:N.
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         pub(crate) device: String,
@@ -179,8 +188,12 @@ mod backbone {
     #[derive(Debug, Args)]
     #[command(verbatim_doc_comment)]
     pub(crate) struct ExtractFeaturesArgs {
+        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
+        /// each a folder per class; for lists the folder where their paths begin.
+        #[arg(long, value_name = "DIR")]
+        pub(crate) images: PathBuf,
         #[command(flatten)]
-        pub(crate) images: UsedImages,
+        pub(crate) used: UsedImages,
         /// Folder of a finished run.
         #[arg(long, value_name = "DIR", required_unless_present = "network")]
         pub(crate) run: Option<PathBuf>,

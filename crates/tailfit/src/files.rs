@@ -42,3 +42,22 @@ pub fn write_atomically_with(
     }
     Ok(written?)
 }
+
+/// Removes what writers that were killed have left in a folder that nobody else writes to.
+///
+/// # Errors
+///
+/// If the folder cannot be read or a file cannot be removed; a folder that is not there is none.
+pub fn remove_leftovers(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".tmp") {
+            fs_err::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -18,7 +18,7 @@ fn configs() -> Vec<(String, BackboneRecipe)> {
 #[test]
 fn every_recipe_is_valid_and_the_first_is_the_default() {
     let configs = configs();
-    assert_eq!(configs.len(), 6);
+    assert_eq!(configs.len(), 8);
     let find = |wanted: &str| configs.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
     let precision = tailfit::precision::Precision::Bf16;
     let default = BackboneRecipe { precision, ..BackboneRecipe::default() };

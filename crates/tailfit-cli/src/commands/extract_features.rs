@@ -17,7 +17,7 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     if let Some(threads) = cli.threads {
         set_threads(threads);
     }
-    let data = image_data(&args.images, printer)?;
+    let data = image_data(&args.images, &args.used, printer)?;
     let device = device(&args.device)?;
     let half = |own: Precision| cli.precision.or(own) == Precision::Bf16;
     let restored = match &args.run {

@@ -9,7 +9,7 @@ use crate::args_images::{Shape, SplitArgs};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
-    let images = args.images.read()?.train;
+    let images = args.lists.read(&args.images)?.train;
     let profile = match args.profile {
         Shape::Exponential => Profile::Exponential,
         Shape::Step => Profile::Step,

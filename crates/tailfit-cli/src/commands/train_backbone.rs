@@ -1,5 +1,6 @@
 //! `tailfit train-backbone`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
         None => BackboneRecipe::default(),
     };
     recipe.precision = cli.precision.or(recipe.precision);
-    let data = image_data(&args.images, printer)?;
+    let data = image_data(&args.images, &args.used, printer)?;
     let stop = stop_on_interrupt()?;
     let length = |run: &Run<'_>| run.batches_per_epoch() * recipe.epochs;
     let bar = std::cell::OnceCell::new();
@@ -90,8 +91,8 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
 }
 
 /// Images and split, checked against each other.
-pub(crate) fn image_data(args: &UsedImages, printer: &Printer) -> Result<ImageData> {
-    let set = args.images.read()?;
+pub(crate) fn image_data(images: &Path, args: &UsedImages, printer: &Printer) -> Result<ImageData> {
+    let set = args.lists.read(images)?;
     let split = match &args.split {
         Some(path) => {
             Split::from_json(&fs_err::read_to_string(path)?, &path.display().to_string())?

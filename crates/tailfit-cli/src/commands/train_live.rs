@@ -24,8 +24,8 @@ pub(crate) fn run(
     if let Some(threads) = cli.threads {
         set_threads(threads);
     }
-    let images = args.live.images.as_ref().context("clap asks for --images")?;
-    let data = image_data(images, printer)?;
+    let images = args.live.images.as_deref().context("clap asks for --images")?;
+    let data = image_data(images, &args.live.used, printer)?;
     let device = device(&args.live.device)?;
     let (state, network) = State::restore(folder, false, &data, device)?;
     let bar = std::cell::OnceCell::new();

@@ -84,6 +84,7 @@ mod backbone {
         assert_eq!(whole.code, 0, "{}", whole.stderr);
         assert!(whole.stdout.contains("epoch 4 of 4 (the last), seed 0"), "{}", whole.stdout);
         let kills = std::env::var("TAILFIT_KILLS").map_or(4, |n| n.parse().unwrap());
+        let mut in_training = 0;
         for kill in 0..kills {
             let mut child = Command::new(env!("CARGO_BIN_EXE_tailfit"))
                 .args([&TRAIN[..], &["--out", "killed"]].concat())
@@ -94,15 +95,60 @@ mod backbone {
                 .unwrap();
             // Anywhere from before the first batch to after the last epoch.
             std::thread::sleep(Duration::from_millis(200 + 7919 * kill % 1500));
+            in_training += usize::from(child.try_wait().unwrap().is_none());
             child.kill().unwrap();
             child.wait().unwrap();
         }
+        assert!(in_training > 0, "every run was over before it was killed");
         let ran = tailfit(folder.path(), &[&TRAIN[..], &["--out", "killed"]].concat());
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         for file in ["last.safetensors", "best.safetensors", "log.jsonl"] {
             let bytes = |run: &str| fs_err::read(folder.path().join(run).join(file)).unwrap();
             assert!(bytes("whole") == bytes("killed"), "{file} differs");
         }
+        let names = fs_err::read_dir(folder.path().join("killed")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<String> = names.filter(|name| name.ends_with(".tmp")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    /// On a full disk (here: no file may be longer than 200 KiB) the checkpoint stays as it was.
+    #[cfg(unix)]
+    #[test]
+    fn a_full_disk_leaves_the_checkpoint_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        toy(folder.path());
+        let checkpoint = folder.path().join("run/checkpoint.safetensors");
+        let words = [&TRAIN[..], &["--out", "run"]].concat();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tailfit"))
+            .args(&words)
+            .current_dir(folder.path())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let before = fs_err::read(&checkpoint).unwrap();
+        let limited = || {
+            let ran = Command::new("sh")
+                .args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\""])
+                .arg(env!("CARGO_BIN_EXE_tailfit"))
+                .args(&words)
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+        };
+        let (code, said) = limited();
+        assert!(code == Some(1) && said.contains("too large"), "{code:?} {said}");
+        assert!(said.contains("run/"), "{said}");
+        assert!(fs_err::read(&checkpoint).unwrap() == before);
+        let ran = tailfit(folder.path(), &words);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
 
     #[test]
@@ -162,6 +208,43 @@ mod backbone {
         assert!(ran.code == 2 && ran.stderr.contains("recipe.head"), "{}", ran.stderr);
         let ran = run(&["train-head", "--live", "run", "--method", "los"]);
         assert!(ran.code == 2 && ran.stderr.contains("--images"), "{}", ran.stderr);
+    }
+
+    /// Images in files, all of them trained on; one of them is damaged.
+    #[test]
+    fn a_folder_of_photos() {
+        let folder = tempfile::tempdir().unwrap();
+        for (part, class, number) in
+            (0..24).map(|i| (if i < 18 { "train" } else { "val" }, ["cat", "owl"][i % 2], i))
+        {
+            let place = folder.path().join("photos").join(part).join(class);
+            fs_err::create_dir_all(&place).unwrap();
+            fs_err::write(place.join(format!("{number}.png")), include_bytes!("photo.png"))
+                .unwrap();
+        }
+        fs_err::write(folder.path().join("photos/train/owl/3.png"), "no image").unwrap();
+        let recipe =
+            "image_size = 10\naugmentation = \"resized-crop-jitter\"\nepochs = 1\nbatch_size = 4\n";
+        fs_err::write(folder.path().join("toy.toml"), recipe).unwrap();
+        let train =
+            ["train-backbone", "--images", "photos", "--config", "toy.toml", "--out", "run"];
+        let ran = tailfit(folder.path(), &train);
+        assert!(
+            ran.code == 1 && ran.stderr.contains("owl/3.png: expected an image"),
+            "{}",
+            ran.stderr
+        );
+        let ran = tailfit(folder.path(), &[&train[..], &["--skip-unreadable"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains("1 images cannot be read and are left out"), "{}", ran.stderr);
+        let extract =
+            ["extract-features", "--images", "photos", "--run", "run", "--out", "features"];
+        let ran = tailfit(folder.path(), &extract);
+        // All 18 images are another training set.
+        assert!(ran.code != 0 && ran.stderr.contains("last.safetensors"), "{}", ran.stderr);
+        let ran = tailfit(folder.path(), &[&extract[..], &["--skip-unreadable"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stdout.contains("17 training images"), "{}", ran.stdout);
     }
 
     #[test]

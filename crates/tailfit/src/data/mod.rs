@@ -4,7 +4,8 @@
 mod cifar;
 pub mod embedded;
 mod idx;
-mod image_files;
+mod image_folders;
+mod image_lists;
 mod images;
 mod long_tail;
 mod mt19937;
@@ -12,7 +13,8 @@ mod split;
 
 pub use self::cifar::read_cifar;
 pub use self::idx::read_idx;
-pub use self::image_files::{read_image_folders, read_image_lists};
+pub use self::image_folders::read_image_folders;
+pub use self::image_lists::read_image_lists;
 pub use self::images::{ImageSet, Images, Pixels, read_images};
 pub use self::long_tail::{Kept, LongTail, Profile, kept_positions};
 pub use self::mt19937::Mt19937;

@@ -199,9 +199,10 @@ mod tests {
         let thresholds = ShotThresholds::default();
         let split = Split::cut(&labels, 4, rule, Kept::FirstN, 2, thresholds).unwrap();
         assert_eq!((split.counts[0], split.validation.len()), (8, 8));
-        for rows in [|s: &mut Split| &mut s.train, |s: &mut Split| &mut s.validation] {
-            let mut edited = split.clone();
-            rows(&mut edited).swap(0, 1);
+        let mut edits = [split.clone(), split];
+        edits[0].train.swap(0, 1);
+        edits[1].validation.swap(0, 1);
+        for edited in edits {
             let message = Split::from_json(&edited.to_json(), "split").unwrap_err().to_string();
             assert!(message.contains("split: expected indices with hash"), "{message}");
         }
