@@ -1,14 +1,11 @@
 //! Development commands: `cargo xtask <command>`.
 
 mod ci;
-mod docs;
-mod embed;
-mod large;
-mod peers;
-mod tables;
 mod torch;
 
-use anyhow::{Result, bail};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
 
 const USAGE: &str = "cargo xtask COMMAND
   ci              format, lints, all tests, docs: what has to pass
@@ -24,13 +21,23 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ci"] => ci::run(),
-        ["tables"] => tables::run(),
-        ["peers"] => peers::run(),
-        ["peers", "backbone"] => peers::backbone::run(),
-        ["large"] => large::run(),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
-        ["embed", folder] => embed::run(folder.as_ref()),
+        words @ (["tables" | "large" | "peers"] | ["peers", "backbone"] | ["embed", _]) => {
+            measure(words)
+        }
         _ => bail!("{USAGE}"),
     }
+}
+
+/// What needs the library is a program of its own, so that the rest builds in seconds.
+fn measure(words: &[&str]) -> Result<()> {
+    if words == ["peers", "backbone"] {
+        torch::run(false)?;
+    }
+    let mut command = Command::new("cargo");
+    command.args(["run", "--release", "--quiet", "--package", "measure", "--"]).args(words);
+    let status = command.status().context("cannot start cargo")?;
+    ensure!(status.success(), "{} failed", words.join(" "));
+    Ok(())
 }

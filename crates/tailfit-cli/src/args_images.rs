@@ -16,6 +16,7 @@ pub(crate) enum Shape {
 
 // Images named by lists. (No doc comment: clap would print it in place of the command's own.)
 #[derive(Debug, Args)]
+#[allow(clippy::struct_field_names, reason = "they are the names of the options")]
 pub(crate) struct Lists {
     /// List of training images, "path label" on a line, or iNaturalist's JSON.
     #[arg(long, value_name = "FILE", requires_all = ["images", "test_list"])]

@@ -108,7 +108,7 @@ mod backbone {
         }
         let names = fs_err::read_dir(folder.path().join("killed")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let left: Vec<String> = names.filter(|name| name.ends_with(".tmp")).collect();
+        let left: Vec<String> = names.filter(|name| name.contains(".tmp")).collect();
         assert!(left.is_empty(), "{left:?}");
     }
 

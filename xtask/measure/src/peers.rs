@@ -38,11 +38,6 @@ const PEERS: [(&str, usize); 6] = [
 ];
 
 pub(crate) fn run() -> Result<()> {
-    if cfg!(debug_assertions) {
-        // Timings are of the optimised program.
-        let args = ["run", "--release", "--package", "xtask", "--", "peers"];
-        return run_command(Command::new("cargo").args(args));
-    }
     let python = environment()?;
     let mut sections = Vec::new();
     for (name, dim) in [("a", 512), ("a64", 64), ("embedded", 64)] {

@@ -11,7 +11,6 @@ use crate::docs;
 const ROUNDS: usize = 3;
 
 pub(crate) fn run() -> Result<()> {
-    crate::torch::run(false)?;
     let python = environment()?;
     let example = ["--package", "tailfit-backbone", "--example", "throughput"];
     run_command(Command::new("cargo").args(["build", "--release"]).args(example))?;

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -33,12 +32,6 @@ const SHAPES: [Shape; 2] = [
 ];
 
 pub(crate) fn run() -> Result<()> {
-    if cfg!(debug_assertions) {
-        let args = ["run", "--release", "--package", "xtask", "--", "large"];
-        let status = Command::new("cargo").args(args).status()?;
-        ensure!(status.success(), "cargo run failed");
-        return Ok(());
-    }
     let threads = std::thread::available_parallelism().map_or(0, usize::from);
     let mut text = format!(
         "\n{threads} threads, {}. One epoch of cross-entropy, batches of 256, features in f16 in their file; peak: f32 \
