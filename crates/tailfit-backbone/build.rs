@@ -11,7 +11,7 @@ fn main() {
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     println!("cargo:libtorch_lib={}", folder.display());
     // PyTorch's CUDA wheels lie beside it; libtorch_cuda alone does not load.
-    let wheels = folder.join("../../nvidia/cudnn");
+    let wheels = folder.join("../../nvidia/cudnn/lib");
     println!("cargo:rerun-if-changed={}", wheels.display());
     let cuda = match std::env::var("TAILFIT_CUDA").as_deref() {
         Ok(said) => said != "0",

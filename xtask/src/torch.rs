@@ -50,7 +50,7 @@ pub(crate) fn run(cuda: bool) -> Result<()> {
 
 /// Whether all that libtorch needs for a GPU is beside it.
 fn has_cuda(folder: &Path) -> bool {
-    folder.join("../nvidia/cudnn").exists() && folder.join("lib/libtorch_cuda.so").exists()
+    folder.join("../nvidia/cudnn/lib").exists() && folder.join("lib/libtorch_cuda.so").exists()
 }
 
 #[cfg(unix)]
