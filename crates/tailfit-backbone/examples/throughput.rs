@@ -18,6 +18,10 @@ use tailfit_backbone::{
     Stored, device,
 };
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Batches before the clock starts.
 const WARM_UP: usize = 3;
 

@@ -12,6 +12,12 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 
+/// libtorch's tensors come and go by the megabyte; with the system's allocator each is paged in
+/// anew.
+#[cfg(feature = "backbone")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let printer = printer::Printer { quiet: cli.quiet };
