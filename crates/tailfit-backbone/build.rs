@@ -11,11 +11,14 @@ fn main() {
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     println!("cargo:libtorch_lib={}", folder.display());
     // PyTorch's CUDA wheels lie beside it; libtorch_cuda alone does not load.
-    let wheels = folder.join("../../nvidia/cudnn/lib");
-    println!("cargo:rerun-if-changed={}", wheels.display());
+    let wheels = folder.join("../../nvidia");
+    if wheels.exists() {
+        // (Cargo would build anew every time for a path that does not exist.)
+        println!("cargo:rerun-if-changed={}", wheels.display());
+    }
     let cuda = match std::env::var("TAILFIT_CUDA").as_deref() {
         Ok(said) => said != "0",
-        Err(_) => folder.join("libtorch_cuda.so").exists() && wheels.exists(),
+        Err(_) => folder.join("libtorch_cuda.so").exists() && wheels.join("cudnn/lib").exists(),
     };
     if cuda {
         // Nothing calls into it, so linkers leave it out unless told not to.

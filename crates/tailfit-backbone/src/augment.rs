@@ -5,7 +5,7 @@
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use tailfit::data::{Images, Pixels};
-use tailfit::error::Result;
+use tailfit::error::{Error, Result};
 use tailfit::rng::{Purpose, Rng};
 
 use crate::decode::decode;
@@ -21,16 +21,12 @@ pub enum Augmentation {
     /// 4 pixels of zeros around, a random crop of the old size, and a flip every other time.
     Weak,
     /// A random part of 8 to 100 % of the area, sides 3:4 to 4:3, resized, and a flip every other
-    /// time (iNaturalist). Larger held-out images are taken to 8/7 of the size and then their
-    /// middle (224 pixels of 256).
+    /// time (iNaturalist). Of held-out images in files the middle 7/8 are taken (224 pixels of 256).
     ResizedCrop,
     /// The same with brightness, contrast and saturation changed by factors 0.6 to 1.4, in random
     /// order (ImageNet-LT).
     ResizedCropJitter,
 }
-
-/// Side of images that are read from files, if nothing else is said.
-const SIDE: usize = 224;
 
 /// Zeros on each side.
 const PADDING: usize = 4;
@@ -40,7 +36,7 @@ const PADDING: usize = 4;
 pub struct Preparation {
     /// What is done to training images.
     pub augmentation: Augmentation,
-    /// Side that images are brought to; if not said, 224 for files and their own in memory.
+    /// Side that images are brought to; images in memory may keep their own.
     pub side: Option<usize>,
     /// Mean of each channel, of values 0 to 1.
     pub mean: [f32; 3],
@@ -61,11 +57,19 @@ pub(crate) enum Look {
 
 impl Preparation {
     /// Height and width of the images in a network's batches.
-    pub(crate) fn size(&self, images: &Images) -> [usize; 2] {
+    ///
+    /// # Errors
+    ///
+    /// If images in files are to keep their own sizes.
+    pub(crate) fn size(&self, images: &Images) -> Result<[usize; 2]> {
         match (&images.pixels, self.side) {
-            (_, Some(side)) => [side; 2],
-            (Pixels::Files(_), None) => [SIDE; 2],
-            (Pixels::Memory { height, width, .. }, None) => [*height, *width],
+            (_, Some(side)) => Ok([side; 2]),
+            (Pixels::Memory { height, width, .. }, None) => Ok([*height, *width]),
+            (Pixels::Files(_), None) => {
+                let remedy = "say it in --config, with image_mean, image_std and the network, such as image_size = 224";
+                let expected = "the side that images in files are brought to";
+                Err(Error::usage("image_size", expected, "none", remedy))
+            }
         }
     }
 
@@ -83,7 +87,9 @@ impl Preparation {
     ) -> Result<()> {
         use Augmentation::{None as Nothing, ResizedCrop, ResizedCropJitter, Weak};
         let image = decode(images, index)?;
-        let [height, width] = self.size(images).map(|length| length as u32);
+        let [height, width] = self.size(images)?.map(|length| length as u32);
+        let in_memory = matches!(images.pixels, Pixels::Memory { .. });
+        let fitted = |image| self.fitted(image, (width, height), in_memory);
         let rng = match look {
             Look::Plain | Look::Mirrored => None,
             Look::Augmented { seed, epoch, place } => {
@@ -92,13 +98,13 @@ impl Preparation {
             }
         };
         let (Some(mut rng), true) = (rng, self.augmentation != Nothing) else {
-            let image = self.fitted(image, (width, height));
+            let image = fitted(image);
             self.normalise(&image, [PADDING; 2], matches!(look, Look::Mirrored), out);
             return Ok(());
         };
         let (mut image, shift) = if self.augmentation == Weak {
             let shift = [(); 2].map(|()| rng.below(2 * PADDING + 1));
-            (self.fitted(image, (width, height)), shift)
+            (fitted(image), shift)
         } else {
             let crop = random_crop(&mut rng, image.dimensions());
             (resize(&image, crop, (width, height)), [PADDING; 2])
@@ -112,9 +118,9 @@ impl Preparation {
         Ok(())
     }
 
-    /// The middle of an image in the wanted size.
-    fn fitted(&self, image: RgbImage, size: (u32, u32)) -> RgbImage {
-        if image.dimensions() == size {
+    /// The middle of an image in the wanted size; images in memory may have it already.
+    fn fitted(&self, image: RgbImage, size: (u32, u32), in_memory: bool) -> RgbImage {
+        if in_memory && image.dimensions() == size {
             return image;
         }
         let margin = match self.augmentation {
@@ -183,6 +189,44 @@ mod tests {
         assert_eq!(at(&seen(Augmentation::Weak, Look::Mirrored), 2, 1), at(&plain, 2, 4));
         let none = seen(Augmentation::None, Look::Augmented { seed: 1, epoch: 2, place: 3 });
         assert_eq!(none, plain);
+    }
+
+    /// Each augmentation is made of the parts that it says, from the same random numbers.
+    #[test]
+    fn crops_and_colours_are_what_they_say() {
+        let source = crate::pillow::image();
+        let (folder, look) =
+            (tempfile::tempdir().unwrap(), |place| Look::Augmented { seed: 3, epoch: 2, place });
+        let path = folder.path().join("image.png");
+        source.save(&path).unwrap();
+        let pixels = Pixels::Files(vec![path]);
+        let images = Images { pixels, labels: vec![0], n_classes: 1, class_names: vec![] };
+        let seen = |augmentation, look| {
+            let preparation = Preparation { side: Some(7), ..preparation(augmentation) };
+            let mut out = vec![0.0; 3 * 7 * 7];
+            preparation.write(&images, 0, look, &mut out).unwrap();
+            out
+        };
+        let plain = |image: &RgbImage, mirrored| {
+            let mut out = vec![0.0; 3 * 7 * 7];
+            preparation(Augmentation::None).normalise(image, [PADDING; 2], mirrored, &mut out);
+            out
+        };
+        assert_eq!(seen(Augmentation::Weak, Look::Plain), plain(&fit(&source, 7, 1.0), false));
+        let middle = fit(&source, 7, 8.0 / 7.0);
+        assert_eq!(seen(Augmentation::ResizedCrop, Look::Mirrored), plain(&middle, true));
+        let mut sides = [0; 2];
+        for place in 0..20 {
+            let mut rng = Rng::new(3, Purpose::Augmentation, 2 << 32 | place as u64);
+            let crop = random_crop(&mut rng, source.dimensions());
+            let mut image = resize(&source, crop, (7, 7));
+            let mirrored = rng.below(2) == 1;
+            sides[usize::from(mirrored)] += 1;
+            assert_eq!(seen(Augmentation::ResizedCrop, look(place)), plain(&image, mirrored));
+            jitter(&mut image, &mut rng);
+            assert_eq!(seen(Augmentation::ResizedCropJitter, look(place)), plain(&image, mirrored));
+        }
+        assert!(sides[0] > 0 && sides[1] > 0);
     }
 
     /// Every shift and both sides come up, and each view is a shifted, padded image.

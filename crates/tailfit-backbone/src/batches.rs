@@ -10,8 +10,9 @@ use tch::{Device, Tensor};
 
 use crate::augment::{Look, Preparation};
 
-/// Batches that may wait.
+/// Batches that may wait, and bytes of them, whatever happens at least one.
 const WAITING: usize = 4;
+const WAITING_BYTES: usize = 256 << 20;
 
 /// Images ready to be seen.
 pub(crate) struct Batch {
@@ -32,17 +33,22 @@ impl Batch {
 
 /// Batches of `size` of the images `order`, in that order from place `from` on, each seen as
 /// `look` says of its place. After an image that cannot be read nothing comes any more.
+///
+/// # Errors
+///
+/// If nobody says which size they are to have.
 pub(crate) fn batches<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     (images, preparation): (&'env Images, Preparation),
     (order, from): (Vec<u32>, usize),
     size: usize,
     look: impl Fn(usize) -> Look + Send + Sync + 'scope,
-) -> Receiver<Result<Batch>> {
-    let (send, receive) = sync_channel(WAITING);
+) -> Result<Receiver<Result<Batch>>> {
+    let [height, width] = preparation.size(images)?;
+    let one = 3 * height * width;
+    let fit = WAITING_BYTES / (size * one * size_of::<f32>());
+    let (send, receive) = sync_channel(fit.clamp(1, WAITING));
     scope.spawn(move || {
-        let [height, width] = preparation.size(images);
-        let one = 3 * height * width;
         for first in (from..order.len()).step_by(size) {
             let rows = &order[first..order.len().min(first + size)];
             let mut values = vec![0.0; rows.len() * one];
@@ -60,5 +66,5 @@ pub(crate) fn batches<'scope, 'env>(
             }
         }
     });
-    receive
+    Ok(receive)
 }

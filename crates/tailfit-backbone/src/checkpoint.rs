@@ -23,8 +23,11 @@ pub struct State {
     pub recipe: BackboneRecipe,
     /// Decides weights, order and augmentation.
     pub seed: u64,
-    /// Hash of the training images' indices.
+    /// Hash of the training images: of their indices, or in files of their classes and paths.
     pub split_sha256: String,
+    /// The same of the images that are scored, unless they are the test images of a known set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scored_sha256: Option<String>,
     /// Program version.
     pub version: String,
     /// Whole epochs done.
@@ -73,12 +76,12 @@ impl State {
     ) -> Result<(Self, Network)> {
         let path = folder.join(if best { BEST } else { LAST });
         let state = read_state(&path)?;
-        if state.split_sha256 != data.split.train_sha256 {
+        if state.split_sha256 != data.train_sha256() {
             return Err(Error::data(
                 path.display(),
-                format!("a backbone trained on the split with sha256 {}", data.split.train_sha256),
+                format!("a backbone trained on the images with sha256 {}", data.train_sha256()),
                 format!("one trained on {}", state.split_sha256),
-                "give the split the backbone was trained on (--split)",
+                "give the images the backbone was trained on (--split, --train-list, --skip-unreadable)",
             ));
         }
         let network = state.recipe.network(data.n_classes(), state.seed, device);
@@ -90,7 +93,7 @@ impl State {
     pub fn provenance(&self, data: &ImageData) -> String {
         let recipe = serde_json::to_string(&self.recipe).unwrap_or_default();
         format!(
-            "{} training images, imbalance ratio {}, split sha256 {}; backbone trained by tailfit {} from scratch, seed {}, \
+            "{} training images, imbalance ratio {}, sha256 {}; backbone trained by tailfit {} from scratch, seed {}, \
              after {} of {} epochs: {recipe}",
             data.len(Part::Train),
             data.counts.imbalance_ratio(),
@@ -166,6 +169,7 @@ fn same_run(found: &State, wanted: &State, place: &str) -> Result<()> {
         let mut all = recipe.as_object().cloned().unwrap_or_default();
         all.insert("seed".to_owned(), state.seed.into());
         all.insert("split (sha256)".to_owned(), state.split_sha256.clone().into());
+        all.insert("scored images (sha256)".to_owned(), state.scored_sha256.clone().into());
         all
     };
     let (found, wanted) = (plain(found), plain(wanted));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use tailfit::class_counts::ClassCounts;
 use tailfit::data::{ImageSet, Images, Pixels, Split};
 use tailfit::error::{Error, Result};
@@ -18,7 +19,7 @@ pub struct ImageData {
     set: ImageSet,
     /// Which images are trained on or held out.
     pub(crate) split: Split,
-    /// Images of the set's own validation part that are used, unless the split holds images out.
+    /// Images of the set's own validation part that are used.
     validation: Vec<u32>,
     /// Test images that are used.
     test: Vec<u32>,
@@ -38,13 +39,12 @@ pub enum Part {
 }
 
 impl ImageData {
-    /// Checks that the split belongs to the training images. Images that it holds out are used
-    /// for validation in place of the set's own.
+    /// Checks that the split belongs to the training images.
     ///
     /// # Errors
     ///
     /// If it names images that are not there, or one twice, or its counts are not those of its
-    /// images.
+    /// images, or there are two validation sets.
     pub fn new(set: impl Into<ImageSet>, split: Split) -> Result<Self> {
         let set = set.into();
         let images = &set.train;
@@ -68,9 +68,14 @@ impl ImageData {
             let found = "other numbers of images per class";
             return Err(Error::data("split", "the counts it says", found, remedy));
         }
+        if set.validation.is_some() && !split.validation.is_empty() {
+            let expected = "no images held out, as the data set has its own validation images";
+            let remedy = "make the split without them, or leave the data set's out";
+            return Err(Error::data("split", expected, split.validation.len(), remedy));
+        }
         let all = |images: &Images| (0..images.len() as u32).collect();
-        let own = set.validation.as_ref().filter(|_| split.validation.is_empty());
-        let (validation, test) = (own.map_or(Vec::new(), all), all(&set.test));
+        let validation = set.validation.as_ref().map_or(Vec::new(), all);
+        let test = all(&set.test);
         let thresholds = split.thresholds;
         Ok(Self { set, split, validation, test, counts, thresholds })
     }
@@ -107,7 +112,13 @@ impl ImageData {
         let split = if left_out.is_empty() {
             self.split
         } else {
-            self.split.retain(&images.labels, |row| !left_out.contains(&row))?
+            let split = self.split.retain(&images.labels, |row| !left_out.contains(&row));
+            split.map_err(|error| {
+                let first = paths.first().map_or(String::new(), |path| path.display().to_string());
+                let found =
+                    format!("{} unreadable images, the first {first}: {error}", paths.len());
+                Error::data("training images", "readable ones of every class", found, "")
+            })?
         };
         let mut readable = |images: &Images, rows: Vec<u32>| -> Vec<u32> {
             let left_out = bad(images, &rows);
@@ -127,10 +138,8 @@ impl ImageData {
     pub(crate) fn part(&self, part: Part) -> (&Images, &[u32]) {
         match (part, &self.set.validation) {
             (Part::Train, _) => (&self.set.train, &self.split.train),
-            (Part::Validation, Some(images)) if self.split.validation.is_empty() => {
-                (images, &self.validation)
-            }
-            (Part::Validation, _) => (&self.set.train, &self.split.validation),
+            (Part::Validation, Some(images)) => (images, &self.validation),
+            (Part::Validation, None) => (&self.set.train, &self.split.validation),
             (Part::Test, _) => (&self.set.test, &self.test),
         }
     }
@@ -148,6 +157,37 @@ impl ImageData {
     /// Images that backbones are chosen by: for validation if there are any, else for testing.
     pub(crate) fn scored_part(&self) -> Part {
         if self.has_validation() { Part::Validation } else { Part::Test }
+    }
+
+    /// SHA-256 of which images are trained on: of the split for images in memory, of classes and
+    /// paths for files.
+    pub(crate) fn train_sha256(&self) -> String {
+        let split = &self.split.train_sha256;
+        self.files_sha256(Part::Train).unwrap_or_else(|| split.clone())
+    }
+
+    /// The same of the images that are scored; none for the test images of a set in memory.
+    pub(crate) fn scored_sha256(&self) -> Option<String> {
+        self.files_sha256(self.scored_part()).or_else(|| self.split.validation_sha256.clone())
+    }
+
+    /// SHA-256 of lines of class and path, from the folder on that all of them are in.
+    fn files_sha256(&self, part: Part) -> Option<String> {
+        let (images, rows) = self.part(part);
+        let Pixels::Files(paths) = &images.pixels else { return None };
+        let mut common = paths.first()?.parent()?;
+        for path in paths {
+            while !path.starts_with(common) {
+                common = common.parent()?;
+            }
+        }
+        let mut hash = Sha256::new();
+        for &row in rows {
+            let path = paths[row as usize].strip_prefix(common).ok()?;
+            let class = images.labels[row as usize];
+            hash.update(format!("{class} {}\n", path.display()));
+        }
+        Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Names of the classes, `[K]`; none if nobody says them.

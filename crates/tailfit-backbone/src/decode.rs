@@ -1,5 +1,6 @@
 //! Images as 8-bit RGB, wherever they are.
 
+use std::io::Cursor;
 use std::path::Path;
 
 use image::{ImageReader, RgbImage};
@@ -32,13 +33,24 @@ pub(crate) fn decode(images: &Images, index: usize) -> Result<RgbImage> {
 
 fn from_file(path: &Path) -> Result<RgbImage> {
     let unreadable = |found: String| {
-        let remedy = "replace the image, or leave all such images out with --skip-unreadable";
+        let remedy =
+            "replace the image, or begin a run that leaves such images out (--skip-unreadable)";
         Error::data(path.display(), "an image in PNG or JPEG", found, remedy)
     };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    if is_cut_off_jpeg(&bytes) {
+        return Err(unreadable("a JPEG that is cut off".to_owned()));
+    }
     // By content: many a .jpg is a PNG.
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let reader = reader.map_err(|error| unreadable(error.to_string()))?;
     Ok(reader.decode().map_err(|error| unreadable(error.to_string()))?.into_rgb8())
+}
+
+/// Whether a JPEG's last scan has no end. The decoder would fill up what is missing with grey.
+fn is_cut_off_jpeg(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    bytes.starts_with(&[0xFF, 0xD8]) && last([0xFF, 0xD9]) < last([0xFF, 0xDA]).max(Some(0))
 }
 
 #[cfg(test)]
@@ -77,6 +89,13 @@ mod tests {
         let path = folder.path().join("c.jpg");
         all.save_with_format(&path, ImageFormat::Png).unwrap();
         assert_eq!(decoded(&path).unwrap(), smooth);
+        let jpeg = fs_err::read(folder.path().join("b.jpg")).unwrap();
+        for length in [jpeg.len() / 2, jpeg.len() - 1] {
+            fs_err::write(&path, &jpeg[..length]).unwrap();
+            let error = decoded(&path).unwrap_err().to_string();
+            assert!(error.contains("c.jpg: expected an image in PNG or JPEG"), "{error}");
+            assert!(error.contains("cut off"), "{error}");
+        }
         fs_err::write(&path, "no image").unwrap();
         let error = decoded(&path).unwrap_err().to_string();
         assert!(error.contains("c.jpg: expected an image in PNG or JPEG"), "{error}");

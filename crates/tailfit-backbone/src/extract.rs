@@ -123,7 +123,7 @@ impl Extraction {
         }
         // No batch of one image, which has no statistics.
         let size = if rows.len() % BATCH == 1 { BATCH + 1 } else { BATCH };
-        let (n, d) = (rows.len(), source.dim(self.preparation.size(images))?);
+        let (n, d) = (rows.len(), source.dim(self.preparation.size(images)?)?);
         let (dtype, bytes_each) = if self.stored == Stored::F16 { ("F16", 2) } else { ("F32", 4) };
         let mut at = 0;
         let mut entry = |dtype: &str, size: usize, shape: Vec<usize>| {
@@ -157,7 +157,8 @@ impl Extraction {
                 let (seed, images) = (self.seed, (images, self.preparation));
                 let look = |place| fixed.unwrap_or(Look::Augmented { seed, epoch: number, place });
                 std::thread::scope(|scope| -> std::io::Result<()> {
-                    for batch in batches(scope, images, (rows.clone(), 0), size, look) {
+                    let batches = batches(scope, images, (rows.clone(), 0), size, look);
+                    for batch in batches.map_err(std::io::Error::other)? {
                         let batch = batch.map_err(std::io::Error::other)?;
                         let features = source.features(&batch.images(source.device()), pass);
                         let features = features.map_err(std::io::Error::other)?;

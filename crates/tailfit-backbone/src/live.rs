@@ -88,7 +88,7 @@ impl Live<'_> {
             let pass = Pass { norm: self.norm, half: self.half };
             let train_loss = std::thread::scope(|scope| -> Result<f64> {
                 let (mut sum, mut seen) = (0.0, 0);
-                for batch in batches(scope, images, (order, 0), recipe.batch_size, look) {
+                for batch in batches(scope, images, (order, 0), recipe.batch_size, look)? {
                     let batch = batch?;
                     if batch.labels.len() < 2 {
                         // As in stage 1: one image has no statistics.

@@ -38,7 +38,7 @@ pub struct BackboneRecipe {
     pub sampler: Sampler,
     /// What is done to the images.
     pub augmentation: Augmentation,
-    /// Side that images are brought to; if not said, 224 for files and their own in memory.
+    /// Side that images are brought to; needed for images in files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
     /// Mean of each channel, of values 0 to 1; CIFAR's (LDAM-DRW, LTWB, LOS) if not said.
@@ -142,8 +142,14 @@ impl BackboneRecipe {
             return Err(Error::usage("weight_decay", "at least 0", self.weight_decay, ""));
         }
         positive("image_size", self.image_size.unwrap_or(1) as f64)?;
-        for std in self.image_std {
-            positive("image_std", f64::from(std))?;
+        for (mean, std) in self.image_mean.into_iter().zip(self.image_std) {
+            let expected = "numbers for values 0 to 1, not 0 to 255";
+            if !(0.0..=1.0).contains(&mean) {
+                return Err(Error::usage("image_mean", expected, mean, ""));
+            }
+            if !(std > 0.0 && std <= 1.0) {
+                return Err(Error::usage("image_std", expected, std, ""));
+            }
         }
         if self.batch_size < 2 {
             let expected = "at least 2, which batch statistics need";

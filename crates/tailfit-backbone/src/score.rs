@@ -29,20 +29,18 @@ pub fn score(
     let mut hits = [vec![0_u32; data.n_classes()], vec![0_u32; data.n_classes()]];
     tch::no_grad(|| {
         std::thread::scope(|scope| -> Result<()> {
-            let [plain, mirrored] = [Look::Plain, Look::Mirrored].map(|look| {
-                let order = (rows.to_vec(), 0);
-                batches(scope, (images, preparation), order, BATCH, move |_| look)
-            });
-            for (plain, mirrored) in plain.iter().zip(mirrored) {
-                let (plain, mirrored) = (plain?, mirrored?);
+            let order = (rows.to_vec(), 0);
+            for batch in batches(scope, (images, preparation), order, BATCH, |_| Look::Plain)? {
+                let batch = batch?;
                 let logits = |images: Tensor| network.logits(&network.features(&images, pass));
-                let device = network.parameters().device();
-                let one = logits(plain.images(device));
-                let both = &one + logits(mirrored.images(device));
+                let images = batch.images(network.parameters().device());
+                let mirrored = images.flip([3]);
+                let one = logits(images);
+                let both = &one + logits(mirrored);
                 for (logits, hits) in [one, both].iter().zip(&mut hits) {
                     let best = logits.argmax(1, false).to_kind(Kind::Int64);
                     let best = Vec::<i64>::try_from(best).unwrap_or_default();
-                    for (&label, best) in plain.labels.iter().zip(best) {
+                    for (&label, best) in batch.labels.iter().zip(best) {
                         hits[label as usize] += u32::from(label == best);
                     }
                 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use tailfit::error::{Error, Result};
 use tch::{CModule, Device, Kind, Tensor};
 
+use crate::augment::Preparation;
 use crate::data::{ImageData, Part};
 
 /// A network that makes features `[B, D]` of images `[B, 3, height, width]`, saved by
@@ -30,17 +31,21 @@ impl Script {
         let mut module = CModule::load_on_device(path, device).map_err(|error| {
             let remedy =
                 "save it by `torch.jit.trace(network, images).save(path)`, not by `torch.save`";
-            Error::data(&place, "a network in TorchScript", first_line(&error), remedy)
+            Error::data(&place, "a network in TorchScript", cause(&error), remedy)
         })?;
         module.set_eval();
         Ok(Self { module, place, device })
     }
 
     /// What its features of these images are, for people.
-    pub fn provenance(&self, data: &ImageData) -> String {
-        let split = data.split.train_sha256.get(..12).unwrap_or_default();
+    pub fn provenance(&self, data: &ImageData, preparation: Preparation) -> String {
+        let sha256 = data.train_sha256();
+        let split = sha256.get(..12).unwrap_or_default();
         let n = data.len(Part::Train);
-        format!("{n} training images, split sha256 {split}; features of the network {}", self.place)
+        format!(
+            "{n} training images, sha256 {split}; features of the network {}, images prepared by {preparation:?}",
+            self.place
+        )
     }
 
     /// Features `[B, D]` of images `[B, 3, height, width]`.
@@ -51,9 +56,10 @@ impl Script {
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
         let expected = "features [B, D] of images [B, 3, height, width]";
         let remedy = "cut the network off before its last layer, and flatten";
-        let features = self.module.forward_ts(&[images]).map_err(|error| {
+        // As PyTorch hands images out: not every network takes them channels last.
+        let features = self.module.forward_ts(&[images.contiguous()]).map_err(|error| {
             let remedy = "is the image size (image_size in --config) the network's?";
-            Error::data(&self.place, expected, first_line(&error), remedy)
+            Error::data(&self.place, expected, cause(&error), remedy)
         })?;
         let shape = features.size();
         if shape.len() != 2 || shape[0] != images.size()[0] || shape[1] == 0 {
@@ -63,8 +69,10 @@ impl Script {
     }
 }
 
-/// What libtorch says, without its stack.
-fn first_line(error: &tch::TchError) -> String {
+/// What libtorch says, without its stack: an interpreter puts the reason last.
+fn cause(error: &tch::TchError) -> String {
     let text = error.to_string();
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let reason = lines.clone().find(|line| line.starts_with("RuntimeError"));
+    reason.or_else(|| lines.next()).unwrap_or_default().to_owned()
 }

@@ -99,15 +99,25 @@ impl Run<'_> {
         let trained = network.parameters().trained().map(decayed);
         let mut sgd = Sgd::new(trained, recipe.momentum, recipe.nesterov);
         let mut state = self.beginning();
-        remove_leftovers(self.folder)?;
         let path = self.folder.join(CHECKPOINT);
         if path.exists() {
             state = checkpoint::load(&path, &state, &network, &mut sgd)?;
             let batches = state.epoch * self.batches_per_epoch() + state.step;
             (self.report)(Event::Resumed { batches });
         }
+        for name in [CHECKPOINT, LAST, BEST, LOG, EVENTS] {
+            remove_leftovers(&self.folder.join(name))?;
+        }
         while state.epoch < recipe.epochs {
-            let end = self.epoch(&network, &mut sgd, &mut state)?;
+            let mut end = self.epoch(&network, &mut sgd, &mut state)?;
+            if end == End::Finished || state.step == self.batches_per_epoch() {
+                if let Err(error) = self.score(&network, &mut state) {
+                    // An image that cannot be read is no reason to lose the epoch.
+                    checkpoint::save(&path, &state, &network, &sgd)?;
+                    return Err(error);
+                }
+                end = if self.stop.load(Ordering::Relaxed) { End::Stopped } else { End::Finished };
+            }
             // The checkpoint comes last: whoever is killed before it does the epoch again, and
             // writes the same files.
             let whole = state.log.last().filter(|_| state.step == 0);
@@ -133,7 +143,8 @@ impl Run<'_> {
         State {
             recipe: self.recipe.clone(),
             seed: self.seed,
-            split_sha256: self.data.split.train_sha256.clone(),
+            split_sha256: self.data.train_sha256(),
+            scored_sha256: self.data.scored_sha256(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             epoch: 0,
             step: 0,
@@ -143,7 +154,7 @@ impl Run<'_> {
         }
     }
 
-    /// The rest of an epoch.
+    /// The rest of an epoch's batches.
     fn epoch(&self, network: &Network, sgd: &mut Sgd, state: &mut State) -> Result<End> {
         let (recipe, data) = (self.recipe, self.data);
         let epoch = state.epoch;
@@ -155,9 +166,9 @@ impl Run<'_> {
         let seed = self.seed;
         let look = move |place| Look::Augmented { seed, epoch, place };
         let images = (data.part(Part::Train).0, recipe.preparation());
-        let end = std::thread::scope(|scope| -> Result<End> {
+        std::thread::scope(|scope| -> Result<End> {
             let from = state.step * recipe.batch_size;
-            for batch in batches(scope, images, (order, from), recipe.batch_size, look) {
+            for batch in batches(scope, images, (order, from), recipe.batch_size, look)? {
                 let batch = batch?;
                 if batch.labels.len() < 2 {
                     // One image has no statistics; LTWB's loop fails on it.
@@ -180,10 +191,14 @@ impl Run<'_> {
                 }
             }
             Ok(End::Finished)
-        })?;
-        if end == End::Stopped && state.step < self.batches_per_epoch() {
-            return Ok(end);
-        }
+        })
+    }
+
+    /// Ends an epoch whose batches are done.
+    fn score(&self, network: &Network, state: &mut State) -> Result<()> {
+        let (recipe, data, epoch) = (self.recipe, self.data, state.epoch);
+        let lr = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
+        let half = recipe.precision == Precision::Bf16;
         let done = epoch + 1;
         let scored = done.is_multiple_of(recipe.score_every) || done == recipe.epochs;
         let [plain, mirrored] = if scored {
@@ -196,7 +211,7 @@ impl Run<'_> {
         let (accuracy, mirrored_accuracy) = (plain, mirrored);
         state.log.push(Epoch { epoch, lr, train_loss, accuracy, mirrored_accuracy });
         (state.epoch, state.step, state.loss_sum, state.images) = (done, 0, 0.0, 0);
-        Ok(end)
+        Ok(())
     }
 
     fn write_log(&self, state: &State) -> Result<()> {

@@ -199,13 +199,13 @@ mod backbone {
         #[arg(long, value_name = "DIR", required_unless_present = "network")]
         pub(crate) run: Option<PathBuf>,
         /// A network of your own in TorchScript, in place of a run.
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "best", "norm"])]
+        #[arg(long, value_name = "FILE", requires = "config", conflicts_with_all = ["run", "best", "norm"])]
         pub(crate) network: Option<PathBuf>,
         /// How images are prepared for it, in TOML.
         #[arg(long, value_name = "FILE", requires = "network")]
         pub(crate) config: Option<PathBuf>,
-        /// Take the best scored epoch instead of the last; scored on the test images, if the
-        /// split holds none out.
+        /// Take the best scored epoch instead of the last; scored on the test images, if there are
+        /// none for validation.
         #[arg(long)]
         pub(crate) best: bool,
         /// What batch normalisation goes by.

@@ -43,20 +43,22 @@ pub fn write_atomically_with(
     Ok(written?)
 }
 
-/// Removes what writers that were killed have left in a folder that nobody else writes to.
+/// Removes what writers of `path` that were killed have left beside it. Only for a file that
+/// nobody else writes at the time.
 ///
 /// # Errors
 ///
 /// If the folder cannot be read or a file cannot be removed; a folder that is not there is none.
-pub fn remove_leftovers(folder: &Path) -> Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
+pub fn remove_leftovers(path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
     for entry in fs_err::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && name.ends_with(".tmp") {
-            fs_err::remove_file(&path)?;
+        let entry = entry?;
+        let other = entry.file_name().to_string_lossy().into_owned();
+        let process =
+            other.strip_prefix(&format!(".{name}.")).and_then(|rest| rest.strip_suffix(".tmp"));
+        if process.is_some_and(|process| process.parse::<u32>().is_ok()) {
+            fs_err::remove_file(entry.path())?;
         }
     }
     Ok(())

@@ -120,7 +120,8 @@ fn an_unreadable_image_is_named_and_left_out_only_on_request() {
 
     fs_err::remove_dir_all(root.path().join("train/class 1")).unwrap();
     let error = whole(set).without_unreadable(&|_| {}).unwrap_err().to_string();
-    assert!(error.contains("none for 1 of them: class 1"), "{error}");
+    assert!(error.contains("12 unreadable images, the first"), "{error}");
+    assert!(error.contains("class 1/001.png") && error.contains("class 1"), "{error}");
 }
 
 #[test]
@@ -139,11 +140,12 @@ fn a_data_sets_own_validation_images_and_class_names_are_used() {
     let names = ["class 0", "class 1", "class 2"].map(str::to_owned).to_vec();
     assert_eq!(features.class_names, Some(names));
 
-    // Images that a split holds out come first.
+    // One validation set is enough.
     let mut split = Split::whole(&files.train.labels, K, ShotThresholds::default()).unwrap();
     split.validation = split.train.split_off(12 * K - 2);
     split.counts[K - 1] -= 2;
-    assert_eq!(ImageData::new(files, split).unwrap().len(Part::Validation), 2);
+    let refused = ImageData::new(files, split).unwrap_err().to_string();
+    assert!(refused.contains("the data set has its own validation images"), "{refused}");
 }
 
 /// A network of one closure.
@@ -169,7 +171,14 @@ fn features_of_a_users_own_network() {
     let data = whole(memory);
     let features = |script: &Script, extraction: Extraction| {
         let source = Source::Script(script);
-        extraction.write(source, &data, Part::Test, &path, &script.provenance(&data), &|_| {})
+        extraction.write(
+            source,
+            &data,
+            Part::Test,
+            &path,
+            &script.provenance(&data, extraction.preparation),
+            &|_| {},
+        )
     };
     features(&script(root.path(), &network), extraction()).unwrap();
     let stored = Features::load(&path, None).unwrap();

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
                 )?,
                 None => BackboneRecipe::default(),
             };
-            let about = script.provenance(&data);
+            let about = script.provenance(&data, recipe.preparation());
             (Source::Script(script), about, recipe.preparation(), half(Precision::F32))
         }
         (None, None) => bail!("clap asks for --run or --network"),

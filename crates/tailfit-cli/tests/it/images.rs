@@ -95,6 +95,11 @@ mod backbone {
                 .unwrap();
             // Anywhere from before the first batch to after the last epoch.
             std::thread::sleep(Duration::from_millis(200 + 7919 * kill % 1500));
+            // The last at least after a checkpoint, however slow the machine is.
+            let checkpoint = folder.path().join("killed/checkpoint.safetensors");
+            while kill == kills - 1 && !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             in_training += usize::from(child.try_wait().unwrap().is_none());
             child.kill().unwrap();
             child.wait().unwrap();

@@ -6,17 +6,27 @@ use super::{ImageSet, Images, Pixels};
 use crate::error::{Error, Result};
 
 /// The images of a folder with `train/` and `test/` (or `val/`), in each a folder per class with
-/// PNG and JPEG files at any depth. With both `test/` and `val/`, the latter are validation images. Classes are
-/// numbered in the order of their names and images in the order of their paths, as torchvision's
-/// `ImageFolder` does; hidden files are left alone.
+/// PNG and JPEG files at any depth. With both `test/` and `val/`, the latter are validation images.
+/// Classes are numbered in the order of their names, images stand in the order of torchvision's
+/// `ImageFolder`. Hidden files and those that are no images by their extension are left alone.
 ///
 /// # Errors
 ///
-/// If a class has no images, `test/` or `val/` has a class that `train/` has not, or a file is
-/// an image of another format.
+/// If a class has no images, `test/` or `val/` has a class that `train/` has not, an image stands
+/// outside of a class's folder, or a file is an image of another format or has no extension.
 pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
     let class_names = sub_folders(&folder.join("train"))?;
-    let (test, validation) = match ["test", "val"].map(|name| folder.join(name)) {
+    let parts = ["test", "val"].map(|name| folder.join(name));
+    if !parts.iter().any(|part| part.is_dir()) {
+        let remedy = "put the images to score on there";
+        return Err(Error::data(
+            folder.display(),
+            "test/ or val/ beside train/",
+            "neither",
+            remedy,
+        ));
+    }
+    let (test, validation) = match parts {
         [test, val] if test.is_dir() && val.is_dir() => (test, Some(val)),
         [test, _] if test.is_dir() => (test, None),
         [_, val] => (val, None),
@@ -52,25 +62,8 @@ pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
     })
 }
 
-/// Names of the folders in a folder, in order, without hidden ones.
-fn sub_folders(folder: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_dir() && !name.starts_with('.') {
-            names.push(name);
-        }
-    }
-    if names.is_empty() {
-        return Err(Error::data(folder.display(), "a folder for each class", "none", ""));
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Adds the images below a folder in the order of their paths.
-fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+/// What a folder has, without hidden entries, in the order of names.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
@@ -79,27 +72,57 @@ fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     entries.sort();
-    for path in entries {
+    Ok(entries)
+}
+
+/// Names of the folders in a folder, in order.
+fn sub_folders(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for path in entries(folder)? {
         if path.is_dir() {
-            files_below(&path, paths)?;
-            continue;
-        }
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        match extension.as_deref() {
-            Some("png" | "jpg" | "jpeg") => paths.push(path),
-            Some("webp" | "bmp" | "gif" | "tif" | "tiff" | "ppm" | "avif") => {
-                let remedy = "convert it to PNG, or move it away";
-                return Err(Error::data(
-                    path.display(),
-                    "a PNG or JPEG file",
-                    "another format",
-                    remedy,
-                ));
-            }
-            _ => {}
+            names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        } else if is_image(&path)? {
+            let remedy = "put it into the folder of its class";
+            return Err(Error::data(path.display(), "folders of classes here", "an image", remedy));
         }
     }
-    Ok(())
+    if names.is_empty() {
+        return Err(Error::data(folder.display(), "a folder for each class", "none", ""));
+    }
+    Ok(names)
+}
+
+/// Adds the images below a folder: its own in the order of their names, then those of each folder
+/// in it.
+fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+    let (folders, files): (Vec<_>, Vec<_>) =
+        entries(folder)?.into_iter().partition(|path| path.is_dir());
+    for path in files {
+        if is_image(&path)? {
+            paths.push(path);
+        }
+    }
+    folders.iter().try_for_each(|folder| files_below(folder, paths))
+}
+
+/// Whether a file is an image by its name, if it is one that can be read.
+fn is_image(path: &Path) -> Result<bool> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("png" | "jpg" | "jpeg" | "jpe" | "jfif") => Ok(true),
+        Some(
+            "webp" | "bmp" | "gif" | "tif" | "tiff" | "ppm" | "pgm" | "avif" | "heic" | "heif"
+            | "jp2" | "tga",
+        ) => {
+            let remedy = "convert it to PNG, or move it away";
+            Err(Error::data(path.display(), "a PNG or JPEG file", "another format", remedy))
+        }
+        None => {
+            let remedy = "name it .png or .jpg, or move it away";
+            Err(Error::data(path.display(), "a file whose name says what it is", "none", remedy))
+        }
+        Some(_) => Ok(false),
+    }
 }
 
 #[cfg(test)]
@@ -137,8 +160,11 @@ pub(super) mod tests {
         );
         let set = read_image_folders(root).unwrap();
         assert_eq!(set.train.class_names, ["a", "b"]);
-        assert_eq!(set.train.labels, [0, 1, 1]);
-        assert_eq!(names(&set.train, root), ["train/a/x/3.jpeg", "train/b/1.JPG", "train/b/2.png"]);
+        assert_eq!(set.train.labels, [0, 0, 1, 1]);
+        assert_eq!(
+            names(&set.train, root),
+            ["train/a/z.jfif", "train/a/x/3.jpeg", "train/b/1.JPG", "train/b/2.png"]
+        );
         assert_eq!((set.test.labels, set.validation), (vec![1], None));
         touch(root, &["test/a/5.png"]);
         let set = read_image_folders(root).unwrap();
@@ -149,6 +175,9 @@ pub(super) mod tests {
         assert!(message().contains("test/c: expected a class that train/ has"), "{}", message());
         touch(root, &["train/c/notes.txt"]);
         assert!(message().contains("train/c: expected PNG or JPEG files"), "{}", message());
+        touch(root, &["train/1.png"]);
+        assert!(message().contains("train/1.png: expected folders of classes"), "{}", message());
+        fs_err::remove_file(root.join("train/1.png")).unwrap();
         touch(root, &["train/c/1.webp"]);
         assert!(message().contains("1.webp: expected a PNG or JPEG"), "{}", message());
     }

@@ -25,6 +25,11 @@ pub fn read_image_lists(
     let mut train_list = read_list(train)?;
     let largest = train_list.labels.iter().max().map_or(0, |&label| label as usize + 1);
     let n_classes = largest.max(train_list.class_names.len());
+    if n_classes > train_list.paths.len() {
+        let expected = format!("classes numbered from 0, for {} images", train_list.paths.len());
+        let remedy = "number the classes 0, 1, 2, … without gaps";
+        return Err(Error::data(train.display(), expected, n_classes - 1, remedy));
+    }
     let class_names = std::mem::take(&mut train_list.class_names);
     let part = |list: List, place: &Path| -> Result<Images> {
         if let Some(label) = list.labels.iter().find(|&&label| label as usize >= n_classes) {
@@ -167,6 +172,8 @@ mod tests {
             missing.contains("found 1 of 2 missing") && missing.contains("y/d.jpg"),
             "{missing}"
         );
+        let gaps = message(&list("gaps.txt", "x/c.jpg 0\nx/c.jpg 3735928559\n"), &test);
+        assert!(gaps.contains("for 2 images, found 3735928559"), "{gaps}");
         let line = message(&list("line.txt", "x/c.jpg 1\nx/c.jpg one\n"), &test);
         assert!(line.contains("line.txt, line 2: expected a path and a class"), "{line}");
     }

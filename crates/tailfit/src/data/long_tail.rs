@@ -53,8 +53,6 @@ impl LongTail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kept {
-    /// All of them.
-    All,
     /// The first n in file order (LTWB, LOS).
     FirstN,
     /// The first n after `np.random.shuffle`, one generator going through the classes
@@ -69,7 +67,7 @@ pub enum Kept {
 /// `available` samples that every class has.
 pub fn kept_positions(kept: Kept, counts: &[usize], available: usize) -> Vec<Vec<usize>> {
     let mut rng = match kept {
-        Kept::All | Kept::FirstN => None,
+        Kept::FirstN => None,
         Kept::NumpyShuffle { seed } => Some(Mt19937::new(seed)),
     };
     let positions = |&n: &usize| {

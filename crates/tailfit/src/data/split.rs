@@ -15,9 +15,9 @@ use crate::shots::ShotThresholds;
 pub struct Split {
     /// How the number of images falls; none if nothing is cut.
     pub rule: Option<LongTail>,
-    /// Which images stay.
-    pub kept: Kept,
-    /// Images of each class held out for validation.
+    /// Which images stay; none if nothing is cut.
+    pub kept: Option<Kept>,
+    /// Images of each class held out for validation when it was cut.
     pub validation_per_class: usize,
     /// Training images of each class, `[K]`.
     pub counts: Vec<usize>,
@@ -46,7 +46,7 @@ impl Split {
         let counts = ClassCounts::from_labels(labels, n_classes)?;
         let mut train: Vec<u32> = (0..labels.len() as u32).collect();
         train.sort_by_key(|&row| labels[row as usize]);
-        Ok(Self::new((None, Kept::All), counts, thresholds, train, Vec::new()))
+        Ok(Self::new((None, None), counts, thresholds, train, Vec::new()))
     }
 
     /// Leaves images out, in training and in validation.
@@ -64,7 +64,7 @@ impl Split {
     }
 
     fn new(
-        (rule, kept): (Option<LongTail>, Kept),
+        (rule, kept): (Option<LongTail>, Option<Kept>),
         counts: ClassCounts,
         thresholds: ShotThresholds,
         train: Vec<u32>,
@@ -133,7 +133,7 @@ impl Split {
             validation.extend(chosen(&positions[n..]));
         }
         let counts = ClassCounts::new(counts)?;
-        let split = Self::new((Some(rule), kept), counts, thresholds, train, validation);
+        let split = Self::new((Some(rule), Some(kept)), counts, thresholds, train, validation);
         Ok(Self { validation_per_class, ..split })
     }
 
