@@ -99,16 +99,14 @@ impl ImageData {
             };
             rows.par_iter().copied().filter(unreadable).collect()
         };
-        let mut paths = Vec::new();
-        let mut name = |images: &Images, rows: &[u32]| {
-            if let Pixels::Files(files) = &images.pixels {
-                paths.extend(rows.iter().map(|&row| files[row as usize].clone()));
-            }
+        let names = |images: &Images, rows: &[u32]| -> Vec<PathBuf> {
+            let Pixels::Files(files) = &images.pixels else { return Vec::new() };
+            rows.iter().map(|&row| files[row as usize].clone()).collect()
         };
         let images = &self.set.train;
         let used = [self.split.train.as_slice(), &self.split.validation].concat();
         let left_out = bad(images, &used);
-        name(images, &left_out);
+        let mut paths = names(images, &left_out);
         let split = if left_out.is_empty() {
             self.split
         } else {
@@ -122,7 +120,7 @@ impl ImageData {
         };
         let mut readable = |images: &Images, rows: Vec<u32>| -> Vec<u32> {
             let left_out = bad(images, &rows);
-            name(images, &left_out);
+            paths.extend(names(images, &left_out));
             rows.into_iter().filter(|row| !left_out.contains(row)).collect()
         };
         let validation = match &self.set.validation {
