@@ -154,6 +154,7 @@ pub(super) mod tests {
                 "train/b/2.png",
                 "train/b/1.JPG",
                 "train/a/x/3.jpeg",
+                "train/a/z.jfif",
                 "train/a/.hidden",
                 "val/b/4.png",
             ],
