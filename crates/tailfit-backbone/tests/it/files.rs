@@ -8,7 +8,7 @@ use tailfit::data::{ImageSet, Images, Pixels, Split, read_image_folders};
 use tailfit::features::Features;
 use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
-    Augmentation, BackboneRecipe, Extraction, ImageData, LAST, NormMode, Part, Script, Source,
+    Augmentation, BackboneRecipe, Extraction, ImageData, NormMode, Part, Script, Source, State,
     Stored, device,
 };
 use tch::{CModule, Kind, Tensor};
@@ -67,18 +67,45 @@ fn extraction() -> Extraction {
 #[test]
 fn images_in_files_and_in_memory_come_to_the_same_weights() {
     let root = tempfile::tempdir().unwrap();
-    let runs = [root.path().join("files"), root.path().join("memory")];
     let recipe = BackboneRecipe {
         image_size: Some(SIDE),
-        augmentation: Augmentation::ResizedCropJitter,
+        augmentation: Augmentation::Weak,
         epochs: 2,
         ..recipe()
     };
-    for (set, run) in sets(root.path()).into_iter().zip(&runs) {
-        train(&whole(set), &recipe, run, usize::MAX).unwrap();
-    }
-    let [files, memory] = runs.map(|run| fs_err::read(run.join(LAST)).unwrap());
+    let [files, memory] = sets(root.path()).map(|set| {
+        let run = root.path().join(format!("run {}", set.train.class_names.len()));
+        let (network, state, _) = train(&whole(set), &recipe, &run, usize::MAX).unwrap();
+        let weights: Vec<Vec<f64>> =
+            network.parameters().iter().map(|p| values(&p.tensor)).collect();
+        (weights, state.log)
+    });
     assert!(files == memory);
+}
+
+/// The same numbers of the same classes are not yet the same images.
+#[test]
+fn a_run_belongs_to_its_files() {
+    let root = tempfile::tempdir().unwrap();
+    let recipe = BackboneRecipe { image_size: Some(SIDE), epochs: 1, ..recipe() };
+    let [set, _] = sets(root.path());
+    let run = root.path().join("run");
+    train(&whole(set), &recipe, &run, usize::MAX).unwrap();
+    let class = root.path().join("train/class 0");
+    fs_err::rename(class.join("000.png"), class.join("other.png")).unwrap();
+    let other = whole(read_image_folders(root.path()).unwrap());
+    let cpu = device("cpu").unwrap();
+    let refused = State::restore(&run, false, &other, cpu).unwrap_err().to_string();
+    assert!(refused.contains("--skip-unreadable"), "{refused}");
+    let refused = train(&other, &recipe, &run, usize::MAX).unwrap_err().to_string();
+    assert!(refused.contains("split (sha256)"), "{refused}");
+    fs_err::rename(class.join("other.png"), class.join("000.png")).unwrap();
+    // Other images to score on: the weights are the same, the run is another.
+    write(&images(2, 8), &root.path().join("val"));
+    let scored = whole(read_image_folders(root.path()).unwrap());
+    State::restore(&run, false, &scored, cpu).unwrap();
+    let refused = train(&scored, &recipe, &run, usize::MAX).unwrap_err().to_string();
+    assert!(refused.contains("scored images (sha256)"), "{refused}");
 }
 
 #[test]
