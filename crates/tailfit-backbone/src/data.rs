@@ -185,7 +185,7 @@ impl ImageData {
             let class = images.labels[row as usize];
             hash.update(format!("{class} {}\n", path.display()));
         }
-        Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
     }
 
     /// Names of the classes, `[K]`; none if nobody says them.
