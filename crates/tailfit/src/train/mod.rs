@@ -78,7 +78,7 @@ pub struct Solution {
     /// Certified bound on (F − min F) / (F − F₀), with F₀ the entropy of the targets, below which no
     /// loss can go; `None` without weight decay, where there is none.
     pub gap: Option<f64>,
-    /// Passes over the training features.
+    /// Passes over the training features, with those at the larger weight decays that it comes by.
     pub passes: usize,
 }
 

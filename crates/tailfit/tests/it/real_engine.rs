@@ -8,7 +8,7 @@ use tailfit::recipe::Recipe;
 use tailfit::select::{Part, TEST, criterion};
 use tailfit::train::{Run, Trial, train};
 
-use crate::real_data::{cifar10, efficientnet, embedded};
+use crate::real_data::{cifar10, cifar100, efficientnet, embedded};
 
 /// Class-mean accuracy in percent at the end, of each recipe and seed.
 fn accuracies(data: &DataSet, recipes: &[Recipe], seeds: u64, precision: Precision) -> Vec<f64> {
@@ -51,9 +51,8 @@ fn reads(data: &DataSet, cases: &[(Recipe, f64)]) {
 }
 
 #[test]
-fn optima_on_the_embedded_features() {
-    let mut data = embedded();
-    data.train.views = vec![];
+fn optima_on_cifar_100_lt() {
+    let Some(data) = cifar100() else { return };
     let cases = [
         (optimum("los", 0.0, &[]), 29.5),
         (ridge(1e-3, false), 26.9),

@@ -247,6 +247,10 @@ fn a_solution_does_not_depend_on_its_company() {
     let decays = [0.3, 0.1, 0.02, 1e-3, 0.0];
     let together = solve(&data, &decays.map(with));
     for (decay, among) in decays.iter().zip(&together) {
-        assert_eq!(solve(&data, &[with(*decay)])[0].head, among.head, "{decay}");
+        let alone = &solve(&data, &[with(*decay)])[0];
+        assert_eq!((&alone.head, alone.solution), (&among.head, among.solution), "{decay}");
     }
+    // Nothing is reached without passes over the features, and they add up on the way down.
+    let passes: Vec<usize> = together.iter().map(|o| o.solution.unwrap().passes).collect();
+    assert!(passes[0] > 0 && passes.is_sorted(), "{passes:?}");
 }

@@ -31,6 +31,8 @@ pub(super) struct Walk<'a, R> {
     rung: Descent,
     rung_decay: f64,
     rung_outputs: (f64, Point),
+    /// Passes up to there, and since.
+    rung_passes: usize,
     passes: usize,
     /// Certified lower bound on the minimum at this stage.
     lower: f64,
@@ -81,6 +83,7 @@ impl<'a, R: Real> Walk<'a, R> {
             outputs: zero.clone(),
             rung_outputs: (0.0, zero),
             descent,
+            rung_passes: 0,
             passes: 0,
             lower: f64::NEG_INFINITY,
             entropy: 0.0,
@@ -188,7 +191,8 @@ impl<'a, R: Real> Walk<'a, R> {
         let loss = self.descent.value - 0.5 * dot(x, &scaled_rows(x, decay[0], decay[1]));
         for &i in asked {
             let head = self.head(trials[i], seen);
-            done(i, Solved { head, loss, gap: self.gap(), passes: self.passes });
+            let passes = self.rung_passes + self.passes;
+            done(i, Solved { head, loss, gap: self.gap(), passes });
         }
     }
 
@@ -197,6 +201,7 @@ impl<'a, R: Real> Walk<'a, R> {
         let (decay, is_rung, _) = self.chain.stages[self.stage];
         if is_rung {
             self.rung_outputs = (self.entropy, self.outputs.clone());
+            self.rung_passes += self.passes;
             (self.rung, self.rung_decay) = (self.descent.clone(), decay);
         } else if self.rung_decay.is_finite() {
             self.descent = self.rung.clone();
