@@ -63,3 +63,24 @@ pub fn remove_leftovers(path: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_of_a_file_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        let others = [".other.json.17.tmp", ".run.json.17", ".run.json.mine.tmp", "run.json"];
+        for name in others.iter().chain(&[".run.json.17.tmp"]) {
+            fs_err::write(folder.path().join(name), "x").unwrap();
+        }
+        remove_leftovers(&path).unwrap();
+        remove_leftovers(&folder.path().join("none/run.json")).unwrap();
+        let left = fs_err::read_dir(folder.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, others);
+    }
+}

@@ -8,8 +8,8 @@ use tailfit::data::{ImageSet, Images, Pixels, Split, read_image_folders};
 use tailfit::features::Features;
 use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
-    Augmentation, BackboneRecipe, Extraction, ImageData, NormMode, Part, Script, Source, State,
-    Stored, device,
+    Augmentation, BackboneRecipe, End, Extraction, ImageData, NormMode, Part, Script, Source,
+    State, Stored, device,
 };
 use tch::{CModule, Kind, Tensor};
 
@@ -100,6 +100,11 @@ fn a_run_belongs_to_its_files() {
     let refused = train(&other, &recipe, &run, usize::MAX).unwrap_err().to_string();
     assert!(refused.contains("split (sha256)"), "{refused}");
     fs_err::rename(class.join("other.png"), class.join("000.png")).unwrap();
+    // The same files in the same order, one of another class.
+    let mut relabelled = read_image_folders(root.path()).unwrap();
+    relabelled.train.labels[12] = 0;
+    let refused = train(&whole(relabelled), &recipe, &run, usize::MAX).unwrap_err().to_string();
+    assert!(refused.contains("split (sha256)"), "{refused}");
     // Other images to score on: the weights are the same, the run is another.
     write(&images(2, 8), &root.path().join("val"));
     let scored = whole(read_image_folders(root.path()).unwrap());
@@ -119,6 +124,20 @@ fn larger_images_are_brought_to_size() {
         let (_, state, _) = train(&whole(files.clone()), &recipe, &run, usize::MAX).unwrap();
         assert!(state.log[0].accuracy.is_some());
     }
+    let path = root.path().join("test.safetensors");
+    let data = whole(files);
+    let preparation = recipe.preparation();
+    let small = Extraction { preparation, ..extraction() };
+    let pixels = script(root.path(), &|x| x.flatten(1, -1));
+    small.write(Source::Script(&pixels), &data, Part::Test, &path, "", &|_| {}).unwrap();
+    assert_eq!(Features::load(&path, None).unwrap().dim(), 3 * 5 * 5);
+    // A network for one size fails at another.
+    let weight = formula(1, 2, &[(3 * SIDE * SIDE) as i64, 2], |u| u).to_kind(Kind::Float);
+    let fixed = script(root.path(), &|x| x.flatten(1, -1).matmul(&weight));
+    let refused = small.write(Source::Script(&fixed), &data, Part::Test, &path, "", &|_| {});
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("network.pt: expected features [B, D]"), "{refused}");
+    assert!(refused.contains("is the image size (image_size in --config)"), "{refused}");
 }
 
 #[test]
@@ -126,13 +145,23 @@ fn an_unreadable_image_is_named_and_left_out_only_on_request() {
     let root = tempfile::tempdir().unwrap();
     let recipe = BackboneRecipe { image_size: Some(SIDE), epochs: 1, ..recipe() };
     let [set, _] = sets(root.path());
+    let (run, kept) = (root.path().join("run"), root.path().join("kept"));
+    let fails = |run: &Path| train(&whole(set.clone()), &recipe, run, usize::MAX).unwrap_err();
+    let gone = root.path().join("test/class 2/002.png");
+    let bytes = fs_err::read(&gone).unwrap();
+    fs_err::remove_file(&gone).unwrap();
+    let error = fails(&kept).to_string();
+    assert!(error.contains("class 2/002.png: expected an image"), "{error}");
+    fs_err::write(&gone, bytes).unwrap();
+    // It was missed at the scoring alone: once it is back, no batch is trained again.
+    let (_, _, end) = train(&whole(set.clone()), &recipe, &kept, 1).unwrap();
+    assert_eq!(end, End::Finished);
+
+    fs_err::remove_file(&gone).unwrap();
     let damaged = root.path().join("train/class 1/001.png");
     let bytes = fs_err::read(&damaged).unwrap();
     fs_err::write(&damaged, &bytes[..bytes.len() / 2]).unwrap();
-    let gone = root.path().join("test/class 2/002.png");
-    fs_err::remove_file(&gone).unwrap();
-    let run = root.path().join("run");
-    let error = train(&whole(set.clone()), &recipe, &run, usize::MAX).unwrap_err().to_string();
+    let error = fails(&run).to_string();
     assert!(error.contains("class 1/001.png: expected an image"), "{error}");
     assert!(error.contains("--skip-unreadable"), "{error}");
 
@@ -224,5 +253,6 @@ fn features_of_a_users_own_network() {
     assert!(half.contains("expected f32"), "{half}");
     fs_err::write(root.path().join("network.pt"), "no network").unwrap();
     let refused = Script::load(&root.path().join("network.pt"), device("cpu").unwrap());
-    assert!(refused.unwrap_err().to_string().contains("network.pt: expected a network"), "");
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("network.pt: expected a network"), "{refused}");
 }

@@ -199,6 +199,10 @@ mod tests {
         let thresholds = ShotThresholds::default();
         let split = Split::cut(&labels, 4, rule, Kept::FirstN, 2, thresholds).unwrap();
         assert_eq!((split.counts[0], split.validation.len()), (8, 8));
+        let left_out = split.validation[3];
+        let left = split.retain(&labels, |row| row != left_out).unwrap();
+        assert_eq!((left.train.len(), left.validation.len()), (split.train.len(), 7));
+        assert!(!left.validation.contains(&left_out), "{left:?}");
         let mut edits = [split.clone(), split];
         edits[0].train.swap(0, 1);
         edits[1].validation.swap(0, 1);
