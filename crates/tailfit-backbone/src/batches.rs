@@ -79,15 +79,16 @@ mod tests {
     /// The place of an image decides its augmentation, so no two images may be seen from one.
     #[test]
     fn images_come_in_order_each_seen_from_its_own_place() {
-        let pixels = (0..10).flat_map(|image| [image; 3]).collect();
-        let images = Images::in_memory(pixels, (1, 1), (0..10).collect(), 10);
+        // Pixels (image, image + 100).
+        let pixels = (0..10).flat_map(|image| [image, image + 100].repeat(3)).collect();
+        let images = Images::in_memory(pixels, (1, 2), (0..10).collect(), 10);
         let (mean, std) = ([0.0; 3], [1.0 / 255.0; 3]);
         let preparation = Preparation { augmentation: Augmentation::None, side: None, mean, std };
         let order = vec![9, 1, 8, 2, 7, 3, 6, 4, 5, 0];
         let places = Mutex::new(Vec::new());
         let look = |place| {
             places.lock().unwrap().push(place);
-            Look::Plain
+            if place % 2 == 0 { Look::Plain } else { Look::Mirrored }
         };
         let (mut labels, mut values) = (Vec::new(), Vec::new());
         std::thread::scope(|scope| {
@@ -99,8 +100,13 @@ mod tests {
             }
         });
         assert_eq!(labels, [vec![2, 7, 3, 6], vec![4, 5, 0]]);
-        let seen: Vec<f32> = order[3..].iter().flat_map(|&image| [image as f32; 3]).collect();
-        assert!(seen.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-5), "{values:?}");
+        let row = |(place, &image): (usize, &u32)| {
+            let [left, right] = if place % 2 == 0 { [0, 100] } else { [100, 0] };
+            [[image + left; 3], [image + right; 3]].concat()
+        };
+        let wanted: Vec<u32> = order.iter().enumerate().skip(3).flat_map(row).collect();
+        let seen: Vec<u32> = values.into_iter().map(|value: f32| value.round() as u32).collect();
+        assert_eq!(seen, wanted);
         let mut places = places.into_inner().unwrap();
         places.sort_unstable();
         assert_eq!(places, [3, 4, 5, 6, 7, 8, 9]);

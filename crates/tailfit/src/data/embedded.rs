@@ -6,9 +6,9 @@ use crate::features::{Features, HeadFile, parse_head};
 /// What the embedded features are and how they were made.
 pub const PROVENANCE: &str = "CIFAR-100-LT, imbalance ratio 100, through a ResNet-32 trained from scratch on it by \
 `tailfit train-backbone --config configs/stage-1/cross-entropy.toml`: first n images of each class in file order (10,847 \
-images, split sha256 b857578b7990), cross-entropy, pad-4 crop and flip, SGD momentum 0.9, learning rate 0.1 cosine to \
+images, split sha256 b857578b7990), shortcuts padded with zeros, cross-entropy, pad-4 crop and flip, SGD momentum 0.9, learning rate 0.1 cosine to \
 0, weight decay 5e-4 on everything, batch 128, 200 epochs in bf16, seed 0, last epoch. Train: plain features. Test: plain \
-and mirrored features of the 10,000 test images. Taken in bf16, stored in f16.";
+and mirrored features of the 10,000 test images. Taken in bf16, stored in f16, the head in f32.";
 
 /// Name of the embedded data set.
 pub const NAME: &str = "cifar100-lt-ir100-resnet32";

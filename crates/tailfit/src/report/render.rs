@@ -40,7 +40,9 @@ pub fn summary_table(rows: &[Summary], data: &DataRecord) -> Table {
         });
         cells.push(if trained { format!("{:.2}", row.last_epoch.mean) } else { "–".to_owned() });
         cells.push(if honest {
-            format!("{:.2} ({:+.2})", row.best_on_test.mean, row.optimism())
+            // Adding 0 makes -0 a 0.
+            let optimism = (100.0 * row.optimism()).round() / 100.0 + 0.0;
+            format!("{:.2} ({optimism:+.2})", row.best_on_test.mean)
         } else {
             format!("{:.2}", row.overall.max)
         });

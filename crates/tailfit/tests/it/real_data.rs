@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ndarray::{Array1, Array2};
+use serde_json::json;
 use tailfit::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
 use tailfit::compare::Comparison;
 use tailfit::data_set::DataSet;
@@ -22,7 +23,7 @@ pub(crate) fn embedded() -> DataSet {
     DataSet::embedded(ShotThresholds::default()).unwrap()
 }
 
-/// Features like the embedded ones, made with PyTorch, whose README gives figures found by others'
+/// Features of another ResNet-32 for the same images, made with PyTorch, whose README gives figures found by others'
 /// code. Their views are left aside, as those figures are of plain features.
 pub(crate) fn cifar100() -> Option<DataSet> {
     let folder = shared("data/cifar100-lt-ir100-resnet32-features")?;
@@ -77,15 +78,22 @@ fn cifar_100_lt_head_and_post_hoc_rules() {
 /// shot, plain and mirror-averaged; and figures that numpy found on their files, in f64.
 #[test]
 fn embedded_features_are_those_of_the_recorded_run() {
-    let log = include_str!("../../../../results/stage-1/cross-entropy.jsonl");
-    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
-    assert_eq!((log.lines().count(), &last["epoch"]), (200, &serde_json::json!(199)));
+    let record = include_str!("../../../../results/stage-1/cross-entropy.json");
+    let record: serde_json::Value = serde_json::from_str(record).unwrap();
+    let last = record["log"].as_array().unwrap().last().unwrap();
+    assert_eq!((&record["epoch"], &last["epoch"]), (&json!(200), &json!(199)));
     let mut data = embedded();
+    let split = &record["split_sha256"].as_str().unwrap()[..12];
+    for said in [format!("sha256 {split}"), format!("seed {}", record["seed"])] {
+        assert!(data.train.provenance.contains(&said), "{said}");
+    }
+    let head = &data.stage_1.as_ref().unwrap().head;
+    let train = data.train.evaluation_set().unwrap();
+    reads(evaluate(head, &train, &data.counts, data.thresholds).accuracy.overall_percent, 99.99);
     let check = |data: &DataSet, key: &str| {
         let found = serde_json::to_value(score(data, |_| {}).accuracy).unwrap();
         for (share, wanted) in last[key].as_object().unwrap() {
-            let (found, wanted) = (found[share].as_f64().unwrap(), wanted.as_f64().unwrap());
-            assert!((found - wanted).abs() < 0.1, "{key} {share}: {found} against {wanted}");
+            reads(found[share].as_f64().unwrap(), wanted.as_f64().unwrap());
         }
     };
     check(&data, "mirrored_accuracy");
@@ -119,12 +127,14 @@ fn path(data: &DataSet, outcomes: &[Outcome]) -> Vec<f64> {
 
 #[test]
 fn over_smoothing_peaks_after_one_epoch_and_falls() {
-    let Some(data) = cifar100() else { return };
-    let los = methods::find("los").unwrap().recipe;
-    let path = path(&data, &outcomes(&data, &[los], 3));
-    // A plain loop with another batch order gave 45.09 and 37.65; seeds differ by 0.2.
-    assert!((path[1] - 45.09).abs() < 0.5, "{path:?}");
-    assert!((path[20] - 37.65).abs() < 0.5, "{path:?}");
+    // What a plain loop with other batch orders gave; seeds differ by 0.2.
+    for (data, first, last) in [(Some(embedded()), 44.52, 37.27), (cifar100(), 45.09, 37.65)] {
+        let Some(data) = data else { continue };
+        let los = methods::find("los").unwrap().recipe;
+        let path = path(&data, &outcomes(&data, &[los], 3));
+        assert!((path[1] - first).abs() < 0.5, "{}: {path:?}", data.name);
+        assert!((path[20] - last).abs() < 0.5, "{}: {path:?}", data.name);
+    }
 }
 
 #[test]
@@ -207,7 +217,7 @@ fn cifar_10_lt_head_and_post_hoc_rules() {
 #[test]
 fn over_smoothing_on_cifar_10_lt_rises_to_about_79_and_falls() {
     let Some(data) = cifar10() else { return };
-    let los = methods::find("los").unwrap().recipe.with("lr", &serde_json::json!(1e-4)).unwrap();
+    let los = methods::find("los").unwrap().recipe.with("lr", &json!(1e-4)).unwrap();
     let path = path(&data, &outcomes(&data, &[los], 2));
     let (peak, best) = path.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
     assert!((1..=6).contains(&peak) && (best - 79.0).abs() < 1.0, "{path:?}");

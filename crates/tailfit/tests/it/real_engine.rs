@@ -50,6 +50,13 @@ fn reads(data: &DataSet, cases: &[(Recipe, f64)]) {
     }
 }
 
+/// The figures of README.md.
+#[test]
+fn optima_on_the_embedded_features() {
+    let cases = [(optimum("los", 0.0, &[]), 27.85), (ridge(1e-3, false), 25.18)];
+    reads(&embedded(), &cases);
+}
+
 #[test]
 fn optima_on_cifar_100_lt() {
     let Some(data) = cifar100() else { return };

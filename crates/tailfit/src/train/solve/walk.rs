@@ -27,7 +27,7 @@ pub(super) struct Walk<'a, R> {
     target: Point,
     pub(super) stage: usize,
     pub(super) descent: Descent,
-    /// At the last rung solved.
+    /// At the last rung solved, or at zero.
     rung: Descent,
     rung_decay: f64,
     rung_outputs: (f64, Point),
@@ -119,7 +119,8 @@ impl<'a, R: Real> Walk<'a, R> {
         add(&mut full, 1.0, &pull);
 
         let entropy = log_sum - dot(&x, &outputs) - shares(&outputs);
-        let step = if self.descent.value.is_infinite() {
+        let first = self.descent.value.is_infinite();
+        let step = if first {
             self.descent = Descent::new(x, value, full);
             Some(true)
         } else {
@@ -132,6 +133,10 @@ impl<'a, R: Real> Walk<'a, R> {
         let mut stuck = step.is_none();
         if !stuck {
             (self.entropy, self.outputs) = (entropy, outputs);
+            if first {
+                // At zero no weight decay matters: what is above the first rung starts here.
+                self.keep_rung();
+            }
             self.certify();
         }
         // The outputs at this point may certify several stages.
@@ -198,24 +203,28 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// Goes to the next stage, from the last rung; `false` if there is none.
     fn next_stage(&mut self) -> bool {
-        let (decay, is_rung, _) = self.chain.stages[self.stage];
+        let (_, is_rung, _) = self.chain.stages[self.stage];
         if is_rung {
-            self.rung_outputs = (self.entropy, self.outputs.clone());
-            self.rung_passes += self.passes;
-            (self.rung, self.rung_decay) = (self.descent.clone(), decay);
-        } else if self.rung_decay.is_finite() {
+            self.keep_rung();
+        } else {
             self.descent = self.rung.clone();
             (self.entropy, self.outputs) = self.rung_outputs.clone();
         }
         self.stage += 1;
         let Some(&(next, ..)) = self.chain.stages.get(self.stage) else { return false };
-        let from = if self.rung_decay.is_finite() { self.rung_decay } else { decay };
-        let [old, new] = [self.chain.decay(from), self.chain.decay(next)];
+        let [old, new] = [self.chain.decay(self.rung_decay), self.chain.decay(next)];
         self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
         self.passes = 0;
         self.lower = f64::NEG_INFINITY;
         self.certify();
         true
+    }
+
+    /// The next stages start from here.
+    fn keep_rung(&mut self) {
+        (self.rung, self.rung_decay) = (self.descent.clone(), self.chain.stages[self.stage].0);
+        self.rung_outputs = (self.entropy, self.outputs.clone());
+        self.rung_passes += std::mem::take(&mut self.passes);
     }
 
     /// What is left to gain at most: the value minus the dual objective at the outputs p, which is
