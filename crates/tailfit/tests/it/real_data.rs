@@ -23,8 +23,8 @@ pub(crate) fn embedded() -> DataSet {
     DataSet::embedded(ShotThresholds::default()).unwrap()
 }
 
-/// Features of another ResNet-32 for the same images, made with PyTorch, whose README gives figures found by others'
-/// code. Their views are left aside, as those figures are of plain features.
+/// Features of another ResNet-32 for the same images, made with PyTorch, whose README gives figures
+/// found by others' code. Their views are left aside, as those figures are of plain features.
 pub(crate) fn cifar100() -> Option<DataSet> {
     let folder = shared("data/cifar100-lt-ir100-resnet32-features")?;
     let file = |name: &str| folder.join(format!("{name}.safetensors"));
