@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tailfit_backbone::{Architecture, BackboneRecipe};
+use safetensors::SafeTensors;
+use tailfit_backbone::{Architecture, BackboneRecipe, LAST, State, best};
 
 fn configs() -> Vec<(String, BackboneRecipe)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/stage-1");
@@ -24,6 +25,48 @@ fn every_recipe_is_valid_and_the_first_is_the_default() {
     let default = BackboneRecipe { precision, ..BackboneRecipe::default() };
     assert_eq!(find("cross-entropy"), default);
     assert_eq!(find("ltwb").network, Architecture::Resnet34Cifar);
+}
+
+/// Runs that come with the project are whole, of one split, of the recipes as they are, and what
+/// the table says; their weights are of the same runs.
+#[test]
+fn runs_are_of_these_recipes_and_in_the_table() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/stage-1");
+    let table = fs_err::read_to_string(folder.join("README.md")).unwrap();
+    let configs = configs();
+    let mut rows = 0;
+    for entry in fs_err::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
+        let (_, recipe) = configs.iter().find(|(config, _)| *config == name).unwrap();
+        assert_eq!(&record.recipe, recipe, "{name}");
+        assert_eq!((record.epoch, record.step), (recipe.epochs, 0), "{name}");
+        assert!(record.log.iter().map(|epoch| epoch.epoch).eq(0..recipe.epochs), "{name}");
+        assert!(table.contains(&record.split_sha256[..12]), "{name}");
+        let last = record.log.last().unwrap();
+        let (plain, mirrored) = (last.accuracy.unwrap(), last.mirrored_accuracy.unwrap());
+        let best = record.log[best(&record.log).unwrap()].accuracy.unwrap().overall_percent;
+        let shots = [plain.many_percent, plain.medium_percent, plain.few_percent];
+        let shots = shots.map(|percent| format!("{:.2}", percent.unwrap())).join(" | ");
+        let (all, mirrored) = (plain.overall_percent, mirrored.overall_percent);
+        let row =
+            format!("| [{name}]({name}.json) | {all:.2} | {shots} | {mirrored:.2} | {best:.2} |");
+        assert!(table.contains(&row), "{row}");
+        let weights = folder.join(&*name).join(LAST);
+        let bytes = fs_err::read(&weights).unwrap();
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+        let state: State =
+            serde_json::from_str(&metadata.metadata().as_ref().unwrap()["state"]).unwrap();
+        assert_eq!(state, record);
+        let network = recipe.network(100, record.seed, tch::Device::Cpu);
+        network.parameters().load(&weights).unwrap();
+        rows += 1;
+    }
+    assert_eq!(rows, table.matches(".json) |").count());
 }
 
 /// LDAM-DRW's rates in the authors' code: `schedule_ldam_200` of the core's golden heads.
