@@ -98,8 +98,7 @@ impl Live<'_> {
                     let features = tch::no_grad(|| self.network.features(&images, pass));
                     let logits = self.network.logits(&features);
                     let loss = host_loss(&objective, &logits, &batch.labels);
-                    loss.backward();
-                    sgd.step(lr);
+                    sgd.step(&loss, lr);
                     sum += loss.double_value(&[]) * batch.labels.len() as f64;
                     seen += batch.labels.len();
                     (self.report)();

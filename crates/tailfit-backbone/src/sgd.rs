@@ -23,18 +23,20 @@ impl Sgd {
         Self { parameters, velocity, momentum, nesterov }
     }
 
-    /// g ← gradient + decay θ, v ← momentum v + g, θ ← θ − lr v, or θ − lr (g + momentum v).
-    pub(crate) fn step(&mut self, lr: f64) {
+    /// Goes back from a loss and steps: g ← gradient + decay θ, v ← momentum v + g, θ ← θ − lr v,
+    /// or θ − lr (g + momentum v). Gradients are not added up, so there are none to set to zero.
+    pub(crate) fn step(&mut self, loss: &Tensor, lr: f64) {
+        let parameters: Vec<&Tensor> = self.parameters.iter().map(|(tensor, _)| tensor).collect();
+        let gradients = Tensor::run_backward(&[loss], &parameters, false, false);
         tch::no_grad(|| {
-            for ((parameter, decay), v) in self.parameters.iter_mut().zip(&mut self.velocity) {
-                let mut g = parameter.grad();
+            let parameters = self.parameters.iter_mut().zip(&mut self.velocity);
+            for (((parameter, decay), v), mut g) in parameters.zip(gradients) {
                 if *decay > 0.0 {
-                    let _ = g.g_add_(&(&*parameter * *decay));
+                    g = (&*parameter * *decay).g_add_(&g);
                 }
                 let _ = v.g_mul_scalar_(self.momentum).g_add_(&g);
                 let step = if self.nesterov { g + &*v * self.momentum } else { v.shallow_clone() };
                 let _ = parameter.g_sub_(&(step * lr));
-                parameter.zero_grad();
             }
         });
     }
@@ -48,19 +50,17 @@ mod tests {
     #[test]
     fn steps_are_pytorchs() {
         for nesterov in [false, true] {
-            let mut theta = Tensor::from(1.5_f64).set_requires_grad(true);
+            let theta = Tensor::from(1.5_f64).set_requires_grad(true);
             let parameters = std::iter::once((theta.shallow_clone(), 0.1));
             let mut sgd = Sgd::new(parameters, 0.9, nesterov);
             let (mut x, mut v) = (1.5, 0.0);
             for lr in [0.1, 0.05, 0.2] {
-                (&theta * &theta).backward();
-                sgd.step(lr);
+                sgd.step(&(&theta * &theta), lr);
                 let g = 2.0 * x + 0.1 * x;
                 v = 0.9 * v + g;
                 x -= lr * if nesterov { g + 0.9 * v } else { v };
                 assert!((theta.double_value(&[]) - x).abs() < 1e-15, "{theta:?} against {x}");
             }
-            theta.zero_grad();
         }
     }
 }

@@ -176,8 +176,7 @@ impl Run<'_> {
                 }
                 let logits = network.logits(&network.features(&batch.images(self.device), pass));
                 let loss = host_loss(&objective, &logits, &batch.labels);
-                loss.backward();
-                sgd.step(lr);
+                sgd.step(&loss, lr);
                 let loss = loss.double_value(&[]);
                 if !loss.is_finite() {
                     return Err(diverged(epoch, state.step, loss));
