@@ -8,14 +8,15 @@ use anyhow::{Context, Result, ensure};
 use super::{environment, run_command};
 use crate::docs;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 pub(crate) fn run() -> Result<()> {
     let python = environment()?;
     let example = ["--package", "tailfit-backbone", "--example", "throughput"];
     run_command(Command::new("cargo").args(["build", "--release"]).args(example))?;
     let mut text = format!(
-        "\n{} threads. Images a second, data loading included, medians of {ROUNDS} rounds in turns.\n\n\
+        "\n{} threads. Images a second, data loading included, in {ROUNDS} rounds in turns: medians, and \
+         tailfit over PyTorch round by round, median (lowest to highest).\n\n\
          | network | work | precision | PyTorch | tailfit | ratio |\n|:--|:--|:--|--:|--:|--:|\n",
         std::thread::available_parallelism().map_or(0, usize::from)
     );
@@ -23,25 +24,28 @@ pub(crate) fn run() -> Result<()> {
         for work in ["train", "extract"] {
             for precision in ["f32", "bf16"] {
                 let words = [network, precision, work, batches];
-                let mut rates = [vec![], vec![]];
+                let (mut theirs, mut ours, mut ratios) = (vec![], vec![], vec![]);
                 for _ in 0..ROUNDS {
-                    rates[0].push(rate(
-                        Command::new(&python).arg("xtask/peers/backbone.py").args(words),
-                    )?);
-                    rates[1].push(rate(
-                        Command::new("target/release/examples/throughput").args(words),
-                    )?);
+                    let peer =
+                        rate(Command::new(&python).arg("xtask/peers/backbone.py").args(words))?;
+                    let own = rate(Command::new("target/release/examples/throughput").args(words))?;
+                    theirs.push(peer);
+                    ours.push(own);
+                    ratios.push(own / peer);
                 }
-                let [theirs, ours] = rates.map(|mut rates| {
-                    rates.sort_by(f64::total_cmp);
-                    rates[ROUNDS / 2]
-                });
-                eprintln!("{network} {work} {precision}: PyTorch {theirs:.0}, tailfit {ours:.0}");
-                writeln!(
-                    text,
-                    "| {network} | {work} | {precision} | {theirs:.0} | {ours:.0} | {:.2} |",
-                    ours / theirs
-                )?;
+                for values in [&mut theirs, &mut ours, &mut ratios] {
+                    values.sort_by(f64::total_cmp);
+                }
+                let row = format!(
+                    "| {network} | {work} | {precision} | {:.1} | {:.1} | {:.2} ({:.2} to {:.2}) |",
+                    theirs[ROUNDS / 2],
+                    ours[ROUNDS / 2],
+                    ratios[ROUNDS / 2],
+                    ratios[0],
+                    ratios[ROUNDS - 1],
+                );
+                eprintln!("{row}");
+                writeln!(text, "{row}")?;
             }
         }
     }
