@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [batch, classes] = words.as_slice() else { return Err("seam B K".into()) };
     let (batch, classes): (i64, i64) = (batch.parse()?, classes.parse()?);
     let counts = ClassCounts::new(vec![10; classes as usize])?;
-    let objective = Objective::<f32>::plain(AnyLoss::CrossEntropy(CrossEntropy {}), &counts);
+    let objective = Objective::plain(AnyLoss::CrossEntropy(CrossEntropy {}), &counts);
     let logits =
         Tensor::randn([batch, classes], (Kind::Float, Device::Cpu)).set_requires_grad(true);
     let labels: Vec<i64> = (0..batch).map(|i| i % classes).collect();

@@ -11,11 +11,12 @@ use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tailfit::data::{Images, Kept, LongTail, Profile, Split};
+use tailfit::images::{Images, Kept, LongTail, Profile, Split};
+use tailfit::recipe::Sgd;
 use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
-    Architecture, BackboneRecipe, Event, Extraction, ImageData, NormMode, Part, Run, Source,
-    Stored, device,
+    Architecture, BackboneRecipe, Event, Extraction, Extractor, ImageData, NormMode, Run, StoredAs,
+    Subset, device,
 };
 
 /// As in the program.
@@ -36,8 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let recipe = BackboneRecipe {
         network: architecture,
         precision: serde_json::from_value(precision.as_str().into())?,
-        batch_size: if architecture == Architecture::Resnet32 { 128 } else { 64 },
-        lr: 1e-3,
+        sgd: Sgd {
+            batch_size: if architecture == Architecture::Resnet32 { 128 } else { 64 },
+            lr: 1e-3,
+            ..BackboneRecipe::default().sgd
+        },
         ..BackboneRecipe::default()
     };
     let device = device(more.first().map_or("cpu", String::as_str))?;
@@ -64,21 +68,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ended = run.train();
         std::fs::remove_dir_all(&folder)?;
         ended?;
-        recipe.batch_size
+        recipe.sgd.batch_size
     } else {
         let network = recipe.network(data.n_classes(), 0, device);
-        let half = precision == "bf16";
-        let (norm, stored) = (NormMode::Evaluate, Stored::F16);
+        let bf16 = precision == "bf16";
+        let (norm, stored) = (NormMode::Evaluate, StoredAs::F16);
         let preparation = recipe.preparation();
         let extraction =
-            Extraction { preparation, norm, half, mirror: false, views: 0, seed: 0, stored };
+            Extraction { preparation, norm, bf16, mirror: false, views: 0, seed: 0, stored };
         let path = std::env::temp_dir().join(format!("tailfit-throughput-{}", std::process::id()));
         let images = std::cell::Cell::new(0);
         let report = |n: usize| {
             times.borrow_mut().push(Instant::now());
             images.set(images.get().max(n));
         };
-        extraction.write(Source::Network(&network), &data, Part::Test, &path, "", &report)?;
+        extraction.write(Extractor::Network(&network), &data, Subset::Test, &path, "", &report)?;
         std::fs::remove_file(&path)?;
         images.get()
     };

@@ -4,8 +4,8 @@
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use tailfit::data::{Images, Pixels};
 use tailfit::error::{Error, Result};
+use tailfit::images::{Images, Pixels};
 use tailfit::rng::{Purpose, Rng};
 
 use crate::decode::decode;
@@ -66,9 +66,9 @@ impl Preparation {
             (_, Some(side)) => Ok([side; 2]),
             (Pixels::Memory { height, width, .. }, None) => Ok([*height, *width]),
             (Pixels::Files(_), None) => {
-                let remedy = "say it in --config, with image_mean, image_std and the network, such as image_size = 224";
+                let remedy = "say it in the recipe, with image_mean, image_std and the network, such as image_size = 224";
                 let expected = "the side that images in files are brought to";
-                Err(Error::usage("image_size", expected, "none", remedy))
+                Err(Error::usage("image_size", expected, "none", remedy).answered_by("config"))
             }
         }
     }
@@ -166,7 +166,7 @@ mod tests {
         Preparation { augmentation, side: None, mean: [0.5, 0.25, 0.0], std: [0.25, 0.5, 1.0] }
     }
 
-    /// One image whose bytes are 0, 1, 2, … by channel, row and column, as a network sees it.
+    /// One image whose bytes are 0, 1, 2, … by row, column and channel, as a network sees it.
     fn seen(augmentation: Augmentation, look: Look) -> Vec<u8> {
         let pixels = (0..3 * HEIGHT * WIDTH).map(|v| v as u8).collect();
         let images = Images::in_memory(pixels, (HEIGHT, WIDTH), vec![0], 1);
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn plain_and_mirrored() {
         let plain = seen(Augmentation::Weak, Look::Plain);
-        assert_eq!(at(&plain, 2, 1), [13, 43, 73]);
+        assert_eq!(at(&plain, 2, 1), [39, 40, 41]);
         assert_eq!(at(&seen(Augmentation::Weak, Look::Mirrored), 2, 1), at(&plain, 2, 4));
         let none = seen(Augmentation::None, Look::Augmented { seed: 1, epoch: 2, place: 3 });
         assert_eq!(none, plain);

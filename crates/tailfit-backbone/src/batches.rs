@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
 use rayon::prelude::*;
-use tailfit::data::Images;
 use tailfit::error::Result;
+use tailfit::images::Images;
 use tch::{Device, Tensor};
 
 use crate::augment::{Look, Preparation};

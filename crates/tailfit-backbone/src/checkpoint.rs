@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::tensor::Metadata;
 use serde::{Deserialize, Serialize};
 use tailfit::error::{Error, Result};
+use tailfit::files::safetensors::read_metadata;
 use tailfit::metrics::Accuracy;
 
-use crate::data::{ImageData, Part};
+use crate::data::{ImageData, Subset};
 use crate::network::Network;
+use crate::optimiser::Optimiser;
 use crate::parameters::{read_tensors, write_tensors};
 use crate::recipe::BackboneRecipe;
-use crate::sgd::Sgd;
-use crate::train::{BEST, LAST};
+use crate::run_files::{BEST, LAST};
 
 /// What a run is, and how far it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,8 +81,9 @@ impl State {
                 path.display(),
                 format!("a backbone trained on the images with sha256 {}", data.train_sha256()),
                 format!("one trained on {}", state.split_sha256),
-                "give the images the backbone was trained on (--split, --train-list, --skip-unreadable)",
-            ));
+                "give the very images the backbone was trained on",
+            )
+            .answered_by("split"));
         }
         let network = state.recipe.network(data.n_classes(), state.seed, device);
         network.parameters().load(&path)?;
@@ -95,13 +96,13 @@ impl State {
         format!(
             "{} training images, imbalance ratio {}, sha256 {}; backbone trained by tailfit {} from scratch, seed {}, \
              after {} of {} epochs: {recipe}",
-            data.len(Part::Train),
+            data.len(Subset::Train),
             data.counts.imbalance_ratio(),
             self.split_sha256.get(..12).unwrap_or_default(),
             self.version,
             self.seed,
             self.epoch,
-            self.recipe.epochs,
+            self.recipe.sgd.epochs,
         )
     }
 }
@@ -110,10 +111,15 @@ const KEY: &str = "state";
 const VELOCITY: &str = "velocity.";
 
 /// Writes network, momentum and state, whole or not at all.
-pub(crate) fn save(path: &Path, state: &State, network: &Network, sgd: &Sgd) -> Result<()> {
+pub(crate) fn save(
+    path: &Path,
+    state: &State,
+    network: &Network,
+    optimiser: &Optimiser,
+) -> Result<()> {
     let p = network.parameters();
     let weights = p.iter().map(|p| (p.name.clone(), p.tensor.shallow_clone()));
-    let momentum = p.trained().zip(&sgd.velocity);
+    let momentum = p.trained().zip(&optimiser.velocity);
     let momentum = momentum.map(|(p, v)| (format!("{VELOCITY}{}", p.name), v.shallow_clone()));
     write_tensors(path, weights.chain(momentum).collect(), metadata(path, state)?)
 }
@@ -130,13 +136,18 @@ fn metadata(path: &Path, state: &State) -> Result<HashMap<String, String>> {
 }
 
 /// Takes up what was saved, if it is of the same run as `wanted`.
-pub(crate) fn load(path: &Path, wanted: &State, network: &Network, sgd: &mut Sgd) -> Result<State> {
+pub(crate) fn load(
+    path: &Path,
+    wanted: &State,
+    network: &Network,
+    optimiser: &mut Optimiser,
+) -> Result<State> {
     let state = read_state(path)?;
     let place = path.display().to_string();
     same_run(&state, wanted, &place)?;
     let entries = read_tensors(path)?;
     network.parameters().take(&entries, &place)?;
-    for (parameter, velocity) in network.parameters().trained().zip(&mut sgd.velocity) {
+    for (parameter, velocity) in network.parameters().trained().zip(&mut optimiser.velocity) {
         let name = format!("{VELOCITY}{}", parameter.name);
         let saved = entries.get(&name).filter(|saved| saved.size() == velocity.size());
         let Some(saved) = saved else {
@@ -152,12 +163,8 @@ fn read_state(path: &Path) -> Result<State> {
         let remedy = "the file is cut off or not a checkpoint; remove it to begin anew";
         Error::data(path.display(), "a checkpoint", error, remedy)
     };
-    let bytes = fs_err::read(path)?;
-    let length = bytes.first_chunk().map(|chunk| u64::from_le_bytes(*chunk) as usize);
-    let header = length.and_then(|n| bytes.get(8..n.checked_add(8)?));
-    let header = header.ok_or_else(|| damaged(&"a header that is not whole"))?;
-    let metadata: Metadata = serde_json::from_slice(header).map_err(|error| damaged(&error))?;
-    let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let metadata = read_metadata(path)?;
+    let text = metadata.get(KEY);
     let text = text.ok_or_else(|| damaged(&"weights without a state"))?;
     serde_json::from_str(text).map_err(|error| damaged(&error))
 }
@@ -178,6 +185,7 @@ fn same_run(found: &State, wanted: &State, place: &str) -> Result<()> {
     let text = |all: &serde_json::Map<String, serde_json::Value>| {
         all.get(key).map_or("nothing".to_owned(), ToString::to_string)
     };
-    let remedy = "go on with the old settings, or choose another folder (--out)";
-    Err(Error::usage(format!("{place}: {key}"), text(&wanted), text(&found), remedy))
+    let remedy = "go on with the old settings, or choose another folder";
+    let error = Error::usage(format!("{place}: {key}"), text(&wanted), text(&found), remedy);
+    Err(error.answered_by("out"))
 }

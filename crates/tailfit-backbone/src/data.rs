@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use tailfit::class_counts::ClassCounts;
-use tailfit::data::{ImageSet, Images, Pixels, Split};
 use tailfit::error::{Error, Result};
-use tailfit::sampler::Sampler;
+use tailfit::files::hex;
+use tailfit::images::{ImageSet, Images, Pixels, Split};
+use tailfit::recipe::Sampler;
 use tailfit::shots::ShotThresholds;
 
 use crate::decode::decode;
@@ -29,7 +30,7 @@ pub struct ImageData {
 
 /// A part of the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Subset {
     /// What the backbone is trained on.
     Train,
     /// Held out of the training images, or the data set's own validation images.
@@ -133,45 +134,45 @@ impl ImageData {
     }
 
     /// The images a part is of, and which of them.
-    pub(crate) fn part(&self, part: Part) -> (&Images, &[u32]) {
+    pub(crate) fn subset(&self, part: Subset) -> (&Images, &[u32]) {
         match (part, &self.set.validation) {
-            (Part::Train, _) => (&self.set.train, &self.split.train),
-            (Part::Validation, Some(images)) => (images, &self.validation),
-            (Part::Validation, None) => (&self.set.train, &self.split.validation),
-            (Part::Test, _) => (&self.set.test, &self.test),
+            (Subset::Train, _) => (&self.set.train, &self.split.train),
+            (Subset::Validation, Some(images)) => (images, &self.validation),
+            (Subset::Validation, None) => (&self.set.train, &self.split.validation),
+            (Subset::Test, _) => (&self.set.test, &self.test),
         }
     }
 
     /// Images of a part.
-    pub fn len(&self, part: Part) -> usize {
-        self.part(part).1.len()
+    pub fn len(&self, part: Subset) -> usize {
+        self.subset(part).1.len()
     }
 
     /// Whether there are validation images.
     pub fn has_validation(&self) -> bool {
-        self.len(Part::Validation) > 0
+        self.len(Subset::Validation) > 0
     }
 
     /// Images that backbones are chosen by: for validation if there are any, else for testing.
-    pub(crate) fn scored_part(&self) -> Part {
-        if self.has_validation() { Part::Validation } else { Part::Test }
+    pub(crate) fn scored_subset(&self) -> Subset {
+        if self.has_validation() { Subset::Validation } else { Subset::Test }
     }
 
     /// SHA-256 of which images are trained on: of the split for images in memory, of classes and
     /// paths for files.
     pub(crate) fn train_sha256(&self) -> String {
         let split = &self.split.train_sha256;
-        self.files_sha256(Part::Train).unwrap_or_else(|| split.clone())
+        self.files_sha256(Subset::Train).unwrap_or_else(|| split.clone())
     }
 
     /// The same of the images that are scored; none for the test images of a set in memory.
     pub(crate) fn scored_sha256(&self) -> Option<String> {
-        self.files_sha256(self.scored_part()).or_else(|| self.split.validation_sha256.clone())
+        self.files_sha256(self.scored_subset()).or_else(|| self.split.validation_sha256.clone())
     }
 
     /// SHA-256 of lines of class and path, from the folder on that all of them are in.
-    fn files_sha256(&self, part: Part) -> Option<String> {
-        let (images, rows) = self.part(part);
+    fn files_sha256(&self, part: Subset) -> Option<String> {
+        let (images, rows) = self.subset(part);
         let Pixels::Files(paths) = &images.pixels else { return None };
         let mut common = paths.first()?.parent()?;
         for path in paths {
@@ -185,7 +186,7 @@ impl ImageData {
             let class = images.labels[row as usize];
             hash.update(format!("{class} {}\n", path.display()));
         }
-        Some(hash.finalize().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
+        Some(hex(hash.finalize()))
     }
 
     /// Names of the classes, `[K]`; none if nobody says them.

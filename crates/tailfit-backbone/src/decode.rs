@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{ImageReader, RgbImage};
-use tailfit::data::{Images, Pixels};
 use tailfit::error::{Error, Result};
+use tailfit::images::{Images, Pixels};
 
 /// Image number `index`. Grey and transparent images lose that, 16 bits become 8; the orientation
 /// that a camera noted is not looked at, as in torchvision.
@@ -21,23 +21,21 @@ pub(crate) fn decode(images: &Images, index: usize) -> Result<RgbImage> {
     match &images.pixels {
         Pixels::Files(paths) => from_file(&paths[index]),
         Pixels::Memory { bytes, height, width } => {
-            let plane = height * width;
-            let image = &bytes[3 * plane * index..][..3 * plane];
-            Ok(RgbImage::from_fn(*width as u32, *height as u32, |x, y| {
-                let at = y as usize * width + x as usize;
-                image::Rgb([image[at], image[plane + at], image[2 * plane + at]])
-            }))
+            let size = 3 * height * width;
+            let image = bytes[size * index..][..size].to_vec();
+            Ok(RgbImage::from_raw(*width as u32, *height as u32, image)
+                .expect("as many bytes as an image of this size has"))
         }
     }
 }
 
 fn from_file(path: &Path) -> Result<RgbImage> {
     let unreadable = |found: String| {
-        let remedy =
-            "replace the image, or begin a run that leaves such images out (--skip-unreadable)";
+        let remedy = "replace the image, or begin a run that leaves such images out";
         Error::data(path.display(), "an image in PNG or JPEG", found, remedy)
+            .answered_by("skip_unreadable")
     };
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = fs_err::read(path).map_err(|error| unreadable(error.to_string()))?;
     if is_cut_off_jpeg(&bytes) {
         return Err(unreadable("a JPEG that is cut off".to_owned()));
     }

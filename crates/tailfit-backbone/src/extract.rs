@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 
 use ndarray::{Array1, Array2};
-use serde_json::json;
 use tailfit::error::{Error, Result};
 use tailfit::features::HeadFile;
+use tailfit::files::safetensors::Layout;
 use tailfit::files::write_atomically_with;
 use tailfit::head::Head;
 use tailfit::rng::{Purpose, Rng};
@@ -15,14 +15,14 @@ use tch::{Device, Kind, Tensor};
 
 use crate::augment::{Augmentation, Look, Preparation};
 use crate::batches::batches;
-use crate::data::{ImageData, Part};
+use crate::data::{ImageData, Subset};
 use crate::layers::{HeadLayer, NormMode, Pass};
 use crate::network::Network;
 use crate::script::Script;
 
 /// Numbers of stored features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub enum StoredAs {
     /// f16: half the size; its rounding moves no accuracy.
     F16,
     /// f32.
@@ -31,14 +31,14 @@ pub enum Stored {
 
 /// What makes features of images.
 #[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
+pub enum Extractor<'a> {
     /// A network of ours.
     Network(&'a Network),
     /// A user's own, which is always evaluated, in f32.
     Script(&'a Script),
 }
 
-impl Source<'_> {
+impl Extractor<'_> {
     fn device(self) -> Device {
         match self {
             Self::Network(network) => network.parameters().device(),
@@ -77,7 +77,7 @@ pub struct Extraction {
     /// a split stands in the order of its classes.
     pub norm: NormMode,
     /// Whether convolutions are taken in bf16.
-    pub half: bool,
+    pub bf16: bool,
     /// Whether features of mirrored images are stored too.
     pub mirror: bool,
     /// Augmented views stored too.
@@ -85,7 +85,7 @@ pub struct Extraction {
     /// Decides the views and the order.
     pub seed: u64,
     /// Numbers of the file.
-    pub stored: Stored,
+    pub stored: StoredAs,
 }
 
 /// Images at once.
@@ -101,14 +101,15 @@ impl Extraction {
     /// cannot be written.
     pub fn write(
         &self,
-        source: Source<'_>,
+        source: Extractor<'_>,
         data: &ImageData,
-        part: Part,
+        part: Subset,
         path: &Path,
         provenance: &str,
         report: &dyn Fn(usize),
     ) -> Result<()> {
-        if matches!(source, Source::Script(_)) && (self.half || self.norm != NormMode::Evaluate) {
+        if matches!(source, Extractor::Script(_)) && (self.bf16 || self.norm != NormMode::Evaluate)
+        {
             let expected = "f32 and running statistics, which are all that TorchScript can do here";
             return Err(Error::usage("extraction", expected, "bf16 or batch statistics", ""));
         }
@@ -116,7 +117,7 @@ impl Extraction {
             let expected = "an augmentation, without which views are all the same";
             return Err(Error::usage("views", expected, "augmentation = \"none\"", ""));
         }
-        let (images, rows) = data.part(part);
+        let (images, rows) = data.subset(part);
         let mut rows = rows.to_vec();
         if self.norm == NormMode::Batch {
             Rng::new(self.seed, Purpose::Order, 0).shuffle(&mut rows);
@@ -124,35 +125,25 @@ impl Extraction {
         // No batch of one image, which has no statistics.
         let size = if rows.len() % BATCH == 1 { BATCH + 1 } else { BATCH };
         let (n, d) = (rows.len(), source.dim(self.preparation.size(images)?)?);
-        let (dtype, bytes_each) = if self.stored == Stored::F16 { ("F16", 2) } else { ("F32", 4) };
-        let mut at = 0;
-        let mut entry = |dtype: &str, size: usize, shape: Vec<usize>| {
-            let start = at;
-            at += size * shape.iter().product::<usize>();
-            json!({"dtype": dtype, "shape": shape, "data_offsets": [start, at]})
-        };
-        let mut header = serde_json::Map::new();
-        header.insert("__metadata__".to_owned(), metadata(data, provenance));
-        header.insert("features".to_owned(), entry(dtype, bytes_each, vec![n, d]));
+        let (dtype, bytes_each) =
+            if self.stored == StoredAs::F16 { ("F16", 2) } else { ("F32", 4) };
+        let mut layout = Layout::new(metadata(data, provenance));
+        layout.add("features", dtype, bytes_each, &[n, d]);
         let mut passes: Vec<Option<Look>> = vec![Some(Look::Plain)];
         if self.mirror {
-            header.insert("mirror".to_owned(), entry(dtype, bytes_each, vec![n, d]));
+            layout.add("mirror", dtype, bytes_each, &[n, d]);
             passes.push(Some(Look::Mirrored));
         }
         if self.views > 0 {
-            header.insert("views".to_owned(), entry(dtype, bytes_each, vec![self.views, n, d]));
+            layout.add("views", dtype, bytes_each, &[self.views, n, d]);
             passes.extend(vec![None; self.views]);
         }
-        header.insert("labels".to_owned(), entry("U32", 4, vec![n]));
-        let mut header = serde_json::Value::from(header).to_string();
-        while header.len() % 8 > 0 {
-            header.push(' ');
-        }
-        let pass = Pass { norm: self.norm, half: self.half };
-        let kind = if self.stored == Stored::F16 { Kind::Half } else { Kind::Float };
+        layout.add("labels", "U32", 4, &[n]);
+        let header = layout.header();
+        let pass = Pass { norm: self.norm, bf16: self.bf16 };
+        let kind = if self.stored == StoredAs::F16 { Kind::Half } else { Kind::Float };
         write_atomically_with(path, &mut |out: &mut dyn Write| {
-            out.write_all(&(header.len() as u64).to_le_bytes())?;
-            out.write_all(header.as_bytes())?;
+            out.write_all(&header)?;
             for (number, fixed) in passes.iter().copied().enumerate() {
                 let (seed, images) = (self.seed, (images, self.preparation));
                 let look = |place| fixed.unwrap_or(Look::Augmented { seed, epoch: number, place });
@@ -177,10 +168,12 @@ impl Extraction {
 }
 
 /// What a file says of itself.
-fn metadata(data: &ImageData, provenance: &str) -> serde_json::Value {
-    let mut metadata = json!({"provenance": provenance});
+fn metadata(data: &ImageData, provenance: &str) -> HashMap<String, String> {
+    let mut metadata = HashMap::from([("provenance".to_owned(), provenance.to_owned())]);
     if !data.class_names().is_empty() {
-        metadata["class_names"] = json!(json!(data.class_names()).to_string());
+        // Metadata are strings: the list is one in JSON.
+        let names = serde_json::json!(data.class_names()).to_string();
+        metadata.insert("class_names".to_owned(), names);
     }
     metadata
 }

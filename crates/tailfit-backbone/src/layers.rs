@@ -22,7 +22,7 @@ pub struct Pass {
     /// Batch normalisation.
     pub norm: NormMode,
     /// Whether convolutions are taken in bf16.
-    pub half: bool,
+    pub bf16: bool,
 }
 
 /// A convolution without bias.
@@ -66,7 +66,7 @@ impl Conv {
             x.conv2d(w, None::<&Tensor>, stride, padding, [1, 1], self.groups)
         };
         // Autocast does nothing on the CPU, so the casts are written out.
-        if pass.half {
+        if pass.bf16 {
             conv(&x.to_kind(Kind::BFloat16), &self.weight.to_kind(Kind::BFloat16))
         } else {
             conv(x, &self.weight)

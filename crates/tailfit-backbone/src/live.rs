@@ -1,22 +1,18 @@
 //! The official second stage: the head is trained on images, not on features that were taken once.
 
 use serde::{Deserialize, Serialize};
-use tailfit::class_weights::ClassWeights;
 use tailfit::error::{Error, Result};
-use tailfit::head::HeadKind;
-use tailfit::losses::Objective;
+use tailfit::head::{HeadKind, Start};
 use tailfit::metrics::Accuracy;
-use tailfit::recipe::{Recipe, Start};
-use tailfit::solver::Solver;
+use tailfit::recipe::{Recipe, Solver};
 
-use crate::augment::{Look, Preparation};
-use crate::batches::batches;
-use crate::data::{ImageData, Part};
+use crate::augment::Preparation;
+use crate::data::{ImageData, Subset};
 use crate::layers::{NormMode, Pass};
 use crate::network::Network;
+use crate::optimiser::Optimiser;
+use crate::passes::{Step, TrainingPass};
 use crate::score::score;
-use crate::seam::host_loss;
-use crate::sgd::Sgd;
 
 /// Re-training a network's head in place. As LOS and LTWB do it, images are augmented and batch
 /// normalisation is in train mode: its running statistics drift although no weight of the
@@ -35,7 +31,7 @@ pub struct Live<'a> {
     /// How images are made ready; the backbone's own way is official.
     pub preparation: Preparation,
     /// Whether convolutions are taken in bf16.
-    pub half: bool,
+    pub bf16: bool,
     /// Told of every batch.
     pub report: &'a dyn Fn(),
 }
@@ -56,7 +52,7 @@ pub struct LiveEpoch {
 impl Live<'_> {
     /// Batches of all epochs.
     pub fn batches(&self) -> usize {
-        self.data.len(Part::Train).div_ceil(self.recipe.batch_size) * self.recipe.epochs
+        self.data.len(Subset::Train).div_ceil(self.recipe.sgd.batch_size) * self.recipe.sgd.epochs
     }
 
     /// Trains the head and scores it after every epoch.
@@ -72,57 +68,40 @@ impl Live<'_> {
         let head = self.network.parameters().trained().filter(|p| p.name.starts_with(&key));
         let decayed = |p: &crate::Parameter| {
             let decays = recipe.decay_bias || p.tensor.dim() > 1;
-            (p.tensor.shallow_clone(), if decays { recipe.weight_decay } else { 0.0 })
+            (p.tensor.shallow_clone(), if decays { recipe.sgd.weight_decay } else { 0.0 })
         };
-        let mut sgd = Sgd::new(head.map(decayed), recipe.momentum, recipe.nesterov);
+        let mut optimiser =
+            Optimiser::new(head.map(decayed), recipe.sgd.momentum, recipe.sgd.nesterov);
         let mut epochs = vec![self.scored(0, None)?];
-        for epoch in 0..recipe.epochs {
-            let lr = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
-            let deferred = epoch < recipe.defer_weights_to_epoch;
-            let weights = if deferred { ClassWeights::Uniform } else { recipe.class_weights };
-            let objective = Objective::<f32>::new(recipe.loss, weights, recipe.mean, &data.counts);
-            let order = data.order(recipe.sampler, self.seed, epoch, recipe.epochs);
-            let seed = self.seed;
-            let look = move |place| Look::Augmented { seed, epoch, place };
-            let images = (data.part(Part::Train).0, self.preparation);
-            let pass = Pass { norm: self.norm, half: self.half };
-            let train_loss = std::thread::scope(|scope| -> Result<f64> {
-                let (mut sum, mut seen) = (0.0, 0);
-                for batch in batches(scope, images, (order, 0), recipe.batch_size, look)? {
-                    let batch = batch?;
-                    if batch.labels.len() < 2 {
-                        // As in stage 1: one image has no statistics.
-                        continue;
-                    }
-                    let images = batch.images(self.network.parameters().device());
-                    let features = tch::no_grad(|| self.network.features(&images, pass));
-                    let logits = self.network.logits(&features);
-                    let loss = host_loss(&objective, &logits, &batch.labels);
-                    sgd.step(&loss, lr);
-                    sum += loss.double_value(&[]) * batch.labels.len() as f64;
-                    seen += batch.labels.len();
-                    (self.report)();
-                }
-                Ok(sum / seen as f64)
+        for epoch in 0..recipe.sgd.epochs {
+            let pass = TrainingPass {
+                network: self.network,
+                pass: Pass { norm: self.norm, bf16: self.bf16 },
+                trains_features: false,
+                images: (data.subset(Subset::Train).0, self.preparation),
+                order: (data.order(recipe.sampler, self.seed, epoch, recipe.sgd.epochs), 0),
+                batch_size: recipe.sgd.batch_size,
+                objective: &recipe.cost.objective(epoch, &data.counts),
+                lr: recipe.sgd.lr_of(epoch),
+                seed: self.seed,
+                epoch,
+            };
+            let (mut sum, mut seen) = (0.0, 0);
+            pass.run(&mut optimiser, &mut |Step { loss, images }| {
+                sum += loss * images as f64;
+                seen += images;
+                (self.report)();
+                true
             })?;
-            if !train_loss.is_finite() {
-                let remedy = "training diverges; lower the learning rate";
-                return Err(Error::data(
-                    format!("epoch {epoch}"),
-                    "a finite loss",
-                    train_loss,
-                    remedy,
-                ));
-            }
-            epochs.push(self.scored(epoch + 1, Some(train_loss))?);
+            epochs.push(self.scored(epoch + 1, Some(sum / seen as f64))?);
         }
         Ok(epochs)
     }
 
     fn scored(&self, epoch: usize, train_loss: Option<f64>) -> Result<LiveEpoch> {
-        let images = (self.data, Part::Test);
+        let images = (self.data, Subset::Test);
         let [accuracy, mirrored_accuracy] =
-            score(self.network, images, self.preparation, self.half)?;
+            score(self.network, images, self.preparation, self.bf16)?;
         Ok(LiveEpoch { epoch, train_loss, accuracy, mirrored_accuracy })
     }
 
@@ -143,7 +122,7 @@ impl Live<'_> {
                 format!("recipe.{key}"),
                 "SGD on a linear head from stage 1, which is all that live training does",
                 "something else",
-                "train on extracted features instead, without --live",
+                "train on extracted features instead",
             )),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use tailfit::error::{Error, Result};
+use tailfit::files::safetensors::Layout;
 use tailfit::files::write_atomically;
 use tailfit::rng::{Purpose, Rng};
 use tch::{Device, Kind, Tensor};
@@ -186,16 +187,10 @@ pub(crate) fn write_tensors(
     entries: Vec<(String, Tensor)>,
     metadata: HashMap<String, String>,
 ) -> Result<()> {
-    let metadata: std::collections::BTreeMap<_, _> = metadata.into_iter().collect();
-    let mut header = serde_json::Map::new();
-    if !metadata.is_empty() {
-        header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
-    }
-    let mut data = Vec::new();
+    let (mut layout, mut data) = (Layout::new(metadata), Vec::new());
     for (name, tensor) in entries {
         let start = data.len();
         let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
-        let n = tensor.numel();
         let dtype = match tensor.kind() {
             Kind::Float => "F32",
             Kind::Double => "F64",
@@ -206,18 +201,11 @@ pub(crate) fn write_tensors(
                 return Err(Error::data(place, "f16, f32, f64 or i64", format!("{other:?}"), ""));
             }
         };
-        data.resize(start + n * tensor.kind().elt_size_in_bytes(), 0);
-        tensor.copy_data_u8(&mut data[start..], n);
-        let entry = serde_json::json!({
-            "dtype": dtype, "shape": tensor.size(), "data_offsets": [start, data.len()],
-        });
-        header.insert(name, entry);
+        let size = tensor.kind().elt_size_in_bytes();
+        let shape: Vec<usize> = tensor.size().into_iter().map(|n| n as usize).collect();
+        layout.add(&name, dtype, size, &shape);
+        data.resize(layout.data_len(), 0);
+        tensor.copy_data_u8(&mut data[start..], tensor.numel());
     }
-    let unwritable = |error| Error::data(path.display(), "a storable header", error, "");
-    let mut text = serde_json::to_string(&header).map_err(unwritable)?;
-    while text.len() % 8 > 0 {
-        text.push(' ');
-    }
-    let bytes = [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &data].concat();
-    write_atomically(path, &bytes)
+    write_atomically(path, &[layout.header(), data].concat())
 }

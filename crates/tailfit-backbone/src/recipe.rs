@@ -1,13 +1,9 @@
 //! All of stage 1 as plain data.
 
 use serde::{Deserialize, Serialize};
-use tailfit::class_counts::ClassCounts;
-use tailfit::class_weights::{ClassWeights, Mean};
-use tailfit::error::{Error, Result, nearest_in_message};
-use tailfit::losses::{AnyLoss, CrossEntropy, Objective};
-use tailfit::precision::Precision;
-use tailfit::sampler::Sampler;
-use tailfit::schedule::Schedule;
+use tailfit::Precision;
+use tailfit::error::{Error, Result};
+use tailfit::recipe::{Cost, Sampler, Schedule, Sgd, overlay_toml};
 
 use crate::augment::{Augmentation, Preparation};
 use crate::layers::HeadLayer;
@@ -26,14 +22,9 @@ pub struct BackboneRecipe {
     pub init: Option<Init>,
     /// The last layer.
     pub head: HeadLayer,
-    /// What a sample costs.
-    pub loss: AnyLoss,
-    /// Weights of the classes in the loss.
-    pub class_weights: ClassWeights,
-    /// What a weighted batch is divided by.
-    pub mean: Mean,
-    /// Epoch (from 0) from which the class weights apply (deferred re-weighting, DRW).
-    pub defer_weights_to_epoch: usize,
+    /// Loss, class weights, mean, deferral.
+    #[serde(flatten)]
+    pub cost: Cost,
     /// Which images an epoch sees.
     pub sampler: Sampler,
     /// What is done to the images.
@@ -45,20 +36,9 @@ pub struct BackboneRecipe {
     pub image_mean: [f32; 3],
     /// Standard deviation of each channel.
     pub image_std: [f32; 3],
-    /// Number of epochs.
-    pub epochs: usize,
-    /// Images of a batch, B; the last batch of an epoch may be smaller.
-    pub batch_size: usize,
-    /// Base learning rate.
-    pub lr: f64,
-    /// Learning rate over the epochs.
-    pub schedule: Schedule,
-    /// SGD momentum, PyTorch's form: v = momentum v + g, θ = θ − lr v.
-    pub momentum: f64,
-    /// Nesterov's form of it.
-    pub nesterov: bool,
-    /// Coupled L2: adds `weight_decay` θ to the gradient.
-    pub weight_decay: f64,
+    /// Epochs, batches, learning rate, momentum, weight decay.
+    #[serde(flatten)]
+    pub sgd: Sgd,
     /// Whether weight decay applies to batch normalisation and biases too, as in PyTorch by
     /// default.
     pub decay_norm_and_bias: bool,
@@ -68,28 +48,30 @@ pub struct BackboneRecipe {
     pub score_every: usize,
 }
 
+/// Keys that a recipe is written without where they have nothing to say.
+const OPTIONAL: [&str; 2] = ["init", "image_size"];
+
 impl Default for BackboneRecipe {
     fn default() -> Self {
         Self {
             network: Architecture::Resnet32,
             init: None,
             head: HeadLayer::Linear,
-            loss: AnyLoss::CrossEntropy(CrossEntropy {}),
-            class_weights: ClassWeights::Uniform,
-            mean: Mean::ByBatch,
-            defer_weights_to_epoch: 0,
+            cost: Cost::PLAIN,
             sampler: Sampler::InstanceBalanced,
             augmentation: Augmentation::Weak,
             image_size: None,
             image_mean: [0.4914, 0.4822, 0.4465],
             image_std: [0.2023, 0.1994, 0.2010],
-            epochs: 200,
-            batch_size: 128,
-            lr: 0.1,
-            schedule: Schedule::Cosine,
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 5e-4,
+            sgd: Sgd {
+                epochs: 200,
+                batch_size: 128,
+                lr: 0.1,
+                schedule: Schedule::Cosine,
+                momentum: 0.9,
+                nesterov: false,
+                weight_decay: 5e-4,
+            },
             decay_norm_and_bias: true,
             precision: Precision::F32,
             score_every: 10,
@@ -104,11 +86,7 @@ impl BackboneRecipe {
     ///
     /// Unknown keys and names, and values out of range.
     pub fn from_toml(text: &str, place: &str) -> Result<Self> {
-        let recipe: Self = toml::from_str(text).map_err(|error| {
-            let message = error.to_string();
-            let hint = nearest_in_message(&message);
-            Error::usage(place, "a backbone's recipe", message.trim(), hint)
-        })?;
+        let recipe = overlay_toml(&Self::default(), text, &OPTIONAL, place)?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -125,21 +103,14 @@ impl BackboneRecipe {
             }
             Err(Error::usage(key, "a number above 0", value, ""))
         };
-        self.loss.check()?;
-        self.class_weights.check()?;
-        self.schedule.check()?;
+        self.cost.check()?;
+        self.sgd.check()?;
         self.sampler.check()?;
-        positive("lr", self.lr)?;
-        positive("epochs", self.epochs as f64)?;
+        positive("lr", self.sgd.lr)?;
+        positive("epochs", self.sgd.epochs as f64)?;
         positive("score_every", self.score_every as f64)?;
         if let HeadLayer::Cosine { scale } = self.head {
             positive("head.cosine.scale", scale)?;
-        }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return Err(Error::usage("momentum", "0 <= momentum < 1", self.momentum, ""));
-        }
-        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            return Err(Error::usage("weight_decay", "at least 0", self.weight_decay, ""));
         }
         positive("image_size", self.image_size.unwrap_or(1) as f64)?;
         for (mean, std) in self.image_mean.into_iter().zip(self.image_std) {
@@ -151,9 +122,9 @@ impl BackboneRecipe {
                 return Err(Error::usage("image_std", expected, std, ""));
             }
         }
-        if self.batch_size < 2 {
+        if self.sgd.batch_size < 2 {
             let expected = "at least 2, which batch statistics need";
-            return Err(Error::usage("batch_size", expected, self.batch_size, ""));
+            return Err(Error::usage("batch_size", expected, self.sgd.batch_size, ""));
         }
         Ok(())
     }
@@ -179,15 +150,5 @@ impl BackboneRecipe {
             kind: tch::Kind::Float,
             device,
         })
-    }
-
-    /// The objective of `epoch`.
-    pub(crate) fn objective(&self, epoch: usize, counts: &ClassCounts) -> Objective<f32> {
-        let weights = if epoch < self.defer_weights_to_epoch {
-            ClassWeights::Uniform
-        } else {
-            self.class_weights
-        };
-        Objective::new(self.loss, weights, self.mean, counts)
     }
 }

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 
 use crate::augment::{Look, Preparation};
 use crate::batches::batches;
-use crate::data::{ImageData, Part};
+use crate::data::{ImageData, Subset};
 use crate::layers::{NormMode, Pass};
 use crate::network::Network;
 
@@ -20,12 +20,12 @@ const BATCH: usize = 250;
 /// If an image cannot be read.
 pub fn score(
     network: &Network,
-    (data, part): (&ImageData, Part),
+    (data, part): (&ImageData, Subset),
     preparation: Preparation,
-    half: bool,
+    bf16: bool,
 ) -> Result<[Accuracy; 2]> {
-    let (images, rows) = data.part(part);
-    let pass = Pass { norm: NormMode::Evaluate, half };
+    let (images, rows) = data.subset(part);
+    let pass = Pass { norm: NormMode::Evaluate, bf16 };
     let mut hits = [vec![0_u32; data.n_classes()], vec![0_u32; data.n_classes()]];
     tch::no_grad(|| {
         std::thread::scope(|scope| -> Result<()> {

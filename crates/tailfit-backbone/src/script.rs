@@ -6,7 +6,7 @@ use tailfit::error::{Error, Result};
 use tch::{CModule, Device, Kind, Tensor};
 
 use crate::augment::Preparation;
-use crate::data::{ImageData, Part};
+use crate::data::{ImageData, Subset};
 
 /// A network that makes features `[B, D]` of images `[B, 3, height, width]`, saved by
 /// `torch.jit.trace(network, images).save(path)` or `torch.jit.script`.
@@ -41,7 +41,7 @@ impl Script {
     pub fn provenance(&self, data: &ImageData, preparation: Preparation) -> String {
         let sha256 = data.train_sha256();
         let split = sha256.get(..12).unwrap_or_default();
-        let n = data.len(Part::Train);
+        let n = data.len(Subset::Train);
         format!(
             "{n} training images, sha256 {split}; features of the network {}, images prepared by {preparation:?}",
             self.place
@@ -58,8 +58,8 @@ impl Script {
         let remedy = "cut the network off before its last layer, and flatten";
         // As PyTorch hands images out: not every network takes them channels last.
         let features = self.module.forward_ts(&[images.contiguous()]).map_err(|error| {
-            let remedy = "is the image size (image_size in --config) the network's?";
-            Error::data(&self.place, expected, cause(&error), remedy)
+            let remedy = "is image_size the network's?";
+            Error::data(&self.place, expected, cause(&error), remedy).answered_by("config")
         })?;
         let shape = features.size();
         if shape.len() != 2 || shape[0] != images.size()[0] || shape[1] == 0 {

@@ -3,22 +3,22 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tailfit::Precision;
 use tailfit::error::{Error, Result};
 use tailfit::files::{remove_leftovers, write_atomically};
-use tailfit::precision::Precision;
+use tailfit::recipe::Sgd;
 
-use crate::augment::Look;
-use crate::batches::batches;
 use crate::checkpoint::{self, Epoch, State};
-use crate::data::{ImageData, Part};
+use crate::data::{ImageData, Subset};
 use crate::events::events;
 use crate::layers::{NormMode, Pass};
 use crate::network::Network;
+use crate::optimiser::Optimiser;
 use crate::parameters::Parameter;
+use crate::passes::{Step, TrainingPass};
 use crate::recipe::BackboneRecipe;
+use crate::run_files::{BEST, CHECKPOINT, EVENTS, LAST, LOG};
 use crate::score::score;
-use crate::seam::host_loss;
-use crate::sgd::Sgd;
 
 /// What is trained, on what, and where it goes.
 pub struct Run<'a> {
@@ -63,21 +63,10 @@ pub enum End {
     Stopped,
 }
 
-/// Name of the checkpoint in a run's folder.
-pub const CHECKPOINT: &str = "checkpoint.safetensors";
-/// Name of the weights after the last epoch.
-pub const LAST: &str = "last.safetensors";
-/// Name of the weights of the best scored epoch.
-pub const BEST: &str = "best.safetensors";
-/// Name of the log, one JSON line per epoch.
-pub const LOG: &str = "log.jsonl";
-/// The same for TensorBoard.
-pub const EVENTS: &str = "events.out.tfevents.tailfit";
-
 impl Run<'_> {
     /// Batches of an epoch.
     pub fn batches_per_epoch(&self) -> usize {
-        self.data.split.train.len().div_ceil(self.recipe.batch_size)
+        self.data.split.train.len().div_ceil(self.recipe.sgd.batch_size)
     }
 
     /// Trains from the start, or from the folder's checkpoint, and saves after every epoch.
@@ -94,26 +83,26 @@ impl Run<'_> {
         let network = recipe.network(self.data.n_classes(), self.seed, self.device);
         let decayed = |p: &Parameter| {
             let decays = recipe.decay_norm_and_bias || p.tensor.dim() > 1;
-            (p.tensor.shallow_clone(), if decays { recipe.weight_decay } else { 0.0 })
+            (p.tensor.shallow_clone(), if decays { recipe.sgd.weight_decay } else { 0.0 })
         };
         let trained = network.parameters().trained().map(decayed);
-        let mut sgd = Sgd::new(trained, recipe.momentum, recipe.nesterov);
+        let mut optimiser = Optimiser::new(trained, recipe.sgd.momentum, recipe.sgd.nesterov);
         let mut state = self.beginning();
         let path = self.folder.join(CHECKPOINT);
         if path.exists() {
-            state = checkpoint::load(&path, &state, &network, &mut sgd)?;
+            state = checkpoint::load(&path, &state, &network, &mut optimiser)?;
             let batches = state.epoch * self.batches_per_epoch() + state.step;
             (self.report)(Event::Resumed { batches });
         }
         for name in [CHECKPOINT, LAST, BEST, LOG, EVENTS] {
             remove_leftovers(&self.folder.join(name))?;
         }
-        while state.epoch < recipe.epochs {
-            let mut end = self.epoch(&network, &mut sgd, &mut state)?;
+        while state.epoch < recipe.sgd.epochs {
+            let mut end = self.epoch(&network, &mut optimiser, &mut state)?;
             if end == End::Finished || state.step == self.batches_per_epoch() {
                 if let Err(error) = self.score(&network, &mut state) {
                     // An image that cannot be read is no reason to lose the epoch.
-                    checkpoint::save(&path, &state, &network, &sgd)?;
+                    checkpoint::save(&path, &state, &network, &optimiser)?;
                     return Err(error);
                 }
                 end = if self.stop.load(Ordering::Relaxed) { End::Stopped } else { End::Finished };
@@ -127,7 +116,7 @@ impl Run<'_> {
                     checkpoint::save_weights(&self.folder.join(BEST), &state, &network)?;
                 }
             }
-            checkpoint::save(&path, &state, &network, &sgd)?;
+            checkpoint::save(&path, &state, &network, &optimiser)?;
             if let Some(epoch) = whole {
                 (self.report)(Event::Epoch(epoch));
             }
@@ -155,54 +144,49 @@ impl Run<'_> {
     }
 
     /// The rest of an epoch's batches.
-    fn epoch(&self, network: &Network, sgd: &mut Sgd, state: &mut State) -> Result<End> {
-        let (recipe, data) = (self.recipe, self.data);
-        let epoch = state.epoch;
-        let lr = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
-        let objective = recipe.objective(epoch, &data.counts);
-        let half = recipe.precision == Precision::Bf16;
-        let pass = Pass { norm: NormMode::Train, half };
-        let order = data.order(recipe.sampler, self.seed, epoch, recipe.epochs);
-        let seed = self.seed;
-        let look = move |place| Look::Augmented { seed, epoch, place };
-        let images = (data.part(Part::Train).0, recipe.preparation());
-        std::thread::scope(|scope| -> Result<End> {
-            let from = state.step * recipe.batch_size;
-            for batch in batches(scope, images, (order, from), recipe.batch_size, look)? {
-                let batch = batch?;
-                if batch.labels.len() < 2 {
-                    // One image has no statistics; LTWB's loop fails on it.
-                    continue;
-                }
-                let logits = network.logits(&network.features(&batch.images(self.device), pass));
-                let loss = host_loss(&objective, &logits, &batch.labels);
-                sgd.step(&loss, lr);
-                let loss = loss.double_value(&[]);
-                if !loss.is_finite() {
-                    return Err(diverged(epoch, state.step, loss));
-                }
-                state.step += 1;
-                state.loss_sum += loss * batch.labels.len() as f64;
-                state.images += batch.labels.len();
-                (self.report)(Event::Batch { loss });
-                if self.stop.load(Ordering::Relaxed) {
-                    return Ok(End::Stopped);
-                }
+    fn epoch(
+        &self,
+        network: &Network,
+        optimiser: &mut Optimiser,
+        state: &mut State,
+    ) -> Result<End> {
+        let (recipe, data, epoch) = (self.recipe, self.data, state.epoch);
+        let Sgd { batch_size, epochs, .. } = recipe.sgd;
+        let mut end = End::Finished;
+        let pass = TrainingPass {
+            network,
+            pass: Pass { norm: NormMode::Train, bf16: recipe.precision == Precision::Bf16 },
+            trains_features: true,
+            images: (data.subset(Subset::Train).0, recipe.preparation()),
+            order: (data.order(recipe.sampler, self.seed, epoch, epochs), state.step * batch_size),
+            batch_size,
+            objective: &recipe.cost.objective(epoch, &data.counts),
+            lr: recipe.sgd.lr_of(epoch),
+            seed: self.seed,
+            epoch,
+        };
+        pass.run(optimiser, &mut |Step { loss, images }| {
+            state.step += 1;
+            state.loss_sum += loss * images as f64;
+            state.images += images;
+            (self.report)(Event::Batch { loss });
+            if self.stop.load(Ordering::Relaxed) {
+                end = End::Stopped;
             }
-            Ok(End::Finished)
-        })
+            end == End::Finished
+        })?;
+        Ok(end)
     }
 
     /// Ends an epoch whose batches are done.
     fn score(&self, network: &Network, state: &mut State) -> Result<()> {
         let (recipe, data, epoch) = (self.recipe, self.data, state.epoch);
-        let lr = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
-        let half = recipe.precision == Precision::Bf16;
+        let (lr, bf16) = (recipe.sgd.lr_of(epoch), recipe.precision == Precision::Bf16);
         let done = epoch + 1;
-        let scored = done.is_multiple_of(recipe.score_every) || done == recipe.epochs;
+        let scored = done.is_multiple_of(recipe.score_every) || done == recipe.sgd.epochs;
         let [plain, mirrored] = if scored {
-            let images = (data, data.scored_part());
-            score(network, images, recipe.preparation(), half)?.map(Some)
+            let images = (data, data.scored_subset());
+            score(network, images, recipe.preparation(), bf16)?.map(Some)
         } else {
             [None, None]
         };
@@ -229,9 +213,4 @@ impl Run<'_> {
 pub fn best(log: &[Epoch]) -> Option<usize> {
     let scored = log.iter().filter_map(|e| Some((e.epoch, e.accuracy.as_ref()?.overall_percent)));
     scored.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(epoch, _)| epoch)
-}
-
-fn diverged(epoch: usize, step: usize, loss: f64) -> Error {
-    let place = format!("epoch {epoch}, batch {step}");
-    Error::data(place, "a finite loss", loss, "training diverges; lower the learning rate")
 }

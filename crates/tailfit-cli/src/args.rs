@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tailfit::precision::PrecisionChoice;
-use tailfit::select::Selection;
+use tailfit::PrecisionChoice;
+use tailfit::compare::Selection;
 
 pub(crate) use crate::args_data::{DataArgs, Switch};
 use crate::args_images::SplitArgs;
@@ -48,27 +49,15 @@ pub(crate) enum Command {
     List(ListArgs),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Rule {
-    /// The default hyper-parameters and the last epoch.
-    Last,
-    /// The best on the validation set.
-    Validation,
-    /// The best on one half of the test set, scored on the other.
-    CrossFitted,
-    /// The best on the test set itself: optimistic, starred.
-    BestOnTest,
-}
-
-impl From<Rule> for Selection {
-    fn from(rule: Rule) -> Self {
-        match rule {
-            Rule::Last => Self::Last,
-            Rule::Validation => Self::Validation,
-            Rule::CrossFitted => Self::CrossFitted,
-            Rule::BestOnTest => Self::BestOnTest,
-        }
-    }
+/// The selection rules by their names in the library.
+fn selections() -> impl TypedValueParser<Value = Selection> {
+    let values = Selection::ALL
+        .map(Selection::rule)
+        .map(|rule| PossibleValue::new(rule.name).help(rule.help));
+    PossibleValuesParser::new(values).map(|name| {
+        let named = |selection: &Selection| selection.rule().name == name;
+        Selection::ALL.into_iter().find(named).expect("one of the possible values")
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -104,8 +93,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
     /// How epoch and hyper-parameters are chosen, in place of the protocol's rule.
-    #[arg(long, value_enum)]
-    pub(crate) select: Option<Rule>,
+    #[arg(long, value_name = "RULE", value_parser = selections())]
+    pub(crate) select: Option<Selection>,
     /// A whole way of doing it.
     #[arg(long, value_enum, default_value_t = Protocol::Honest)]
     pub(crate) protocol: Protocol,
@@ -144,8 +133,8 @@ pub(crate) struct TrainHeadArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// How the epoch is chosen.
-    #[arg(long, value_enum, default_value_t = Rule::Last)]
-    pub(crate) select: Rule,
+    #[arg(long, value_name = "RULE", value_parser = selections(), default_value = "last")]
+    pub(crate) select: Selection,
     /// Seed.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

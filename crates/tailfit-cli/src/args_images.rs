@@ -1,10 +1,8 @@
 //! What can be typed about images: stage 1.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tailfit::data::{ImageSet, read_image_lists, read_images};
-use tailfit::error::Result;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shape {
@@ -27,18 +25,6 @@ pub(crate) struct Lists {
     /// List of test images.
     #[arg(long, value_name = "FILE", requires = "train_list")]
     pub(crate) test_list: Option<PathBuf>,
-}
-
-impl Lists {
-    /// The images of a folder, or of lists that name images in it.
-    pub(crate) fn read(&self, folder: &Path) -> Result<ImageSet> {
-        match (&self.train_list, &self.test_list) {
-            (Some(train), Some(test)) => {
-                read_image_lists(folder, train, self.val_list.as_deref(), test)
-            }
-            _ => read_images(folder),
-        }
-    }
 }
 
 /// Cut a balanced set of images down to a long-tailed one.

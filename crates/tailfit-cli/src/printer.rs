@@ -33,9 +33,15 @@ impl Printer {
         eprintln!("warning: {text}");
     }
 
-    /// Why it ended.
+    /// Why it ended, with the option that would answer it.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        eprintln!("error: {error:#}");
+        let of_library = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref().and_then(tailfit::error::Error::option)
+        };
+        let option = error.chain().find_map(of_library);
+        let option =
+            option.map_or(String::new(), |name| format!(" (--{})", name.replace('_', "-")));
+        eprintln!("error: {error:#}{option}");
     }
 
     /// That something takes a while, on a terminal only.

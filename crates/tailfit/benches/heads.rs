@@ -2,58 +2,44 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark is no interface")]
 
-use std::borrow::Cow;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::Array2;
 use tailfit::class_counts::ClassCounts;
+use tailfit::features::{DataSet, Features};
+use tailfit::head::Start;
 use tailfit::losses::{AnyLoss, Objective};
-use tailfit::precision::{Precision, PrecisionChoice};
-use tailfit::recipe::{Recipe, Start};
+use tailfit::recipe::{Recipe, Sgd, Solver};
 use tailfit::rng::{Purpose, Rng};
-use tailfit::solver::Solver;
-use tailfit::train::{Problem, Run, ScoredSet, Trial, View, train};
+use tailfit::shots::ShotThresholds;
+use tailfit::train::{Options, Trial, train};
+use tailfit::{Precision, PrecisionChoice};
 
 const N: usize = 2048;
 const K: usize = 100;
 
-struct Data {
-    features: Vec<f32>,
-    labels: Vec<u32>,
-    counts: ClassCounts,
-}
-
-fn data(dim: usize) -> Data {
+/// Random features; the test set is the training set, or one sample of it.
+fn data(dim: usize, scored: bool) -> DataSet {
     let mut rng = Rng::new(0, Purpose::Start, 0);
-    let features = (0..N * dim).map(|_| rng.uniform() as f32 - 0.5).collect();
+    let features = Array2::from_shape_simple_fn((N, dim), || rng.uniform() as f32 - 0.5);
     let labels: Vec<u32> = (0..N).map(|i| (i % K) as u32).collect();
-    let counts = ClassCounts::from_labels(&labels, K).unwrap();
-    Data { features, labels, counts }
-}
-
-fn problem(data: &Data, dim: usize, scored: bool) -> Problem<'_, f32> {
-    let set = ScoredSet {
-        features: Cow::Borrowed(&data.features),
-        mirror: None,
-        labels: &data.labels,
-        halves: false,
-    };
-    Problem {
-        views: vec![View::Memory(Cow::Borrowed(&data.features))],
-        dim,
-        labels: &data.labels,
-        counts: &data.counts,
-        stage_1: None,
-        scored: if scored { vec![set] } else { vec![] },
-    }
+    let n = if scored { N } else { 1 };
+    let test = features.slice(ndarray::s![..n, ..]).to_owned();
+    let test = Features::new(test, labels[..n].to_vec()).unwrap();
+    let train = Features::new(features, labels).unwrap();
+    DataSet::new("random", train, test, None, None, ShotThresholds::default()).unwrap()
 }
 
 /// One epoch of heads side by side, alone and with scoring.
 fn trainer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("epoch");
     for (dim, heads) in [(64, 1), (64, 16), (512, 1), (512, 16)] {
-        let data = data(dim);
-        let recipe = Recipe { start: Start::Random, epochs: 1, ..Recipe::PLAIN };
+        let recipe = Recipe {
+            start: Start::Random,
+            sgd: Sgd { epochs: 1, ..Recipe::PLAIN.sgd },
+            ..Recipe::PLAIN
+        };
         let trials = vec![Trial { recipe, seed: 0, stop_after: None }; heads];
         // Two products of a multiply and an add each.
         group.throughput(Throughput::Elements((4 * N * dim * K * heads) as u64));
@@ -65,9 +51,9 @@ fn trainer(criterion: &mut Criterion) {
                 let name = format!("{precision:?}{}", if scored { " scored" } else { "" });
                 let shape = format!("D {dim}, {heads} heads");
                 group.bench_function(BenchmarkId::new(name, shape), |bench| {
-                    let problem = problem(&data, dim, scored);
-                    let run = Run { progress: &|_| {}, score_every_epoch: true, precision };
-                    bench.iter(|| black_box(train(&problem, &trials, &run).unwrap()));
+                    let data = data(dim, scored);
+                    let options = Options { precision, ..Options::default() };
+                    bench.iter(|| black_box(train(&data, &trials, &options).unwrap()));
                 });
             }
         }
@@ -84,7 +70,7 @@ fn losses(criterion: &mut Criterion) {
         (0..labels.len() * K).map(|_| 8.0 * (rng.uniform() as f32 - 0.5)).collect();
     group.throughput(Throughput::Elements(labels.len() as u64));
     for loss in AnyLoss::all() {
-        let objective = Objective::<f32>::plain(loss, &counts);
+        let objective = Objective::plain(loss, &counts);
         group.bench_function(loss.name(), |bench| {
             let mut z = logits.clone();
             bench.iter(|| {
@@ -99,18 +85,22 @@ fn losses(criterion: &mut Criterion) {
 fn solvers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("solver");
     group.sample_size(10);
-    let (dim, data) = (64, data(64));
+    let data = data(64, false);
     for solver in [Solver::Ridge, Solver::Lbfgs] {
         let trial = |weight_decay| {
-            let recipe =
-                Recipe { start: Start::Zero, solver, gap: 1e-2, weight_decay, ..Recipe::PLAIN };
+            let recipe = Recipe {
+                start: Start::Zero,
+                solver,
+                gap: 1e-2,
+                sgd: Sgd { weight_decay, ..Recipe::PLAIN.sgd },
+                ..Recipe::PLAIN
+            };
             Trial { recipe, seed: 0, stop_after: None }
         };
         let trials = [1e-1, 3e-2, 1e-2, 3e-3].map(trial);
-        let problem = problem(&data, dim, false);
-        let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
+        let options = Options { score_every_epoch: false, ..Options::default() };
         group.bench_function(format!("{solver:?}, 4 weight decays"), |bench| {
-            bench.iter(|| black_box(train(&problem, &trials, &run).unwrap()));
+            bench.iter(|| black_box(train(&data, &trials, &options).unwrap()));
         });
     }
 }

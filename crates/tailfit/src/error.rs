@@ -31,6 +31,9 @@ pub struct Fault {
     pub found: String,
     /// What to do about it; may be empty.
     pub remedy: String,
+    /// The option that would answer it, by its name here (such as `head_key`), if there is one.
+    /// Whoever calls knows how it is given: the program as `--head-key`.
+    pub option: Option<&'static str>,
 }
 
 impl fmt::Display for Fault {
@@ -53,6 +56,7 @@ impl Error {
             expected: expected.to_string(),
             found: found.to_string(),
             remedy: remedy.to_string(),
+            option: None,
         })
     }
 
@@ -66,6 +70,25 @@ impl Error {
         match Self::data(place, expected, found, remedy) {
             Self::Data(fault) => Self::Usage(fault),
             other => other,
+        }
+    }
+}
+
+impl Error {
+    /// The same, answered by the option of this name.
+    #[must_use]
+    pub fn answered_by(mut self, name: &'static str) -> Self {
+        if let Self::Data(fault) | Self::Usage(fault) = &mut self {
+            fault.option = Some(name);
+        }
+        self
+    }
+
+    /// The option that would answer it, if there is one.
+    pub fn option(&self) -> Option<&'static str> {
+        match self {
+            Self::Data(fault) | Self::Usage(fault) => fault.option,
+            Self::Io(_) => None,
         }
     }
 }

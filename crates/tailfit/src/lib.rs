@@ -7,20 +7,21 @@
 //!
 //! | To | See |
 //! |:--|:--|
-//! | load features | [`features`], [`data::embedded`], [`data_set`] |
+//! | load features, or start from arrays | [`features`] |
 //! | find a loss, a method, a metric | [`losses`], [`methods`], [`metrics`] |
 //! | say how a head is trained | [`recipe`] |
-//! | train heads | [`train`](mod@train), [`compare`] |
-//! | choose epoch and hyper-parameters | [`select`] |
-//! | keep and show results | [`record`], [`report`] |
+//! | train heads | [`train`](mod@train) |
+//! | compare methods; choose epoch and hyper-parameters | [`compare`] |
+//! | show results | [`report`] |
 //!
 //! ```
-//! use tailfit::{compare::Comparison, data_set::DataSet, methods, select::Selection};
+//! use tailfit::compare::{Comparison, Selection};
+//! use tailfit::{features::DataSet, methods, shots::ShotThresholds};
 //!
-//! let data = DataSet::embedded(tailfit::shots::ShotThresholds::default())?;
+//! let data = DataSet::embedded(ShotThresholds::default())?;
 //! let comparison = Comparison::new(&data, Selection::Last, vec![0])?;
 //! let mut method = methods::find("los")?;
-//! method.recipe.epochs = 1;
+//! method.recipe.sgd.epochs = 1;
 //! let result = comparison.run(&method, &|_head_epochs| {})?;
 //! let accuracy = &result.records[0].evaluation.accuracy;
 //! assert!(accuracy.few_percent > Some(10.0));
@@ -30,31 +31,24 @@
 //! B samples of a batch, K classes, N training samples, D features, H heads trained
 //! together: these letters mean nothing else here. All arrays are row-major.
 
-pub mod adjust;
 pub mod class_counts;
-pub mod class_weights;
 pub mod compare;
-pub mod constraint;
-pub mod data;
-pub mod data_set;
 pub mod error;
 pub mod features;
 pub mod files;
 pub mod head;
-pub mod kernels;
-mod lanes;
+pub mod images;
+mod kernels;
 pub mod losses;
 pub mod methods;
 pub mod metrics;
-pub mod precision;
-pub mod real;
+mod numbers;
 pub mod recipe;
-pub mod record;
 pub mod report;
 pub mod rng;
-pub mod sampler;
-pub mod schedule;
-pub mod select;
 pub mod shots;
-pub mod solver;
+#[cfg(test)]
+mod tests;
 pub mod train;
+
+pub use self::kernels::{Precision, PrecisionChoice, instruction_set};

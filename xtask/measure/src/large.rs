@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tailfit::class_counts::ClassCounts;
-use tailfit::features::{Features, Matrix, Storage};
-use tailfit::kernels::{instruction_set, peaks};
-use tailfit::precision::{Precision, PrecisionChoice};
-use tailfit::recipe::{Recipe, Start};
-use tailfit::train::{Problem, Run, Trial, View, train};
+use ndarray::Array2;
+use tailfit::features::{DataSet, Features, Matrix, Storage};
+use tailfit::head::Start;
+use tailfit::recipe::{Recipe, Sgd};
+use tailfit::shots::ShotThresholds;
+use tailfit::train::{Options, Trial, train};
+use tailfit::{Precision, PrecisionChoice, instruction_set};
 
 use crate::docs;
+use crate::peak::peak;
 
 const FOLDER: &str = "target/large";
 
@@ -62,25 +64,23 @@ pub(crate) fn run() -> Result<()> {
 
 fn measure(shape: &Shape, features: &Features, held: &str, precision: Precision) -> Result<String> {
     let Shape { name, n, dim, k, heads } = *shape;
-    let counts = ClassCounts::from_labels(&features.labels, k)?;
-    let Matrix::File(file) = &features.plain else {
-        anyhow::bail!("features are not left in their file")
+    ensure!(matches!(features.plain, Matrix::File(_)), "features are not left in their file");
+    // One sample to score, which costs nothing beside an epoch.
+    let test = Features::new(Array2::zeros((1, dim)), vec![0])?;
+    let mut features = features.clone();
+    features.class_names = Some((0..k).map(|class| class.to_string()).collect());
+    let data = DataSet::new(name, features, test, None, None, ShotThresholds::default())?;
+    let recipe = Recipe {
+        start: Start::Random,
+        sgd: Sgd { batch_size: 256, lr: 0.01, ..Recipe::PLAIN.sgd },
+        ..Recipe::PLAIN
     };
-    let problem = Problem::<f32> {
-        views: vec![View::File(file)],
-        dim,
-        labels: &features.labels,
-        counts: &counts,
-        stage_1: None,
-        scored: vec![],
-    };
-    let recipe = Recipe { start: Start::Random, batch_size: 256, lr: 0.01, ..Recipe::PLAIN };
     let trials = vec![Trial { recipe, seed: 0, stop_after: Some(1) }; heads];
-    let run = Run { progress: &|_| {}, score_every_epoch: false, precision };
-    let peak = || peaks(Duration::from_millis(500)).f32;
+    let options = Options { score_every_epoch: false, precision, ..Options::default() };
+    let peak = || peak(Duration::from_millis(500));
     let before = peak();
     let start = Instant::now();
-    let outcomes = train(&problem, &trials, &run)?;
+    let outcomes = train(&data, &trials, &options)?;
     let seconds = start.elapsed().as_secs_f64();
     let peak = f64::midpoint(before, peak());
     ensure!(outcomes[0].train_loss[0].is_finite(), "the loss is not a number");

@@ -3,6 +3,7 @@
 mod docs;
 mod embed;
 mod large;
+mod peak;
 mod peers;
 mod tables;
 

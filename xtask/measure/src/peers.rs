@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use tailfit::data_set::DataSet;
+use tailfit::features::DataSet;
 use tailfit::shots::ShotThresholds;
 
 use self::ours::Ours;

@@ -2,9 +2,8 @@
 //! `tailfit compare`.
 
 use anyhow::{Context, Result};
-use tailfit::methods;
-use tailfit::record::RunRecord;
-use tailfit::report;
+use tailfit::compare::RunRecord;
+use tailfit::{methods, report};
 
 use crate::docs;
 

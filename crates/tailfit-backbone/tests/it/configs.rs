@@ -21,7 +21,7 @@ fn every_recipe_is_valid_and_the_first_is_the_default() {
     let configs = configs();
     assert_eq!(configs.len(), 8);
     let find = |wanted: &str| configs.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
-    let precision = tailfit::precision::Precision::Bf16;
+    let precision = tailfit::Precision::Bf16;
     let default = BackboneRecipe { precision, ..BackboneRecipe::default() };
     assert_eq!(find("cross-entropy"), default);
     assert_eq!(find("ltwb").network, Architecture::Resnet34Cifar);
@@ -44,8 +44,8 @@ fn runs_are_of_these_recipes_and_in_the_table() {
         let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
         let (_, recipe) = configs.iter().find(|(config, _)| *config == name).unwrap();
         assert_eq!(&record.recipe, recipe, "{name}");
-        assert_eq!((record.epoch, record.step), (recipe.epochs, 0), "{name}");
-        assert!(record.log.iter().map(|epoch| epoch.epoch).eq(0..recipe.epochs), "{name}");
+        assert_eq!((record.epoch, record.step), (recipe.sgd.epochs, 0), "{name}");
+        assert!(record.log.iter().map(|epoch| epoch.epoch).eq(0..recipe.sgd.epochs), "{name}");
         assert!(table.contains(&record.split_sha256[..12]), "{name}");
         let last = record.log.last().unwrap();
         let plain = last.accuracy.as_ref().unwrap();
@@ -83,7 +83,7 @@ fn ldams_rates_are_the_authors() {
         .flat_map(|run| vec![run[0].as_f64().unwrap(); run[1].as_u64().unwrap() as usize]);
     let (_, recipe) = configs().into_iter().find(|(name, _)| name == "ldam-drw").unwrap();
     for (epoch, wanted) in wanted.enumerate() {
-        let rate = recipe.lr * recipe.schedule.factor(epoch, recipe.epochs);
+        let rate = recipe.sgd.lr_of(epoch);
         assert!((rate - wanted).abs() < 1e-12, "epoch {epoch}: {rate} against {wanted}");
     }
 }

@@ -1,10 +1,10 @@
 //! Weights and features on file.
 
-use tailfit::data::Pixels;
 use tailfit::features::Features;
+use tailfit::images::Pixels;
 use tailfit_backbone::{
-    BackboneRecipe, Extraction, HeadLayer, NormMode, Part, Pass, Source, State, Stored, device,
-    stage_1_head,
+    BackboneRecipe, Extraction, Extractor, HeadLayer, NormMode, Pass, State, StoredAs, Subset,
+    device, stage_1_head,
 };
 use tch::Tensor;
 
@@ -40,14 +40,16 @@ fn batch_statistics_are_those_of_mixed_batches() {
     let extraction = Extraction {
         preparation: recipe.preparation(),
         norm: NormMode::Batch,
-        half: false,
+        bf16: false,
         mirror: false,
         views: 0,
         seed: 1,
-        stored: Stored::F32,
+        stored: StoredAs::F32,
     };
     let path = folder.path().join("train.safetensors");
-    extraction.write(Source::Network(&network), &data, Part::Train, &path, "", &|_| {}).unwrap();
+    extraction
+        .write(Extractor::Network(&network), &data, Subset::Train, &path, "", &|_| {})
+        .unwrap();
     let features = Features::load(&path, None).unwrap();
     assert!(!features.labels.is_sorted(), "classes are mixed");
     let mut sorted = features.labels.clone();
@@ -67,19 +69,21 @@ fn features_on_file_are_the_networks_own() {
     let extraction = Extraction {
         preparation: recipe.preparation(),
         norm: NormMode::Evaluate,
-        half: false,
+        bf16: false,
         mirror: true,
         views: 2,
         seed: 1,
-        stored: Stored::F32,
+        stored: StoredAs::F32,
     };
-    let write = |part: Part, extraction: Extraction, name: &str| {
+    let write = |part: Subset, extraction: Extraction, name: &str| {
         let path = folder.path().join(name);
         let about = state.provenance(&data);
-        extraction.write(Source::Network(&network), &data, part, &path, &about, &|_| {}).unwrap();
+        extraction
+            .write(Extractor::Network(&network), &data, part, &path, &about, &|_| {})
+            .unwrap();
         Features::load(&path, None).unwrap()
     };
-    let test = write(Part::Test, extraction, "test.safetensors");
+    let test = write(Subset::Test, extraction, "test.safetensors");
     let (all, d) = (images(6, 6), network.architecture().dim());
     assert_eq!((test.labels.clone(), test.dim(), test.views.len()), (all.labels, d, 2));
     let Pixels::Memory { bytes, .. } = all.pixels else { panic!() };
@@ -88,7 +92,7 @@ fn features_on_file_are_the_networks_own() {
     let channels = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]);
     let mean = channels([0.4914, 0.4822, 0.4465]);
     let x = (plain - mean) / channels([0.2023, 0.1994, 0.2010]);
-    let pass = Pass { norm: NormMode::Evaluate, half: false };
+    let pass = Pass { norm: NormMode::Evaluate, bf16: false };
     let direct = |x: &Tensor| tch::no_grad(|| network.features(x, pass));
     let stored = |matrix: &tailfit::features::Matrix| -> Vec<f64> {
         matrix.in_memory().unwrap().iter().map(|&v| v.into()).collect()
@@ -105,10 +109,10 @@ fn features_on_file_are_the_networks_own() {
     close("logits", logits.as_slice().unwrap(), &values(&wanted), 1e-4);
 
     let rounded =
-        write(Part::Test, Extraction { stored: Stored::F16, ..extraction }, "half.safetensors");
+        write(Subset::Test, Extraction { stored: StoredAs::F16, ..extraction }, "half.safetensors");
     close("f16", &stored(&rounded.plain), &stored(&test.plain), 1e-3);
-    let held_out = write(Part::Validation, extraction, "val.safetensors");
-    let train = write(Part::Train, extraction, "train.safetensors");
-    assert_eq!((held_out.len(), train.len()), (2 * K, data.len(Part::Train)));
+    let held_out = write(Subset::Validation, extraction, "val.safetensors");
+    let train = write(Subset::Train, extraction, "train.safetensors");
+    assert_eq!((held_out.len(), train.len()), (2 * K, data.len(Subset::Train)));
     assert!(tailfit::features::shared_rows(&train, &held_out).unwrap().is_empty());
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::RgbImage;
-use tailfit::data::{ImageSet, Images, Pixels, Split, read_image_folders};
 use tailfit::features::Features;
+use tailfit::images::{ImageSet, Images, Pixels, Split, read_image_folders};
+use tailfit::recipe::Sgd;
 use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
-    Augmentation, BackboneRecipe, End, Extraction, ImageData, NormMode, Part, Script, Source,
-    State, Stored, device,
+    Augmentation, BackboneRecipe, End, Extraction, Extractor, ImageData, NormMode, Script, State,
+    StoredAs, Subset, device,
 };
 use tch::{CModule, Kind, Tensor};
 
@@ -27,10 +28,7 @@ fn write(images: &Images, folder: &Path) -> Images {
     let mut ordered = Vec::new();
     for &row in &rows {
         let pixels = &bytes[row * 3 * plane..][..3 * plane];
-        let image = RgbImage::from_fn(SIDE as u32, SIDE as u32, |x, y| {
-            let at = y as usize * SIDE + x as usize;
-            image::Rgb([pixels[at], pixels[plane + at], pixels[2 * plane + at]])
-        });
+        let image = RgbImage::from_raw(SIDE as u32, SIDE as u32, pixels.to_vec()).unwrap();
         let class = folder.join(format!("class {}", images.labels[row]));
         fs_err::create_dir_all(&class).unwrap();
         image.save(class.join(format!("{row:03}.png"))).unwrap();
@@ -56,11 +54,11 @@ fn extraction() -> Extraction {
     Extraction {
         preparation: BackboneRecipe { image_size: Some(SIDE), ..recipe() }.preparation(),
         norm: NormMode::Evaluate,
-        half: false,
+        bf16: false,
         mirror: false,
         views: 0,
         seed: 0,
-        stored: Stored::F32,
+        stored: StoredAs::F32,
     }
 }
 
@@ -70,7 +68,7 @@ fn images_in_files_and_in_memory_come_to_the_same_weights() {
     let recipe = BackboneRecipe {
         image_size: Some(SIDE),
         augmentation: Augmentation::Weak,
-        epochs: 2,
+        sgd: Sgd { epochs: 2, ..recipe().sgd },
         ..recipe()
     };
     let [files, memory] = sets(root.path()).map(|set| {
@@ -87,7 +85,11 @@ fn images_in_files_and_in_memory_come_to_the_same_weights() {
 #[test]
 fn a_run_belongs_to_its_files() {
     let root = tempfile::tempdir().unwrap();
-    let recipe = BackboneRecipe { image_size: Some(SIDE), epochs: 1, ..recipe() };
+    let recipe = BackboneRecipe {
+        image_size: Some(SIDE),
+        sgd: Sgd { epochs: 1, ..recipe().sgd },
+        ..recipe()
+    };
     let [set, _] = sets(root.path());
     let run = root.path().join("run");
     train(&whole(set), &recipe, &run, usize::MAX).unwrap();
@@ -117,7 +119,8 @@ fn a_run_belongs_to_its_files() {
 fn larger_images_are_brought_to_size() {
     let root = tempfile::tempdir().unwrap();
     let [files, _] = sets(root.path());
-    let recipe = BackboneRecipe { image_size: Some(5), epochs: 1, ..recipe() };
+    let recipe =
+        BackboneRecipe { image_size: Some(5), sgd: Sgd { epochs: 1, ..recipe().sgd }, ..recipe() };
     for augmentation in [Augmentation::None, Augmentation::Weak, Augmentation::ResizedCrop] {
         let recipe = BackboneRecipe { augmentation, ..recipe.clone() };
         let run = root.path().join(format!("{augmentation:?}"));
@@ -129,12 +132,12 @@ fn larger_images_are_brought_to_size() {
     let preparation = recipe.preparation();
     let small = Extraction { preparation, ..extraction() };
     let pixels = script(root.path(), &|x| x.flatten(1, -1));
-    small.write(Source::Script(&pixels), &data, Part::Test, &path, "", &|_| {}).unwrap();
+    small.write(Extractor::Script(&pixels), &data, Subset::Test, &path, "", &|_| {}).unwrap();
     assert_eq!(Features::load(&path, None).unwrap().dim(), 3 * 5 * 5);
     // A network for one size fails at another.
     let weight = formula(1, 2, &[(3 * SIDE * SIDE) as i64, 2], |u| u).to_kind(Kind::Float);
     let fixed = script(root.path(), &|x| x.flatten(1, -1).matmul(&weight));
-    let refused = small.write(Source::Script(&fixed), &data, Part::Test, &path, "", &|_| {});
+    let refused = small.write(Extractor::Script(&fixed), &data, Subset::Test, &path, "", &|_| {});
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("network.pt: expected features [B, D]"), "{refused}");
     assert!(refused.contains("is the image size (image_size in --config)"), "{refused}");
@@ -143,7 +146,11 @@ fn larger_images_are_brought_to_size() {
 #[test]
 fn an_unreadable_image_is_named_and_left_out_only_on_request() {
     let root = tempfile::tempdir().unwrap();
-    let recipe = BackboneRecipe { image_size: Some(SIDE), epochs: 1, ..recipe() };
+    let recipe = BackboneRecipe {
+        image_size: Some(SIDE),
+        sgd: Sgd { epochs: 1, ..recipe().sgd },
+        ..recipe()
+    };
     let [set, _] = sets(root.path());
     let (run, kept) = (root.path().join("run"), root.path().join("kept"));
     let fails = |run: &Path| train(&whole(set.clone()), &recipe, run, usize::MAX).unwrap_err();
@@ -171,7 +178,7 @@ fn an_unreadable_image_is_named_and_left_out_only_on_request() {
     };
     let (data, unreadable) = whole(set.clone()).without_unreadable(&report).unwrap();
     assert_eq!((unreadable, tried.into_inner()), (vec![damaged, gone], 16 * K));
-    assert_eq!((data.len(Part::Train), data.len(Part::Test)), (12 * K - 1, 4 * K - 1));
+    assert_eq!((data.len(Subset::Train), data.len(Subset::Test)), (12 * K - 1, 4 * K - 1));
     train(&data, &recipe, &run, usize::MAX).unwrap();
 
     fs_err::remove_dir_all(root.path().join("train/class 1")).unwrap();
@@ -186,11 +193,11 @@ fn a_data_sets_own_validation_images_and_class_names_are_used() {
     write(&images(3, 7), &root.path().join("val"));
     let [files, _] = sets(root.path());
     let data = whole(files.clone());
-    assert_eq!(data.len(Part::Validation), 3 * K);
+    assert_eq!(data.len(Subset::Validation), 3 * K);
     let script = script(root.path(), &|x| x.mean_dim([2_i64, 3].as_slice(), false, Kind::Float));
     let path = root.path().join("val.safetensors");
-    let source = Source::Script(&script);
-    extraction().write(source, &data, Part::Validation, &path, "", &|_| {}).unwrap();
+    let source = Extractor::Script(&script);
+    extraction().write(source, &data, Subset::Validation, &path, "", &|_| {}).unwrap();
     let features = Features::load(&path, None).unwrap();
     assert_eq!((features.labels[3], features.labels.len()), (1, 3 * K));
     let names = ["class 0", "class 1", "class 2"].map(str::to_owned).to_vec();
@@ -226,11 +233,11 @@ fn features_of_a_users_own_network() {
     let Pixels::Memory { bytes, .. } = memory.test.pixels.clone() else { panic!() };
     let data = whole(memory);
     let features = |script: &Script, extraction: Extraction| {
-        let source = Source::Script(script);
+        let source = Extractor::Script(script);
         extraction.write(
             source,
             &data,
-            Part::Test,
+            Subset::Test,
             &path,
             &script.provenance(&data, extraction.preparation),
             &|_| {},
@@ -238,7 +245,8 @@ fn features_of_a_users_own_network() {
     };
     features(&script(root.path(), &network), extraction()).unwrap();
     let stored = Features::load(&path, None).unwrap();
-    let x = Tensor::from_slice(&bytes).view([-1, 3, SIDE as i64, SIDE as i64]).to_kind(Kind::Float);
+    let x = Tensor::from_slice(&bytes).view([-1, SIDE as i64, SIDE as i64, 3]);
+    let x = x.permute([0, 3, 1, 2]).to_kind(Kind::Float);
     let channels = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]);
     let recipe = recipe();
     let x = (x / 255.0 - channels(recipe.image_mean)) / channels(recipe.image_std);
@@ -249,7 +257,7 @@ fn features_of_a_users_own_network() {
     let refused = features(&flat, extraction()).unwrap_err().to_string();
     assert!(refused.contains("network.pt: expected features [B, D]"), "{refused}");
     assert!(refused.contains("found [1, 3, 8]"), "{refused}");
-    let half = features(&flat, Extraction { half: true, ..extraction() }).unwrap_err().to_string();
+    let half = features(&flat, Extraction { bf16: true, ..extraction() }).unwrap_err().to_string();
     assert!(half.contains("expected f32"), "{half}");
     fs_err::write(root.path().join("network.pt"), "no network").unwrap();
     let refused = Script::load(&root.path().join("network.pt"), device("cpu").unwrap());

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tailfit::class_counts::ClassCounts;
-use tailfit::data::{LongTail, Profile};
+use tailfit::images::{LongTail, Profile};
 use tailfit::losses::{AnyLoss, CrossEntropy, Ldam, Objective};
 use tailfit_backbone::{Architecture, Build, HeadLayer, Network, NormMode, Pass, host_loss};
 use tch::{Device, Kind, Tensor};
@@ -10,9 +10,9 @@ use tch::{Device, Kind, Tensor};
 use crate::support::{close, golden, numbers, unit};
 use crate::tensors::{formula, values};
 
-const TRAIN: Pass = Pass { norm: NormMode::Train, half: false };
-const BATCH: Pass = Pass { norm: NormMode::Batch, half: false };
-const EVALUATE: Pass = Pass { norm: NormMode::Evaluate, half: false };
+const TRAIN: Pass = Pass { norm: NormMode::Train, bf16: false };
+const BATCH: Pass = Pass { norm: NormMode::Batch, bf16: false };
+const EVALUATE: Pass = Pass { norm: NormMode::Evaluate, bf16: false };
 
 /// Reordered sums in f64 move the numbers by less.
 const TOLERANCE: f64 = 1e-9;
@@ -61,7 +61,7 @@ fn loss(logits: &Tensor, labels: &[i64], cosine: bool) -> Tensor {
     } else {
         AnyLoss::CrossEntropy(CrossEntropy {})
     };
-    host_loss(&Objective::<f64>::plain(loss, &counts), logits, labels)
+    host_loss(&Objective::plain(loss, &counts), logits, labels)
 }
 
 /// LDAM's; the files have the bare cosines.

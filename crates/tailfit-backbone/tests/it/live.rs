@@ -1,22 +1,24 @@
 //! The head trained on images.
 
-use tailfit::data_set::DataSet;
-use tailfit::features::Features;
+use tailfit::features::{DataSet, Features};
 use tailfit::methods;
-use tailfit::precision::Precision;
-use tailfit::recipe::Recipe;
+use tailfit::metrics::TestPart;
+use tailfit::recipe::{Recipe, Sgd};
 use tailfit::shots::ShotThresholds;
-use tailfit::train::{Run, Trial, train};
+use tailfit::train::{Options, Trial, train};
 use tailfit_backbone::{
-    Augmentation, Extraction, HeadLayer, Live, LiveEpoch, Network, NormMode, Part, Preparation,
-    Source, Stored, stage_1_head,
+    Augmentation, Extraction, Extractor, HeadLayer, Live, LiveEpoch, Network, NormMode,
+    Preparation, StoredAs, Subset, stage_1_head,
 };
 
 use crate::support::close;
 use crate::training::{data, recipe, train_all};
 
 fn los() -> Recipe {
-    Recipe { epochs: 3, batch_size: 8, lr: 0.05, ..methods::find("los").unwrap().recipe }
+    Recipe {
+        sgd: Sgd { epochs: 3, batch_size: 8, lr: 0.05, ..methods::find("los").unwrap().recipe.sgd },
+        ..methods::find("los").unwrap().recipe
+    }
 }
 
 fn preparation(augmentation: Augmentation) -> Preparation {
@@ -37,7 +39,7 @@ fn live(
         network,
         norm,
         preparation: preparation(augmentation),
-        half: false,
+        bf16: false,
         report: &|| {},
     };
     run.train().unwrap()
@@ -52,25 +54,24 @@ fn frozen_it_is_training_on_extracted_features() {
     let extraction = Extraction {
         preparation: preparation(Augmentation::Weak),
         norm: NormMode::Evaluate,
-        half: false,
+        bf16: false,
         mirror: true,
         views: 0,
         seed: 0,
-        stored: Stored::F32,
+        stored: StoredAs::F32,
     };
-    let features = |part: Part, name: &str| {
+    let features = |part: Subset, name: &str| {
         let path = folder.path().join(name);
-        extraction.write(Source::Network(&network), &data, part, &path, "", &|_| {}).unwrap();
+        extraction.write(Extractor::Network(&network), &data, part, &path, "", &|_| {}).unwrap();
         Features::load(&path, None).unwrap()
     };
     let (train_set, test) =
-        (features(Part::Train, "train.safetensors"), features(Part::Test, "test.safetensors"));
+        (features(Subset::Train, "train.safetensors"), features(Subset::Test, "test.safetensors"));
     let head = stage_1_head(&network, HeadLayer::Linear);
     let thresholds = ShotThresholds::default();
     let set = DataSet::new("toy", train_set, test, None, Some(head), thresholds).unwrap();
-    let run = Run { progress: &|_| {}, score_every_epoch: true, precision: Precision::F32 };
     let trial = Trial { recipe: los(), seed: 4, stop_after: None };
-    let cached = train(&set.problem(false).unwrap(), &[trial], &run).unwrap().remove(0);
+    let cached = train(&set, &[trial], &Options::default()).unwrap().remove(0);
 
     let epochs = live(&network, &los(), NormMode::Evaluate, Augmentation::None);
     let losses: Vec<f64> = epochs[1..].iter().map(|epoch| epoch.train_loss.unwrap()).collect();
@@ -79,9 +80,9 @@ fn frozen_it_is_training_on_extracted_features() {
     let flat = |head: &tailfit::head::Head| head.weight.iter().copied().collect::<Vec<_>>();
     close("weights", &flat(&after), &flat(&cached.head), 1e-3);
     for (epoch, hits) in epochs.iter().zip(&cached.hits) {
-        let cached = hits[0].total().iter().sum::<u32>();
-        let live = epoch.mirrored_accuracy.overall_percent * data.len(Part::Test) as f64 / 100.0;
-        assert!((live - f64::from(cached)).abs() < 1.5, "{live} against {cached}");
+        let cached = hits.test.in_part(TestPart::All).iter().sum::<u32>();
+        let live = epoch.mirrored_accuracy.overall_percent * data.len(Subset::Test) as f64 / 100.0;
+        assert_eq!(live.round(), f64::from(cached));
     }
 }
 
@@ -115,7 +116,7 @@ fn what_live_training_cannot_do_is_said() {
             network: &network,
             norm: NormMode::Train,
             preparation: preparation(Augmentation::Weak),
-            half: false,
+            bf16: false,
             report: &|| {},
         };
         let error = run.train().unwrap_err().to_string();

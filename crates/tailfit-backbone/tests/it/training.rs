@@ -4,11 +4,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tailfit::class_counts::ClassCounts;
-use tailfit::class_weights::ClassWeights;
-use tailfit::data::{Images, Kept, LongTail, Profile, Split};
-use tailfit::losses::{AnyLoss, CrossEntropy, Ldam, Objective};
-use tailfit::sampler::Sampler;
-use tailfit::schedule::Schedule;
+use tailfit::images::{Images, Kept, LongTail, Profile, Split};
+use tailfit::losses::{AnyLoss, ClassWeights, CrossEntropy, Ldam, Objective};
+use tailfit::recipe::{Cost, Sampler, Schedule, Sgd};
 use tailfit::shots::ShotThresholds;
 use tailfit_backbone::{
     BackboneRecipe, End, Event, HeadLayer, ImageData, LAST, LOG, Run, State, device, host_loss,
@@ -28,7 +26,7 @@ pub(crate) fn images(per_class: usize, key: u64) -> Images {
     let noise = formula(key, 1, &[(labels.len() * 3 * SIDE * SIDE) as i64], |u| 40.0 * u);
     let noise = values(&noise);
     let pixel = |i: usize| {
-        let (image, place) = (i / (3 * SIDE * SIDE), i % (SIDE * SIDE));
+        let (image, place) = (i / (3 * SIDE * SIDE), i / 3 % (SIDE * SIDE));
         let upper = if place < SIDE * SIDE / 2 { 60.0 * f64::from(labels[image]) } else { 0.0 };
         (60.0 + upper + noise[i]) as u8
     };
@@ -46,7 +44,11 @@ pub(crate) fn data(validation_per_class: usize) -> ImageData {
 }
 
 pub(crate) fn recipe() -> BackboneRecipe {
-    BackboneRecipe { epochs: 3, batch_size: 8, lr: 0.01, score_every: 2, ..Default::default() }
+    BackboneRecipe {
+        score_every: 2,
+        sgd: Sgd { epochs: 3, batch_size: 8, lr: 0.01, ..BackboneRecipe::default().sgd },
+        ..Default::default()
+    }
 }
 
 /// Trains in `folder`, told to stop after `batches`.
@@ -85,17 +87,20 @@ fn stopped_anywhere_and_taken_up_again_the_weights_are_the_same_bits() {
     let bytes = |name: &str, file: &str| fs_err::read(folder.path().join(name).join(file)).unwrap();
     for (name, recipe) in [
         ("plain", recipe()),
-        ("bf16", BackboneRecipe { precision: tailfit::precision::Precision::Bf16, ..recipe() }),
+        ("bf16", BackboneRecipe { precision: tailfit::Precision::Bf16, ..recipe() }),
         (
             "drw",
             BackboneRecipe {
+                cost: Cost {
+                    loss: AnyLoss::Ldam(Ldam::default()),
+                    class_weights: ClassWeights::EffectiveNumber { beta: 0.99 },
+                    defer_weights_to_epoch: 2,
+                    ..recipe().cost
+                },
                 head: HeadLayer::Cosine { scale: 30.0 },
-                loss: AnyLoss::Ldam(Ldam::default()),
-                class_weights: ClassWeights::EffectiveNumber { beta: 0.99 },
-                defer_weights_to_epoch: 2,
                 sampler: Sampler::ClassBalanced,
-                nesterov: true,
                 decay_norm_and_bias: false,
+                sgd: Sgd { nesterov: true, ..recipe().sgd },
                 ..recipe()
             },
         ),
@@ -128,7 +133,7 @@ fn a_checkpoint_of_another_run_is_refused_by_name_and_a_damaged_one_too() {
     let message = |recipe: &BackboneRecipe| {
         train(&data, recipe, folder.path(), usize::MAX).unwrap_err().to_string()
     };
-    let other = BackboneRecipe { lr: 0.1, ..recipe() };
+    let other = BackboneRecipe { sgd: Sgd { lr: 0.1, ..recipe().sgd }, ..recipe() };
     let refused = message(&other);
     assert!(refused.contains("checkpoint.safetensors: lr: expected 0.1, found 0.01"), "{refused}");
     let checkpoint = folder.path().join("checkpoint.safetensors");
@@ -147,7 +152,7 @@ fn divergence_is_an_error_and_the_last_checkpoint_stays() {
     let folder = tempfile::tempdir().unwrap();
     // One good epoch, then a rate out of this world.
     let schedule = Schedule::Step { milestones: vec![1], factors: vec![1e38], warm_up: 0 };
-    let recipe = BackboneRecipe { schedule, ..recipe() };
+    let recipe = BackboneRecipe { sgd: Sgd { schedule, ..recipe().sgd }, ..recipe() };
     let error = train(&data, &recipe, folder.path(), usize::MAX).unwrap_err().to_string();
     assert!(error.contains("epoch 1") && error.contains("expected a finite loss"), "{error}");
     let log = fs_err::read_to_string(folder.path().join(LOG)).unwrap();
@@ -183,7 +188,7 @@ fn images_and_split_have_to_fit() {
 #[test]
 fn the_cores_loss_goes_back_like_libtorchs_own() {
     let counts = ClassCounts::new(vec![5, 3, 2]).unwrap();
-    let objective = Objective::<f64>::plain(AnyLoss::CrossEntropy(CrossEntropy {}), &counts);
+    let objective = Objective::plain(AnyLoss::CrossEntropy(CrossEntropy {}), &counts);
     let features = formula(1, 2, &[4, 5], |u| u);
     let weight = || formula(1, 3, &[5, 3], |u| u).set_requires_grad(true);
     let labels = [0_i64, 2, 1, 2];

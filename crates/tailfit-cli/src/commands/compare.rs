@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use tailfit::compare::{Comparison, MethodResult};
-use tailfit::data_set::{DataRecord, DataSet};
+use tailfit::compare::{Comparison, DataRecord, MethodResult, RunRecord, Selection};
+use tailfit::features::DataSet;
 use tailfit::files::write_atomically;
 use tailfit::methods::{self, Method};
-use tailfit::record::RunRecord;
+use tailfit::metrics::TestPart;
 use tailfit::report;
-use tailfit::select::{Part, Selection};
 
 use super::{input, output};
 use crate::args::{Cli, CompareArgs, Protocol};
@@ -20,7 +19,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     let chosen = methods_of(args)?;
     let data = input::data_set(&args.data, printer)?;
     let selection = match (args.select, args.protocol) {
-        (Some(rule), _) => rule.into(),
+        (Some(selection), _) => selection,
         (None, Protocol::Paper) => Selection::BestOnTest,
         (None, Protocol::Honest) if data.validation.is_some() => Selection::Validation,
         (None, Protocol::Honest) => Selection::CrossFitted,
@@ -45,7 +44,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         bar.set_message(method.name.clone());
         let result = comparison.run(method, &|done| bar.inc(done as u64))?;
         write_method(&args.out, method, &result, &data)?;
-        if method.recipe.epochs > 0
+        if method.recipe.sgd.epochs > 0
             && let Some(path) = output::mean_path(&result.curves, &method.recipe)
         {
             paths.push((method.name.clone(), path));
@@ -80,9 +79,9 @@ fn remark_data(record: &DataRecord, printer: &Printer) {
 fn write_method(out: &Path, method: &Method, result: &MethodResult, data: &DataSet) -> Result<()> {
     for record in &result.records {
         let part = match record.selection.scored_on {
-            Part::All => "",
-            Part::HalfA => "-half-a",
-            Part::HalfB => "-half-b",
+            TestPart::All => "",
+            TestPart::HalfA => "-half-a",
+            TestPart::HalfB => "-half-b",
         };
         let name = format!("{}-seed{}{part}.json", method.name, record.seed);
         write_atomically(&out.join("records").join(name), record.to_json().as_bytes())?;

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use tailfit::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
+use tailfit::compare::DataRecord;
 use tailfit::head::Head;
-use tailfit::metrics::{Evaluation, evaluate};
+use tailfit::metrics::{Evaluation, EvaluationSet, evaluate};
+use tailfit::recipe::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
 use tailfit::report::Table;
 
 use super::input;
@@ -14,7 +15,7 @@ use crate::printer::Printer;
 pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
     let data = input::data_set(&args.data, printer)?;
     let head = &data.stage_1.as_ref().context("every data set here has a stage-1 head")?.head;
-    let set = data.test.evaluation_set()?;
+    let set = EvaluationSet::of(&data.test)?;
     let score = |name: String, head: &Head| {
         let evaluation = evaluate(head, &set, &data.counts, data.thresholds);
         (name, evaluation)
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
         LogitAdjustment { tau, form: AdjustmentForm::Additive }.apply(&mut changed, &data.counts);
         scored.push(score(format!("logit-adjustment {tau}"), &changed));
     }
-    let record = data.record()?;
+    let record = DataRecord::of(&data)?;
     if args.json {
         let variants: Vec<_> = scored
             .iter()
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
     let columns = [
         "head",
         "all",
-        "class mean",
+        "macro",
         &format!("many ({many})"),
         &format!("medium ({medium})"),
         &format!("few ({few})"),

@@ -1,14 +1,14 @@
 //! `tailfit extract-features`.
 
 use anyhow::{Result, bail};
+use tailfit::Precision;
 use tailfit::features::save_head;
-use tailfit::precision::Precision;
 use tailfit_backbone::{
-    BackboneRecipe, Extraction, NormMode, Part, Script, Source, State, Stored, device, set_threads,
-    stage_1_head,
+    BackboneRecipe, Extraction, Extractor, NormMode, Script, State, StoredAs, Subset, device,
+    set_threads, stage_1_head,
 };
 
-use super::train_backbone::image_data;
+use super::images::image_data;
 use crate::args::Cli;
 use crate::args_images::{ExtractFeaturesArgs, NormRule, Number};
 use crate::printer::Printer;
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     }
     let data = image_data(&args.images, &args.used, printer)?;
     let device = device(&args.device)?;
-    let half = |own: Precision| cli.precision.or(own) == Precision::Bf16;
+    let bf16 = |own: Precision| cli.precision.or(own) == Precision::Bf16;
     let restored = match &args.run {
         Some(run) => Some(State::restore(run, args.best, &data, device)?),
         None => None,
@@ -28,12 +28,12 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
         Some(path) => Some(Script::load(path, device)?),
         None => None,
     };
-    let (source, provenance, preparation, half) = match (&restored, &script) {
+    let (source, provenance, preparation, bf16) = match (&restored, &script) {
         (Some((state, network)), _) => (
-            Source::Network(network),
+            Extractor::Network(network),
             state.provenance(&data),
             state.recipe.preparation(),
-            half(state.recipe.precision),
+            bf16(state.recipe.precision),
         ),
         (None, Some(script)) => {
             let recipe = match &args.config {
@@ -44,25 +44,25 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
                 None => BackboneRecipe::default(),
             };
             let about = script.provenance(&data, recipe.preparation());
-            (Source::Script(script), about, recipe.preparation(), half(Precision::F32))
+            (Extractor::Script(script), about, recipe.preparation(), bf16(Precision::F32))
         }
         (None, None) => bail!("clap asks for --run or --network"),
     };
     let plain = Extraction {
         preparation,
         norm: if args.norm == NormRule::Batch { NormMode::Batch } else { NormMode::Evaluate },
-        half,
+        bf16,
         mirror: false,
         views: args.views,
         seed: args.seed,
-        stored: if args.stored == Number::F16 { Stored::F16 } else { Stored::F32 },
+        stored: if args.stored == Number::F16 { StoredAs::F16 } else { StoredAs::F32 },
     };
     let mirrored = Extraction { mirror: true, views: 0, ..plain };
-    let mut files = vec![("train", Part::Train, plain), ("test", Part::Test, mirrored)];
+    let mut files = vec![("train", Subset::Train, plain), ("test", Subset::Test, mirrored)];
     if data.has_validation() {
-        files.push(("val", Part::Validation, mirrored));
+        files.push(("val", Subset::Validation, mirrored));
     }
-    let passes = |(_, part, e): &(&str, Part, Extraction)| {
+    let passes = |(_, part, e): &(&str, Subset, Extraction)| {
         data.len(*part) * (1 + usize::from(e.mirror) + e.views)
     };
     let bar = printer.progress(files.iter().map(passes).sum());

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use tailfit::data_set::DataSet;
 use tailfit::error::Error;
-use tailfit::features::{Features, Storage, load_head, shared_rows};
+use tailfit::features::{DataSet, Features, Storage, load_head, shared_rows};
 use tailfit::shots::ShotThresholds;
+use tailfit::train::train_stage_1;
 
 use crate::args::{DataArgs, Switch};
 use crate::printer::Printer;
@@ -55,7 +55,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     let mut data = switched(data, args);
     reading.finish_and_clear();
     if data.stage_1.is_none() {
-        data.train_stage_1()?;
+        train_stage_1(&mut data)?;
         printer.remark(&format!("stage-1 head: {}", data.stage_1_origin));
     }
     Ok(data)

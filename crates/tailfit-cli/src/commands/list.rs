@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use serde_json::json;
-use tailfit::data::embedded;
-use tailfit::features::FORMATS;
+use tailfit::features::{FORMATS, embedded};
 use tailfit::losses::AnyLoss;
 use tailfit::methods;
 
@@ -21,7 +20,7 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
             let describe = |m: methods::Method| {
                 let search: serde_json::Map<_, _> =
                     m.search.iter().map(|axis| (axis.path.clone(), json!(axis.values))).collect();
-                json!({"name": m.name, "formula": m.recipe.loss.formula(), "source": m.source, "recipe": m.recipe, "search": search})
+                json!({"name": m.name, "formula": m.recipe.cost.loss.formula(), "source": m.source, "recipe": m.recipe, "search": search})
             };
             tree["methods"] = methods::all().into_iter().map(describe).collect();
         }
@@ -46,8 +45,8 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
         out += "METHODS\n\n";
         for method in methods::all() {
             let _ = writeln!(out, "{}\n    {}", method.name, method.source);
-            if method.recipe.epochs > 0 {
-                let _ = writeln!(out, "    loss: {}", method.recipe.loss.formula());
+            if method.recipe.sgd.epochs > 0 {
+                let _ = writeln!(out, "    loss: {}", method.recipe.cost.loss.formula());
             }
             for axis in &method.search {
                 let _ = writeln!(out, "    searched: {} in {:?}", axis.path, axis.values);

@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod evaluate;
 #[cfg(feature = "backbone")]
 pub(crate) mod extract_features;
+mod images;
 mod input;
 pub(crate) mod list;
 mod output;

@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use tailfit::compare::Curve;
-use tailfit::data_set::DataSet;
-use tailfit::features::{HeadFile, save_head};
+use tailfit::compare::{Curve, RunRecord};
+use tailfit::features::{DataSet, HeadFile, save_head};
 use tailfit::files::write_atomically;
 use tailfit::head::Head;
-use tailfit::record::RunRecord;
 
 /// Writes a head under the user's own key names, and its record beside it.
 pub(crate) fn write_head(

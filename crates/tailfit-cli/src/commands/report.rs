@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use tailfit::compare::RunRecord;
 use tailfit::error::Error;
-use tailfit::methods;
-use tailfit::record::RunRecord;
-use tailfit::report;
+use tailfit::{methods, report};
 
 use crate::args::{Form, ReportArgs};
 use crate::printer::Printer;

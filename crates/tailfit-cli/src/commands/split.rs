@@ -1,15 +1,16 @@
 //! `tailfit split`.
 
 use anyhow::Result;
-use tailfit::data::{Kept, LongTail, Profile, Split};
 use tailfit::files::write_atomically;
+use tailfit::images::{Kept, LongTail, Profile, Split};
 use tailfit::shots::ShotThresholds;
 
+use super::images::image_set;
 use crate::args_images::{Shape, SplitArgs};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
-    let images = args.lists.read(&args.images)?.train;
+    let images = image_set(&args.images, &args.lists)?.train;
     let profile = match args.profile {
         Shape::Exponential => Profile::Exponential,
         Shape::Step => Profile::Step,

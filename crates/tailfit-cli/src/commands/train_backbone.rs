@@ -1,20 +1,16 @@
 //! `tailfit train-backbone`.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use tailfit::data::Split;
 use tailfit::error::Error;
 use tailfit::metrics::Accuracy;
-use tailfit::shots::ShotThresholds;
-use tailfit_backbone::{
-    BackboneRecipe, End, Event, ImageData, LAST, Part, Run, best, device, set_threads,
-};
+use tailfit_backbone::{BackboneRecipe, End, Event, LAST, Run, best, device, set_threads};
 
+use super::images::image_data;
 use crate::args::Cli;
-use crate::args_images::{TrainBackboneArgs, UsedImages};
+use crate::args_images::TrainBackboneArgs;
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Result<()> {
@@ -30,7 +26,7 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
     recipe.precision = cli.precision.or(recipe.precision);
     let data = image_data(&args.images, &args.used, printer)?;
     let stop = stop_on_interrupt()?;
-    let length = |run: &Run<'_>| run.batches_per_epoch() * recipe.epochs;
+    let length = |run: &Run<'_>| run.batches_per_epoch() * recipe.sgd.epochs;
     let bar = std::cell::OnceCell::new();
     let report = |event: Event<'_>| match (event, bar.get()) {
         (Event::Resumed { batches }, Some(bar)) => advance(bar, batches as u64, None),
@@ -79,7 +75,7 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
         printer.data(&format!(
             "epoch {} of {} (the last), seed {}, {held_out} images: {}; mirror-averaged {}; best scored epoch {}\n{}\n",
             epoch.epoch + 1,
-            recipe.epochs,
+            recipe.sgd.epochs,
             args.seed,
             text(plain),
             epoch.mirrored_accuracy.as_ref().map_or(String::new(), text),
@@ -88,32 +84,6 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
         ));
     }
     Ok(())
-}
-
-/// Images and split, checked against each other.
-pub(crate) fn image_data(images: &Path, args: &UsedImages, printer: &Printer) -> Result<ImageData> {
-    let set = args.lists.read(images)?;
-    let split = match &args.split {
-        Some(path) => {
-            Split::from_json(&fs_err::read_to_string(path)?, &path.display().to_string())?
-        }
-        None => Split::whole(&set.train.labels, set.train.n_classes, ShotThresholds::default())?,
-    };
-    let data = ImageData::new(set, split)?;
-    if !args.skip_unreadable {
-        return Ok(data);
-    }
-    let parts = [Part::Train, Part::Validation, Part::Test];
-    let bar = printer.progress(parts.iter().map(|&part| data.len(part)).sum());
-    let (data, unreadable) = data.without_unreadable(&|_| bar.inc(1))?;
-    bar.finish_and_clear();
-    if !unreadable.is_empty() {
-        printer.warning(&format!("{} images cannot be read and are left out:", unreadable.len()));
-        for path in &unreadable {
-            printer.warning(&format!("  {}", path.display()));
-        }
-    }
-    Ok(data)
 }
 
 fn advance(bar: &indicatif::ProgressBar, batches: u64, loss: Option<f64>) {

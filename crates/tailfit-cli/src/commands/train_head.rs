@@ -3,15 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use tailfit::compare::{Comparison, test_rows};
-use tailfit::data_set::DataSet;
+use tailfit::compare::{Comparison, DataRecord, RunRecord, head_sha256, test_rows};
 use tailfit::error::Error;
-use tailfit::kernels::instruction_set;
+use tailfit::features::DataSet;
 use tailfit::methods::{self, Method};
 use tailfit::metrics::{EvaluationSet, evaluate};
-use tailfit::precision::PrecisionChoice;
-use tailfit::record::{RunRecord, head_sha256};
-use tailfit::train::{Run, Solution, Trial, train};
+use tailfit::train::{Options, Solution, Trial, train};
+use tailfit::{PrecisionChoice, instruction_set};
 
 use super::{input, output};
 use crate::args::{Cli, TrainHeadArgs};
@@ -50,7 +48,7 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
     }
     let data = input::data_set(&args.data, printer)?;
     let comparison =
-        Comparison::new(&data, args.select.into(), vec![args.seed])?.with_precision(precision);
+        Comparison::new(&data, args.select, vec![args.seed])?.with_precision(precision);
     let bar = printer.progress(comparison.work(&method)?);
     let result = comparison.run(&method, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
@@ -85,10 +83,8 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
     let bar = printer.progress(record.epoch);
     let precision = PrecisionChoice::Fixed(record.precision).resolve()?;
     let progress = |done| bar.inc(done as u64);
-    let run = Run { progress: &progress, score_every_epoch: false, precision };
-    let outcome = train(&data.problem(false)?, &[trial], &run)?
-        .pop()
-        .context("one trial gives one outcome")?;
+    let options = Options { progress: &progress, score_every_epoch: false, precision };
+    let outcome = train(&data, &[trial], &options)?.pop().context("one trial gives one outcome")?;
     bar.finish_and_clear();
 
     let head_hash = head_sha256(&outcome.head);
@@ -111,7 +107,7 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
         ));
     }
     let rows = test_rows(&data.test.labels, record.seed, record.selection.scored_on);
-    let test = EvaluationSet { rows: rows.as_deref(), ..data.test.evaluation_set()? };
+    let test = EvaluationSet { rows: rows.as_deref(), ..EvaluationSet::of(&data.test)? };
     let record = RunRecord {
         evaluation: evaluate(&outcome.head, &test, &data.counts, data.thresholds),
         instruction_set: here.to_owned(),
@@ -125,7 +121,7 @@ fn replay(args: &TrainHeadArgs, path: &Path, printer: &Printer) -> Result<()> {
 }
 
 fn check_data(record: &RunRecord, data: &DataSet, place: &str) -> Result<()> {
-    let found = data.record()?;
+    let found = DataRecord::of(data)?;
     let wanted = &record.data;
     for (what, expected, found) in [
         ("training set", &wanted.train_sha256, found.train_sha256),
@@ -152,7 +148,7 @@ fn say(args: &TrainHeadArgs, record: &RunRecord, printer: &Printer) {
     let how = match record.solution {
         None => format!(
             "after {} of {} epochs, seed {}",
-            record.epoch, record.recipe.epochs, record.seed
+            record.epoch, record.recipe.sgd.epochs, record.seed
         ),
         Some(Solution { gap: Some(gap), passes }) => {
             format!("solved to a gap of {gap:.1e} in {passes} passes")

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use tailfit::Precision;
 use tailfit::features::save_head;
 use tailfit::files::write_atomically;
 use tailfit::methods::Method;
-use tailfit::precision::Precision;
 use tailfit_backbone::{Live, LiveEpoch, NormMode, State, device, set_threads, stage_1_head};
 
-use super::train_backbone::image_data;
+use super::images::image_data;
 use crate::args::{Cli, TrainHeadArgs};
 use crate::printer::Printer;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(
         network: &network,
         norm: NormMode::Train,
         preparation: state.recipe.preparation(),
-        half: cli.precision.or(state.recipe.precision) == Precision::Bf16,
+        bf16: cli.precision.or(state.recipe.precision) == Precision::Bf16,
         report: &report,
     };
     let bar = bar.get_or_init(|| printer.progress(live.batches()));

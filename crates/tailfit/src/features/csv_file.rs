@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::decode;
 use super::decode::Dtype;
-use super::source::Source;
+use super::formats::Raw;
 use super::stored::Stored;
-use super::{Raw, decode};
 use crate::error::{Error, Result};
+use crate::files::Source;
 
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "y", "target", "class"];
 

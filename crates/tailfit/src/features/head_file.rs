@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::safetensors_file::Tensors;
-use super::source::Source;
-use crate::error::{Error, Result, nearest};
-use crate::files::write_atomically;
-use crate::head::Head;
 use ndarray::{Array1, Array2};
+
+use super::safetensors_file::Tensors;
+use crate::error::{Error, Result, nearest};
+use crate::files::safetensors::Layout;
+use crate::files::{Source, write_atomically};
+use crate::head::Head;
 
 /// Prefixes under which the last layer of the usual networks is stored, as in
 /// `fc.weight` and `fc.bias`.
@@ -41,7 +42,7 @@ pub fn load_head(path: &Path, key: Option<&str>) -> Result<HeadFile> {
 
 pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Result<HeadFile> {
     let file = Tensors::open(Source::Memory(bytes), place)?;
-    let names = file.names();
+    let names = file.header.names();
     let has = |key: &&str| names.contains(&joined(key, "weight"));
     let key = match key {
         Some(key) => Some(key).filter(has),
@@ -51,13 +52,14 @@ pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Resu
         let found = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let weights = names.iter().map(String::as_str).filter(|n| n.ends_with("weight"));
         let hint = nearest("fc.weight", weights);
-        let remedy = format!("name its prefix with --head-key. {hint}");
+        let remedy = format!("name its prefix. {hint}");
         return Err(Error::data(
             place,
             "the last layer's weight, such as `fc.weight`",
             format!("only {found}"),
             remedy.trim(),
-        ));
+        )
+        .answered_by("head_key"));
     };
     let read = |name: &str| -> Result<(Vec<usize>, Vec<f64>)> {
         let name = joined(key, name);
@@ -90,7 +92,7 @@ pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Resu
             "",
         ));
     }
-    let metadata = file.metadata.metadata().clone().unwrap_or_default();
+    let metadata = file.header.metadata();
     let shape_error = |error| Error::data(place, "a matrix", error, "");
     Ok(HeadFile {
         head: Head {
@@ -109,16 +111,7 @@ pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Resu
 ///
 /// If the file cannot be written.
 pub fn save_head(path: &Path, file: &HeadFile) -> Result<()> {
-    let bytes = |values: &mut dyn Iterator<Item = &f64>| -> Vec<u8> {
-        values.flat_map(|&v| (v as f32).to_le_bytes()).collect()
-    };
     let head = &file.head;
-    let weight = bytes(&mut head.weight.iter());
-    let bias = bytes(&mut head.bias.iter());
-    let tensors = [
-        (joined(&file.key, "weight"), vec![head.n_classes(), head.dim()], weight),
-        (joined(&file.key, "bias"), vec![head.n_classes()], bias),
-    ];
     let mut metadata = file.metadata.clone();
     let apply = if head.normalise_features {
         "logits = weight @ (features / ||features||_2) + bias"
@@ -127,33 +120,10 @@ pub fn save_head(path: &Path, file: &HeadFile) -> Result<()> {
     };
     metadata.insert("apply".to_owned(), apply.to_owned());
     metadata.insert("normalise_features".to_owned(), head.normalise_features.to_string());
-    let bytes = serialise(tensors, metadata)
-        .map_err(|error| Error::data(path.display(), "a storable head", error, ""))?;
+    let mut layout = Layout::new(metadata);
+    layout.add(&joined(&file.key, "weight"), "F32", 4, &[head.n_classes(), head.dim()]);
+    layout.add(&joined(&file.key, "bias"), "F32", 4, &[head.n_classes()]);
+    let mut bytes = layout.header();
+    bytes.extend(head.weight.iter().chain(&head.bias).flat_map(|&v| (v as f32).to_le_bytes()));
     write_atomically(path, &bytes)
-}
-
-/// safetensors keeps metadata in a hash map, whose order changes from run to run; the
-/// header is therefore written here with its keys in order, so that equal heads are
-/// equal bytes.
-fn serialise(
-    tensors: [(String, Vec<usize>, Vec<u8>); 2],
-    metadata: HashMap<String, String>,
-) -> std::result::Result<Vec<u8>, serde_json::Error> {
-    let metadata: std::collections::BTreeMap<_, _> = metadata.into_iter().collect();
-    let mut header = serde_json::Map::new();
-    header.insert("__metadata__".to_owned(), serde_json::to_value(metadata)?);
-    let mut data = Vec::new();
-    for (name, shape, bytes) in tensors {
-        let start = data.len();
-        data.extend(bytes);
-        let entry = serde_json::json!({
-            "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()],
-        });
-        header.insert(name, entry);
-    }
-    let mut text = serde_json::to_string(&header)?;
-    while text.len() % 8 > 0 {
-        text.push(' ');
-    }
-    Ok([&(text.len() as u64).to_le_bytes(), text.as_bytes(), &data].concat())
 }

@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2};
 
 use super::stored::Stored;
 use crate::error::{Error, Result};
+use crate::files::Source;
 
 /// Features `[N, D]`: held in memory, or left in their file, from which rows are read as they
 /// are needed. Training gives the same bits for both.
@@ -18,7 +19,7 @@ pub enum Matrix {
 /// Features `[N, D]` in a file, as f16, bf16, f32 or f64. The file must not change meanwhile.
 #[derive(Clone, Debug)]
 pub struct FileMatrix {
-    pub(super) stored: Stored,
+    stored: Stored,
 }
 
 /// Which features are held in memory.
@@ -41,6 +42,14 @@ impl Storage {
 const ROWS: usize = 512;
 
 impl Matrix {
+    /// A stored array `[N, D]`, in memory or not.
+    pub(super) fn of(stored: Stored, in_memory: bool) -> Result<Self> {
+        stored.check_type()?;
+        let in_memory = in_memory || matches!(*stored.source, Source::Memory(_));
+        let matrix = Self::File(FileMatrix { stored });
+        if in_memory { matrix.into_memory() } else { Ok(matrix) }
+    }
+
     /// N.
     pub fn n_rows(&self) -> usize {
         match self {

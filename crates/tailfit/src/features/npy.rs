@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Raw;
 use super::decode::Dtype;
-use super::source::Source;
+use super::formats::Raw;
 use super::stored::Stored;
 use crate::error::{Error, Result};
+use crate::files::Source;
 
 pub(super) fn read(path: &Path, mapped: bool) -> Result<Raw> {
     let features = Some(parse(Source::open(path, mapped)?, &path.display().to_string())?);

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use super::source::Source;
+use super::formats::Raw;
+use super::npy;
 use super::stored::Stored;
-use super::{Raw, npy};
 use crate::error::{Error, Result};
+use crate::files::Source;
 
 // Never left in the file: its entries may be packed.
 type Archive = ZipArchive<Cursor<Vec<u8>>>;

@@ -1,18 +1,16 @@
-//! safetensors: the header is read and checked against the file's size; arrays are read later.
+//! safetensors: arrays are read later.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use safetensors::tensor::{Dtype as Named, Metadata};
+use safetensors::tensor::Dtype as Named;
 
-use super::Raw;
 use super::decode::Dtype;
-use super::source::Source;
+use super::formats::Raw;
 use super::stored::Stored;
 use crate::error::{Error, Result, nearest};
-
-/// Longest header, in bytes; the format's own limit.
-const LONGEST_HEADER: u64 = 100_000_000;
+use crate::files::Source;
+use crate::files::safetensors::Header;
 
 pub(super) fn read(path: &Path, mapped: bool) -> Result<Raw> {
     parse(Source::open(path, mapped)?, &path.display().to_string())
@@ -20,7 +18,7 @@ pub(super) fn read(path: &Path, mapped: bool) -> Result<Raw> {
 
 pub(super) fn parse(source: Source, place: &str) -> Result<Raw> {
     let file = Tensors::open(source, place)?;
-    let names = file.names();
+    let names = file.header.names();
     let mut raw = Raw {
         features: file.tensor("features")?,
         views: file.tensor("views")?,
@@ -38,14 +36,13 @@ pub(super) fn parse(source: Source, place: &str) -> Result<Raw> {
             hint,
         ));
     }
-    if let Some(metadata) = file.metadata.metadata() {
-        raw.provenance = metadata.get("provenance").cloned();
-        if let Some(names) = metadata.get("class_names") {
-            let names = serde_json::from_str(names).map_err(|error| {
-                Error::data(format!("{place}: class_names"), "a JSON list of strings", error, "")
-            })?;
-            raw.class_names = Some(names);
-        }
+    let metadata = file.header.metadata();
+    raw.provenance = metadata.get("provenance").cloned();
+    if let Some(names) = metadata.get("class_names") {
+        let names = serde_json::from_str(names).map_err(|error| {
+            Error::data(format!("{place}: class_names"), "a JSON list of strings", error, "")
+        })?;
+        raw.class_names = Some(names);
     }
     Ok(raw)
 }
@@ -53,43 +50,19 @@ pub(super) fn parse(source: Source, place: &str) -> Result<Raw> {
 /// A safetensors file whose header has been read.
 pub(super) struct Tensors {
     source: Arc<Source>,
-    pub(super) metadata: Metadata,
-    /// Where the data begin.
-    at: u64,
+    pub(super) header: Header,
     place: String,
 }
 
 impl Tensors {
     pub(super) fn open(source: Source, place: &str) -> Result<Self> {
-        let damaged = |error: &dyn std::fmt::Display| {
-            let remedy = "the file is cut off or not safetensors; write it again";
-            Error::data(place, "a whole safetensors file", error, remedy)
-        };
-        let total = source.len();
-        let mut scratch = Vec::new();
-        let length = source.bytes(0, total.min(8) as usize, &mut scratch)?;
-        let length = length.try_into().map_err(|_short| damaged(&format!("{total} bytes")))?;
-        let length = u64::from_le_bytes(length);
-        if length > LONGEST_HEADER.min(total - 8) {
-            return Err(damaged(&format!("a header of {length} bytes in a file of {total}")));
-        }
-        let header = source.bytes(8, length as usize, &mut scratch)?;
-        let metadata: Metadata = serde_json::from_slice(header).map_err(|error| damaged(&error))?;
-        let (at, wanted) = (8 + length, metadata.data_len() as u64);
-        if wanted != total - at {
-            return Err(damaged(&format!("{} of {wanted} bytes of data", total - at)));
-        }
-        Ok(Self { source: Arc::new(source), metadata, at, place: place.to_owned() })
-    }
-
-    /// Names in the order of the file.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.metadata.offset_keys()
+        let header = Header::read(&source, place)?;
+        Ok(Self { source: Arc::new(source), header, place: place.to_owned() })
     }
 
     /// The tensor of this name, if there is one.
     pub(super) fn tensor(&self, name: &str) -> Result<Option<Stored>> {
-        let Some(info) = self.metadata.info(name) else { return Ok(None) };
+        let Some(info) = self.header.info(name) else { return Ok(None) };
         let place = format!("{}: {name}", self.place);
         let dtype = match info.dtype {
             Named::F16 => Dtype::F16,
@@ -109,7 +82,7 @@ impl Tensors {
                 return Err(Error::data(place, expected, format!("{other:?}"), ""));
             }
         };
-        let at = self.at + info.data_offsets.0 as u64;
+        let at = self.header.at + info.data_offsets.0 as u64;
         let shape = info.shape.clone();
         Ok(Some(Stored { source: Arc::clone(&self.source), at, dtype, shape, place }))
     }

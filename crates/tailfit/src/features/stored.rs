@@ -4,9 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::decode::Dtype;
-use super::matrix::{FileMatrix, Matrix};
-use super::source::Source;
 use crate::error::{Error, Result};
+use crate::files::Source;
 
 /// Values read at once.
 const CHUNK: usize = 1 << 18;
@@ -67,14 +66,6 @@ impl Stored {
         4 * self.shape.iter().product::<usize>() as u64
     }
 
-    /// This matrix, in memory or not.
-    pub(super) fn held(self, in_memory: bool) -> Result<Matrix> {
-        self.check_type()?;
-        let in_memory = in_memory || matches!(*self.source, Source::Memory(_));
-        let matrix = Matrix::File(FileMatrix { stored: self });
-        if in_memory { matrix.into_memory() } else { Ok(matrix) }
-    }
-
     /// Calls `each` with single rows of a matrix.
     pub(super) fn gather(
         &self,
@@ -92,7 +83,8 @@ impl Stored {
         Ok(())
     }
 
-    fn check_type(&self) -> Result<()> {
+    /// Whether its numbers can be features.
+    pub(super) fn check_type(&self) -> Result<()> {
         if self.dtype.is_float() {
             return Ok(());
         }

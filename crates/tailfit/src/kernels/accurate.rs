@@ -3,21 +3,21 @@
 //! products, xₕ wₕ + xₕ wₗ + xₗ wₕ: its error is below 2⁻¹⁶ Σ |x| |w|, at several times the speed.
 //! They are one product over three times the depth.
 
+use super::bf16::{self, PairPanels, from_bf16, to_bf16};
 use super::block::{BLOCK, Unit, units};
-use super::half::{self, PairPanels, bf16, from_bf16};
 use super::packed::padded_depth;
 use super::panels::{Aligned, Panels, zeros};
 use super::tiles::{Forward, Rows, TILE};
-use crate::real::Real;
+use crate::numbers::Real;
 
 /// Samples `[N, D]` that many heads will score.
-#[derive(Clone)]
-pub(crate) struct Samples<R> {
+#[derive(Clone, Debug)]
+pub(crate) struct ScoringRows<R> {
     depth: usize,
     values: Values<R>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 enum Values<R> {
     /// `[N / 8][D][8]`.
     Full(Aligned<R>),
@@ -34,8 +34,29 @@ fn depth<R: Real>(dim: usize) -> usize {
     padded_depth(dim, splits::<R>().then_some(Unit::Tiles))
 }
 
-impl<R: Real> Samples<R> {
-    pub(crate) fn new(features: &[R], dim: usize) -> Self {
+impl<R: Real> ScoringRows<R> {
+    /// Packs features `[N, D]`, as they are or each row divided by its L2 norm. With features of the
+    /// mirrored images it packs the means of both: a head is linear in what it sees, so that gives
+    /// the mean of their logits.
+    pub(crate) fn new(features: &[R], mirror: Option<&[R]>, dim: usize, normalised: bool) -> Self {
+        let seen = |features: &[R]| {
+            let mut rows = features.to_vec();
+            if normalised {
+                normalise_rows(&mut rows, dim);
+            }
+            rows
+        };
+        let mut features = seen(features);
+        if let Some(mirror) = mirror {
+            let half = R::from_f64(0.5);
+            for (a, b) in features.iter_mut().zip(seen(mirror)) {
+                *a = (*a + b) * half;
+            }
+        }
+        Self::pack(&features, dim)
+    }
+
+    fn pack(features: &[R], dim: usize) -> Self {
         let (depth, n) = (depth::<R>(dim), features.len() / dim);
         let values = if splits::<R>() {
             let mut rows = zeros(n.next_multiple_of(BLOCK) * 3 * depth);
@@ -61,17 +82,28 @@ impl<R: Real> Samples<R> {
     }
 }
 
+/// Divides every row `[D]` by its L2 norm.
+pub(crate) fn normalise_rows<R: Real>(rows: &mut [R], dim: usize) {
+    for row in rows.chunks_exact_mut(dim) {
+        let square = row.iter().fold(R::ZERO, |sum, &v| sum + v * v);
+        let norm = square.sqrt().larger(R::from_f64(1e-12));
+        for value in row {
+            *value = *value / norm;
+        }
+    }
+}
+
 /// A number as the sum of two bf16.
 #[inline(always)]
 fn split(value: f32) -> (u32, u32) {
-    let high = bf16(value);
-    (high, bf16(value - from_bf16(high)))
+    let high = to_bf16(value);
+    (high, to_bf16(value - from_bf16(high)))
 }
 
 /// Columns `[D, C]` to score with.
-pub(crate) struct Columns<R> {
+pub(crate) struct ScoringColumns<R> {
     pub panels: Panels,
-    /// Changed from outside only with [`Columns::changed`] after it.
+    /// Changed from outside only with [`ScoringColumns::changed`] after it.
     pub value: Aligned<R>,
     /// `[C]`.
     pub bias: Aligned<R>,
@@ -79,7 +111,7 @@ pub(crate) struct Columns<R> {
     pairs: Aligned<u32>,
 }
 
-impl<R: Real> Columns<R> {
+impl<R: Real> ScoringColumns<R> {
     pub(crate) fn new(dim: usize, columns: usize) -> Self {
         let panels = Panels::new(depth::<R>(dim), columns);
         let n = panels.len();
@@ -98,7 +130,7 @@ impl<R: Real> Columns<R> {
 
     /// `out = x W + bias` for samples `from..`, as many as `out` has rows; both are multiples of
     /// 16.
-    pub(crate) fn multiply(&self, out: Rows<'_, R>, x: &Samples<R>, from: usize) {
+    pub(crate) fn multiply(&self, out: Rows<'_, R>, x: &ScoringRows<R>, from: usize) {
         let Rows { values, pitch } = out;
         let part = |depth: usize| from * depth..(from + values.len() / pitch) * depth;
         match &x.values {
@@ -111,7 +143,7 @@ impl<R: Real> Columns<R> {
                 let panels = Panels { depth: 3 * x.depth, ..self.panels };
                 let (x, bias) = (&rows[part(panels.depth)], R::as_f32(&self.bias));
                 let out = Rows { values: R::as_f32_mut(values), pitch };
-                half::forward(Unit::Tiles, out, x, &self.pairs, bias, panels);
+                bf16::forward(Unit::Tiles, out, x, &self.pairs, bias, panels);
             }
         }
     }

@@ -24,7 +24,7 @@ pub(crate) enum Unit {
 
 /// What the product of a block is added to.
 #[derive(Clone, Copy)]
-pub(crate) enum Start<'a> {
+pub(crate) enum Addend<'a> {
     /// Nothing.
     Zero,
     /// `[16, 16 registers]`. (Tiles could take one row sixteen times by a pitch of 0, but are
@@ -41,7 +41,7 @@ pub(crate) struct Block<'a> {
     /// Distance between rows of `out`.
     pub pitch: usize,
     /// What the products are added to.
-    pub start: Start<'a>,
+    pub start: Addend<'a>,
     /// `[16, inner]` bf16.
     pub a: &'a [u16],
     /// Distance between rows of `a`.
@@ -71,7 +71,7 @@ impl Block<'_> {
         assert!(pitch >= width && self.out.len() >= rows * pitch + width);
         assert!(a_pitch >= inner && self.a.len() >= rows * a_pitch + inner);
         assert!(b_pitch >= width && self.b.len() >= (inner / 2 - 1) * b_pitch + width);
-        if let Start::Rows(rows) = self.start {
+        if let Addend::Rows(rows) = self.start {
             assert!(rows.len() >= BLOCK * width);
         }
         #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,6 @@
 //! The arithmetic that takes the time: products of packed batches with the columns of many
-//! heads, and the step. Holds the only unsafe code of the crate: in `x86.rs` and its one caller,
-//! and the mapping of files in `map.rs`.
+//! heads, and the step. Holds the unsafe code of the crate, in `x86.rs` and its one caller (beside it
+//! there is the mapping of files).
 
 #![allow(
     clippy::needless_range_loop,
@@ -9,15 +9,14 @@
 )]
 
 mod accurate;
+mod bf16;
 #[allow(unsafe_code, reason = "matrix and dot-product instructions; see each block")]
 mod block;
-mod half;
-mod lane;
-#[allow(unsafe_code, reason = "a mapped file may be changed by others; see the block")]
-mod map;
+mod columns;
 mod packed;
 mod panels;
-mod peak;
+mod per_class;
+mod precision;
 mod softmax;
 #[cfg(test)]
 mod tests;
@@ -28,13 +27,13 @@ mod weights;
 #[allow(unsafe_code, reason = "matrix and dot-product instructions; see each block")]
 mod x86;
 
-pub(crate) use self::accurate::{Columns, Samples};
+pub(crate) use self::accurate::{ScoringColumns, ScoringRows, normalise_rows};
 pub(crate) use self::block::{BLOCK, Unit, units};
-pub use self::lane::Lane;
-pub(crate) use self::map::map;
+pub(crate) use self::columns::{column_norms, column_sums, scale_columns, scale_weights};
 pub(crate) use self::packed::{Packed, padded_depth};
 pub(crate) use self::panels::{Aligned, Panels, zeros};
-pub use self::peak::{Peaks, peaks};
+pub(crate) use self::per_class::PerClass;
+pub use self::precision::{Precision, PrecisionChoice};
 pub(crate) use self::softmax::{Family, SoftmaxRows};
 pub(crate) use self::tiles::Rows;
 pub(crate) use self::update::{Steps, descend};

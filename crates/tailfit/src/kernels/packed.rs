@@ -1,11 +1,11 @@
 //! A batch of samples, packed as the products read it.
 
+use super::bf16::to_bf16;
 use super::block::{STEP, Unit};
-use super::half::bf16;
 use super::panels::{Aligned, zeros};
 use super::tiles::TILE;
 use super::vectorised;
-use crate::real::Real;
+use crate::numbers::Real;
 
 /// Samples of a batch, and the same again transposed for the gradient. Both sides are padded
 /// with zeros, which add nothing to any product.
@@ -80,7 +80,7 @@ fn halve<R: Real>(out: &mut [u16], values: &[R]) {
         #[inline(always)]
         || {
             for (slot, &value) in out.iter_mut().zip(values) {
-                *slot = bf16(value.to_f32()) as u16;
+                *slot = to_bf16(value.to_f32()) as u16;
             }
         },
     );

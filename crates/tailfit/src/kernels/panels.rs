@@ -1,6 +1,9 @@
 //! Where the columns of many heads lie in memory.
 
 use aligned_vec::{AVec, ConstAlign};
+use ndarray::Array2;
+
+use crate::numbers::Real;
 
 /// Memory that starts at a cache line.
 pub(crate) type Aligned<T> = AVec<T, ConstAlign<64>>;
@@ -50,5 +53,23 @@ impl Panels {
     pub(crate) fn at(self, row: usize, column: usize) -> usize {
         let first = column / PANEL * PANEL;
         first * self.depth + row * self.width(first) + (column - first)
+    }
+
+    /// Writes `weight`, `[K, D]`, into `columns` of the panels from column `first` on.
+    pub(crate) fn write<R: Real>(self, columns: &mut [R], first: usize, weight: &Array2<f64>) {
+        for ((class, row), &value) in weight.indexed_iter() {
+            columns[self.at(row, first + class)] = R::from_f64(value);
+        }
+    }
+
+    /// Reads `[K, D]` from there.
+    pub(crate) fn read<R: Real>(
+        self,
+        columns: &[R],
+        first: usize,
+        shape: (usize, usize),
+    ) -> Array2<f64> {
+        let at = |(class, row): (usize, usize)| columns[self.at(row, first + class)].to_f64();
+        Array2::from_shape_fn(shape, at)
     }
 }

@@ -1,10 +1,10 @@
 //! The softmax family on rows that fit the registers: each row is read once and written once.
-//! The same bits as [`crate::losses`]' own loop, which does all other rows.
+//! The same bits as the loop of the losses, which does all other rows.
 
 use pulp::{Simd, WithSimd};
 
-use super::lane::Lane;
-use crate::losses::PerClass;
+use super::PerClass;
+use crate::numbers::Lane;
 
 /// Numbers of a register that this is for, and the lanes that sums go through everywhere.
 const LANES: usize = 16;
@@ -172,10 +172,10 @@ fn tail_mask<S: Simd>(simd: S, left: usize) -> S::m32s {
     simd.less_than_f32s(S::as_simd_f32s(&ORDER).0[0], simd.splat_f32s(left as f32))
 }
 
-/// [`crate::real::Real::exp_neg`] of a register.
+/// [`crate::numbers::Real::exp_neg`] of a register.
 #[inline(always)]
 fn exp_neg<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    use crate::real::exp::{COEFFICIENTS, LN_2_HIGH, LN_2_LOW, LOWEST, ROUND};
+    use crate::numbers::exp::{COEFFICIENTS, LN_2_HIGH, LN_2_LOW, LOWEST, ROUND};
     let splat = |value| simd.splat_f32s(value);
     let below = simd.less_than_f32s(x, splat(LOWEST));
     let x = simd.select_f32s(below, splat(LOWEST), x);

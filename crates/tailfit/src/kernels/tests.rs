@@ -2,8 +2,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::block::{Block, Session, Start};
-use super::half::{bf16, from_bf16};
+use super::bf16::{from_bf16, to_bf16};
+use super::block::{Addend, Block, Session};
 use super::tiles::{Descend, Forward};
 use super::*;
 use crate::rng::{Purpose, Rng};
@@ -127,7 +127,7 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
             let (pitch, a_pitch, b_pitch) =
                 (width + rng.below(9), inner + rng.below(9), width + rng.below(9));
             let half = |n, rng: &mut Rng| -> Vec<u32> {
-                random(n, rng).iter().map(|&v| bf16(v as f32)).collect()
+                random(n, rng).iter().map(|&v| to_bf16(v as f32)).collect()
             };
             let a: Vec<u16> = half(16 * a_pitch, &mut rng).iter().map(|&v| v as u16).collect();
             let (even, odd) =
@@ -136,7 +136,7 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
             let start = singles(&random(16 * width, &mut rng));
             let mut out = singles(&random(16 * pitch, &mut rng));
             let before = out.clone();
-            let begin = [Start::Zero, Start::Rows(&start), Start::Out][round / 3 % 3];
+            let begin = [Addend::Zero, Addend::Rows(&start), Addend::Out][round / 3 % 3];
             Session::begin(unit).multiply(Block {
                 out: &mut out,
                 pitch,
@@ -155,9 +155,9 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
                     continue;
                 }
                 let mut want = match begin {
-                    Start::Zero => 0.0,
-                    Start::Rows(rows) => f64::from(rows[i * width + j]),
-                    Start::Out => f64::from(before[p]),
+                    Addend::Zero => 0.0,
+                    Addend::Rows(rows) => f64::from(rows[i * width + j]),
+                    Addend::Out => f64::from(before[p]),
                 };
                 for k in 0..inner {
                     let pairs = if k % 2 == 0 { &even } else { &odd };
@@ -179,7 +179,7 @@ fn a_step_equals_the_plain_loop() {
         for round in 0..20 {
             let (b, dim, c) = (1 + rng.below(70), 1 + rng.below(70), 1 + rng.below(130));
             let round_off = |v: &f64| match unit {
-                Some(_) => f64::from(from_bf16(bf16(*v as f32))),
+                Some(_) => f64::from(from_bf16(to_bf16(*v as f32))),
                 None => f64::from(*v as f32),
             };
             let (x, w, g) =
@@ -241,8 +241,8 @@ fn accurate_products_are_accurate() {
     for _ in 0..20 {
         let (n, dim, c) = (1 + rng.below(40), 1 + rng.below(200), 1 + rng.below(130));
         let (x, w) = (random(n * dim, &mut rng), random(dim * c, &mut rng));
-        let samples = Samples::new(&singles(&x), dim);
-        let mut columns = Columns::<f32>::new(dim, c);
+        let samples = ScoringRows::new(&singles(&x), None, dim, false);
+        let mut columns = ScoringColumns::<f32>::new(dim, c);
         let panels = columns.panels;
         for (p, &value) in w.iter().enumerate() {
             columns.value[panels.at(p / c, p % c)] = value as f32;

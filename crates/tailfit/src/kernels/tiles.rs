@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 
 use super::panels::Panels;
 use super::update::{Registers, Steps};
-use crate::real::Real;
+use crate::numbers::Real;
 
 /// Rows of a packed tile.
 pub(crate) const TILE: usize = 8;

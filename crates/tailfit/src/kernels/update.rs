@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use crate::real::Real;
+use crate::numbers::Real;
 
 /// One momentum step's hyper-parameters, per column.
 #[derive(Clone, Copy)]

@@ -2,13 +2,13 @@
 
 use rayon::prelude::*;
 
+use super::bf16::{self, PairPanels};
 use super::block::Unit;
-use super::half::{self, PairPanels};
 use super::packed::{Packed, Values};
 use super::panels::{Aligned, PANEL, Panels, zeros};
 use super::tiles::{Descend, Forward, Rows};
 use super::update::Steps;
-use crate::real::Real;
+use crate::numbers::Real;
 
 /// Weights `[D, C]` in panels.
 pub(crate) struct Weights<R> {
@@ -16,13 +16,13 @@ pub(crate) struct Weights<R> {
     /// Changed from outside only with [`Weights::changed`] after it.
     pub value: Aligned<R>,
     /// Momentum, or the sum of gradients.
-    pub gradient: Aligned<R>,
+    pub velocity: Aligned<R>,
     /// bf16 copy, two rows to a pair, and the unit that multiplies it.
     pairs: Option<(Unit, Aligned<u32>)>,
 }
 
 /// One panel of all that a step writes.
-struct Part<'a, R> {
+struct Panel<'a, R> {
     first: usize,
     value: &'a mut [R],
     velocity: &'a mut [R],
@@ -33,7 +33,7 @@ impl<R: Real> Weights<R> {
     pub(crate) fn new(panels: Panels, unit: Option<Unit>) -> Self {
         let n = panels.len();
         let pairs = unit.map(|unit| (unit, zeros(n / 2)));
-        Self { panels, value: zeros(n), gradient: zeros(n), pairs }
+        Self { panels, value: zeros(n), velocity: zeros(n), pairs }
     }
 
     /// Brings the bf16 copy up to date.
@@ -58,13 +58,13 @@ impl<R: Real> Weights<R> {
                 let x = &x[from * depth..][..rows * depth];
                 let out = Rows { values: R::as_f32_mut(out.values), pitch: out.pitch };
                 let bias = R::as_f32(bias);
-                half::forward(*unit, out, x, pairs, bias, self.panels);
+                bf16::forward(*unit, out, x, pairs, bias, self.panels);
             }
             (Values::Half { .. }, None) => unreachable!("a bf16 batch and full weights"),
         }
     }
 
-    /// Adds `xᵀ g` to [`Weights::gradient`]: a step with momentum 1 that goes nowhere.
+    /// Adds `xᵀ g` to [`Weights::velocity`]: a step with momentum 1 that goes nowhere.
     pub(crate) fn add_gradient(&mut self, g: &[R], pitch: usize, batch: &Packed<R>, split: bool) {
         let zero = vec![R::ZERO; self.panels.columns];
         let one = vec![R::ONE; self.panels.columns];
@@ -88,14 +88,14 @@ impl<R: Real> Weights<R> {
             None => (None, &mut none),
         };
         let values = self.value.chunks_mut(PANEL * depth);
-        let velocities = self.gradient.chunks_mut(PANEL * depth);
+        let velocities = self.velocity.chunks_mut(PANEL * depth);
         let mut pairs = pairs.chunks_mut(PANEL * depth / 2);
         let parts = values.zip(velocities).enumerate().map(|(number, (value, velocity))| {
             let pairs = pairs.next().unwrap_or_default();
-            Part { first: number * PANEL, value, velocity, pairs }
+            Panel { first: number * PANEL, value, velocity, pairs }
         });
         let g = &g[..batch.padded * pitch];
-        let work = |scratch: &mut Scratch<R>, part: Part<'_, R>| {
+        let work = |scratch: &mut Scratch<R>, part: Panel<'_, R>| {
             part.descend(scratch, (g, pitch), batch, steps, unit);
         };
         if split {
@@ -115,7 +115,7 @@ struct Scratch<R> {
     pairs: Vec<u32>,
 }
 
-impl<R: Real> Part<'_, R> {
+impl<R: Real> Panel<'_, R> {
     fn descend(
         self,
         scratch: &mut Scratch<R>,
@@ -137,7 +137,7 @@ impl<R: Real> Part<'_, R> {
                 pulp::Arch::new().dispatch(Descend { value, velocity, x, g, steps });
             }
             Values::Half { columns: x, .. } => {
-                pulp::Arch::new().dispatch(half::Descend {
+                pulp::Arch::new().dispatch(bf16::Descend {
                     unit: unit.expect("a bf16 batch comes with bf16 weights"),
                     value: R::as_f32_mut(value),
                     velocity: R::as_f32_mut(velocity),

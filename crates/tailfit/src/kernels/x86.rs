@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
 };
 
-use super::block::{BLOCK, Block, STEP, Start};
+use super::block::{Addend, BLOCK, Block, STEP};
 
 /// Whether the processor has tiles and the system lets us use them: on Linux a process asks
 /// for them once, with `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`.
@@ -82,9 +82,9 @@ pub(super) unsafe fn release_tiles() {
 pub(super) unsafe fn tiles(block: &mut Block<'_>) {
     let out = block.out.as_mut_ptr();
     let (start, start_pitch) = match block.start {
-        Start::Zero => (std::ptr::null(), 0),
-        Start::Rows(rows) => (rows.as_ptr(), block.registers * BLOCK * 4),
-        Start::Out => (out.cast_const(), block.pitch * 4),
+        Addend::Zero => (std::ptr::null(), 0),
+        Addend::Rows(rows) => (rows.as_ptr(), block.registers * BLOCK * 4),
+        Addend::Out => (out.cast_const(), block.pitch * 4),
     };
     let (steps, b_bytes) = (block.inner / STEP, block.b_pitch * 4);
     macro_rules! multiply {
@@ -197,11 +197,11 @@ unsafe fn eight_rows<const N: usize>(block: &mut Block<'_>, first: usize) {
         for r in 0..ROWS {
             for n in 0..N {
                 sums[r][n] = match block.start {
-                    Start::Zero => _mm512_setzero_ps(),
-                    Start::Rows(rows) => {
+                    Addend::Zero => _mm512_setzero_ps(),
+                    Addend::Rows(rows) => {
                         _mm512_loadu_ps(rows.as_ptr().add(((first + r) * N + n) * BLOCK))
                     }
-                    Start::Out => _mm512_loadu_ps(out.add(r * block.pitch + n * BLOCK)),
+                    Addend::Out => _mm512_loadu_ps(out.add(r * block.pitch + n * BLOCK)),
                 };
             }
         }

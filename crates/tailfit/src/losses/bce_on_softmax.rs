@@ -1,8 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, PerClass, softmax};
-use crate::lanes::{product_of_one_plus, replace_and_sum};
-use crate::real::Real;
+use crate::numbers::{Real, product_of_one_plus, replace_and_sum};
 
 /// Binary cross-entropy applied to softmax probabilities, averaged over the classes:
 /// what LTWB's second stage calls its "softmax" loss.
@@ -29,7 +28,7 @@ impl Loss for BceOnSoftmax {
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         let n = R::from_f64(z.len() as f64);
-        let max = crate::lanes::max_of(z);
+        let max = crate::numbers::max_of(z);
         let label = (z[y] - max).to_f64();
         let (others, top) = softmax::exponentials(z, y);
         let others = others.larger(R::SMALLEST_EXP);
@@ -87,9 +86,9 @@ mod tests {
         let counts = ClassCounts::new(vec![3, 3]).unwrap();
         let (mut z, mut ce) = ([1.5_f64, -0.5], [1.5_f64, -0.5]);
         let value = Objective::plain(AnyLoss::BceOnSoftmax(BceOnSoftmax {}), &counts)
-            .value_and_grad(&mut z, &[1]);
+            .value_and_grad_f64(&mut z, &[1]);
         let plain = AnyLoss::CrossEntropy(super::super::CrossEntropy {});
-        let expected = Objective::plain(plain, &counts).value_and_grad(&mut ce, &[1]);
+        let expected = Objective::plain(plain, &counts).value_and_grad_f64(&mut ce, &[1]);
         assert!((value - expected).abs() < 1e-14, "{value} against {expected}");
         assert!((z[0] - ce[0]).abs() < 1e-14 && (z[1] - ce[1]).abs() < 1e-14);
     }

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Loss, PerClass, in_range, softmax};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numbers::Real;
 
 /// Focal loss on softmax.
 ///
@@ -32,7 +32,7 @@ impl Loss for Focal {
 
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
-        let max = crate::lanes::max_of(z);
+        let max = crate::numbers::max_of(z);
         let label = (z[y] - max).to_f64();
         let (others, top) = softmax::exponentials(z, y);
         let total = R::ONE + others;
@@ -76,7 +76,7 @@ mod tests {
         let counts = ClassCounts::new(vec![3, 3]).unwrap();
         let mut z = [0.0_f64; 2];
         let value = Objective::plain(AnyLoss::Focal(Focal { gamma: 2.0 }), &counts)
-            .value_and_grad(&mut z, &[0]);
+            .value_and_grad_f64(&mut z, &[0]);
         assert!((value - 0.25 * 2_f64.ln()).abs() < 1e-15);
         let slope = 0.125 + 0.25 * 2_f64.ln();
         assert!((z[1] - slope).abs() < 1e-15 && (z[0] + slope).abs() < 1e-15);

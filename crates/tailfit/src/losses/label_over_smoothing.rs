@@ -75,7 +75,8 @@ mod tests {
         assert!((gap - 1.112).abs() < 5e-4, "{gap}");
         let mut z = vec![0.0_f64; 100];
         z[7] = gap;
-        Objective::plain(AnyLoss::LabelOverSmoothing(loss), &counts).value_and_grad(&mut z, &[7]);
+        Objective::plain(AnyLoss::LabelOverSmoothing(loss), &counts)
+            .value_and_grad_f64(&mut z, &[7]);
         assert!(z.iter().all(|g| g.abs() < 1e-15), "{z:?}");
     }
 }

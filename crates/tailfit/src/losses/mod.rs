@@ -6,6 +6,7 @@
 
 mod balanced_softmax;
 mod bce_on_softmax;
+mod class_weights;
 mod cross_entropy;
 mod focal;
 mod label_over_smoothing;
@@ -18,59 +19,16 @@ mod vector_scaling;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::objective::{Batch, Objective};
+pub use self::class_weights::{ClassWeights, Mean};
+pub use self::objective::Objective;
+pub(crate) use self::objective::{BatchLoss, HeadLogits};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
-use crate::real::Real;
-
-/// What a loss of the softmax family knows of each class, `[K]` each. With
-/// z′ₖ = scaleₖ zₖ + offsetₖ − marginₖ [k = y] and target
-/// t = (1 − smoothing_y) e_y + smoothing_y / K,
-///
-/// ```text
-/// L(z, y) = −Σₖ tₖ log softmax(z′)ₖ      ∂L/∂zₖ = scaleₖ (softmax(z′)ₖ − tₖ)
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct PerClass<R> {
-    /// Factor on the logit of the class, whatever the label.
-    pub scale: Vec<R>,
-    /// Added to the logit of the class, whatever the label.
-    pub offset: Vec<R>,
-    /// Taken off the logit of the class where it is the label.
-    pub margin: Vec<R>,
-    /// Share of the target spread evenly over all classes, by label.
-    pub smoothing: Vec<R>,
-    /// Whether `scale` is all 1 and `offset` all 0, so that one pass can be saved.
-    pub unadjusted: bool,
-}
-
-impl PerClass<f64> {
-    /// Plain cross-entropy.
-    pub fn neutral(n_classes: usize) -> Self {
-        Self {
-            scale: vec![1.0; n_classes],
-            offset: vec![0.0; n_classes],
-            margin: vec![0.0; n_classes],
-            smoothing: vec![0.0; n_classes],
-            unadjusted: true,
-        }
-    }
-
-    fn cast<R: Real>(&self) -> PerClass<R> {
-        let cast = |values: &[f64]| values.iter().map(|&v| R::from_f64(v)).collect();
-        PerClass {
-            scale: cast(&self.scale),
-            offset: cast(&self.offset),
-            margin: cast(&self.margin),
-            smoothing: cast(&self.smoothing),
-            unadjusted: self.scale.iter().all(|&s| s == 1.0)
-                && self.offset.iter().all(|&o| o == 0.0),
-        }
-    }
-}
+use crate::kernels::PerClass;
+use crate::numbers::Real;
 
 /// A loss: what one sample costs, and the gradient with respect to its logits.
-pub trait Loss {
+pub(crate) trait Loss {
     /// The constants of the softmax family for these class counts. Losses with a
     /// row of their own need not use them.
     fn per_class(&self, counts: &ClassCounts) -> PerClass<f64> {

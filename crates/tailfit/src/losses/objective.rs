@@ -1,13 +1,12 @@
 //! A loss with its class weights, ready for batches.
 
-use super::{AnyLoss, Loss, LossVisitor, PerClass};
+use super::{AnyLoss, ClassWeights, Loss, LossVisitor, Mean};
 use crate::class_counts::ClassCounts;
-use crate::class_weights::{ClassWeights, Mean};
-use crate::kernels::{self, Family, SoftmaxRows};
-use crate::real::Real;
+use crate::kernels::{self, Family, PerClass, SoftmaxRows};
+use crate::numbers::Real;
 
 /// One head's logits for one batch, inside the logits of many heads.
-pub struct Batch<'a, R> {
+pub(crate) struct HeadLogits<'a, R> {
     /// Logits of all heads side by side; the first of this head's is at `start`.
     /// Replaced by the gradient.
     pub logits: &'a mut [R],
@@ -17,7 +16,7 @@ pub struct Batch<'a, R> {
     pub stride: usize,
     /// Class of each sample, `[B]`, each below K.
     pub labels: &'a [u32],
-    /// What the sum over the samples is divided by: [`Objective::divisor`] of the whole batch,
+    /// What the sum over the samples is divided by: [`BatchLoss::divisor`] of the whole batch,
     /// of which this may be a part.
     pub divisor: f64,
 }
@@ -27,27 +26,33 @@ pub struct Batch<'a, R> {
 /// ```text
 /// value = Σᵢ w_{yᵢ} L(zᵢ, yᵢ) / B          (or / Σᵢ w_{yᵢ}, see Mean)
 /// ```
+///
+/// ```
+/// use tailfit::{class_counts::ClassCounts, losses::{AnyLoss, BalancedSoftmax, Objective}};
+///
+/// let counts = ClassCounts::new(vec![90, 9, 1])?;
+/// let loss = AnyLoss::BalancedSoftmax(BalancedSoftmax { tau: 1.0 });
+/// // One sample of class 2 with equal logits, `[B, K]`.
+/// let mut logits = [0.0, 0.0, 0.0];
+/// let value = Objective::plain(loss, &counts).value_and_grad(&mut logits, &[2]);
+/// assert!((value - 100_f64.ln()).abs() < 1e-5);
+/// // The logits have become the gradient: class frequencies less the target.
+/// assert!((logits[2] - (0.01 - 1.0)).abs() < 1e-6);
+/// # Ok::<(), tailfit::error::Error>(())
+/// ```
 #[derive(Clone, Debug)]
-pub struct Objective<R> {
-    loss: AnyLoss,
-    constants: PerClass<R>,
-    weights: Vec<f64>,
-    mean: Mean,
-    n_classes: usize,
+pub struct Objective {
+    single: BatchLoss<f32>,
+    double: BatchLoss<f64>,
 }
 
-impl<R: Real> Objective<R> {
+impl Objective {
     /// Prepares the constants, all computed in f64.
     pub fn new(loss: AnyLoss, weights: ClassWeights, mean: Mean, counts: &ClassCounts) -> Self {
-        let constants = loss.each(Constants(counts)).cast();
-        let n_classes = counts.n_classes();
-        Self { loss, constants, weights: weights.weights(counts), mean, n_classes }
-    }
-
-    /// A loss of the softmax family by its constants, with weights of the classes, `[K]`.
-    pub(crate) fn of_family(loss: AnyLoss, family: &PerClass<f64>, weights: Vec<f64>) -> Self {
-        let n_classes = weights.len();
-        Self { loss, constants: family.cast(), weights, mean: Mean::ByBatch, n_classes }
+        Self {
+            single: BatchLoss::new(loss, weights, mean, counts),
+            double: BatchLoss::new(loss, weights, mean, counts),
+        }
     }
 
     /// Without class weights.
@@ -61,15 +66,64 @@ impl<R: Real> Objective<R> {
     /// # Panics
     ///
     /// If the batch is empty or the shapes do not agree.
-    pub fn value_and_grad(&self, logits: &mut [R], labels: &[u32]) -> f64 {
+    pub fn value_and_grad(&self, logits: &mut [f32], labels: &[u32]) -> f64 {
+        self.single.value_and_grad(logits, labels)
+    }
+
+    /// The same in double precision, as gradient checks want it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Objective::value_and_grad`].
+    pub fn value_and_grad_f64(&self, logits: &mut [f64], labels: &[u32]) -> f64 {
+        self.double.value_and_grad(logits, labels)
+    }
+}
+
+/// An [`Objective`] in the number trained in.
+#[derive(Clone, Debug)]
+pub(crate) struct BatchLoss<R> {
+    loss: AnyLoss,
+    constants: PerClass<R>,
+    weights: Vec<f64>,
+    mean: Mean,
+    n_classes: usize,
+}
+
+impl<R: Real> BatchLoss<R> {
+    /// Prepares the constants, all computed in f64.
+    pub(crate) fn new(
+        loss: AnyLoss,
+        weights: ClassWeights,
+        mean: Mean,
+        counts: &ClassCounts,
+    ) -> Self {
+        let constants = loss.each(Constants(counts)).cast();
+        let n_classes = counts.n_classes();
+        Self { loss, constants, weights: weights.weights(counts), mean, n_classes }
+    }
+
+    /// A loss of the softmax family by its constants, with weights of the classes, `[K]`.
+    pub(crate) fn of_family(loss: AnyLoss, family: &PerClass<f64>, weights: Vec<f64>) -> Self {
+        let n_classes = weights.len();
+        Self { loss, constants: family.cast(), weights, mean: Mean::ByBatch, n_classes }
+    }
+
+    /// Without class weights.
+    pub(crate) fn plain(loss: AnyLoss, counts: &ClassCounts) -> Self {
+        Self::new(loss, ClassWeights::Uniform, Mean::ByBatch, counts)
+    }
+
+    /// As [`Objective::value_and_grad`].
+    pub(crate) fn value_and_grad(&self, logits: &mut [R], labels: &[u32]) -> f64 {
         assert_eq!(logits.len(), labels.len() * self.n_classes, "logits are not [B, K]");
         assert!(!labels.is_empty(), "a batch needs at least one sample");
         let divisor = self.divisor(labels);
-        self.apply(Batch { logits, start: 0, stride: self.n_classes, labels, divisor })
+        self.apply(HeadLogits { logits, start: 0, stride: self.n_classes, labels, divisor })
     }
 
     /// B, or Σᵢ w_{yᵢ} (see [`Mean`]).
-    pub fn divisor(&self, labels: &[u32]) -> f64 {
+    pub(crate) fn divisor(&self, labels: &[u32]) -> f64 {
         match self.mean {
             Mean::ByBatch => labels.len() as f64,
             Mean::ByWeight => labels.iter().map(|&label| self.weights[label as usize]).sum(),
@@ -81,7 +135,7 @@ impl<R: Real> Objective<R> {
     /// # Panics
     ///
     /// If the samples reach outside the logits.
-    pub fn apply(&self, batch: Batch<'_, R>) -> f64 {
+    pub(crate) fn apply(&self, batch: HeadLogits<'_, R>) -> f64 {
         self.loss.each(Apply { objective: self, batch })
     }
 }
@@ -114,8 +168,8 @@ impl LossVisitor for FamilyOf<'_> {
 }
 
 struct Apply<'a, R> {
-    objective: &'a Objective<R>,
-    batch: Batch<'a, R>,
+    objective: &'a BatchLoss<R>,
+    batch: HeadLogits<'a, R>,
 }
 
 impl<R: Real> LossVisitor for Apply<'_, R> {
@@ -174,7 +228,7 @@ mod tests {
                 .map(|_| 30.0 * (rng.uniform() as f32 - 0.5))
                 .collect();
             for loss in AnyLoss::all() {
-                let objective = Objective::<f32>::plain(loss, &counts);
+                let objective = BatchLoss::<f32>::plain(loss, &counts);
                 let mut grad = logits.clone();
                 let value = objective.value_and_grad(&mut grad, &labels);
                 let (own_value, own_grad) = loss.each(Own(&objective, &logits, &labels));
@@ -184,7 +238,7 @@ mod tests {
         }
     }
 
-    struct Own<'a>(&'a Objective<f32>, &'a [f32], &'a [u32]);
+    struct Own<'a>(&'a BatchLoss<f32>, &'a [f32], &'a [u32]);
 
     impl LossVisitor for Own<'_> {
         type Output = (f64, Vec<f32>);

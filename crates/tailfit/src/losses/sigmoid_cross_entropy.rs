@@ -1,8 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, PerClass};
-use crate::lanes::replace_and_sum;
-use crate::real::Real;
+use crate::numbers::{Real, replace_and_sum};
 
 /// Binary cross-entropy on sigmoids, summed over the classes.
 ///
@@ -85,7 +84,7 @@ mod tests {
         let counts = ClassCounts::new(vec![3, 3, 3]).unwrap();
         let mut z = [0.0_f64; 3];
         let loss = AnyLoss::SigmoidCrossEntropy(SigmoidCrossEntropy {});
-        let value = Objective::plain(loss, &counts).value_and_grad(&mut z, &[1]);
+        let value = Objective::plain(loss, &counts).value_and_grad_f64(&mut z, &[1]);
         assert!((value - 3.0 * 2_f64.ln()).abs() < 1e-15);
         assert_eq!(z, [0.5, -0.5, 0.5]);
     }

@@ -3,8 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::sigmoid_cross_entropy::Sigmoid;
 use super::{Loss, PerClass, in_range};
 use crate::error::Result;
-use crate::lanes::replace_and_sum;
-use crate::real::Real;
+use crate::numbers::{Real, replace_and_sum};
 
 /// Focal loss on sigmoids, summed over the classes.
 ///

@@ -1,8 +1,7 @@
 //! The softmax family on one sample, in three passes over its logits.
 
 use super::PerClass;
-use crate::lanes::{max_of, replace_and_sum, sum_map};
-use crate::real::Real;
+use crate::numbers::{Real, max_of, replace_and_sum, sum_map};
 
 /// Loss of one sample; `z` becomes `factor` times the gradient. See [`PerClass`].
 #[inline(always)]

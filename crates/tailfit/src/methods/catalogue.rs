@@ -1,17 +1,15 @@
 //! The field on one screen: every method is a recipe, its source, and what is searched.
 
 use super::{Method, Values};
-use crate::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
-use crate::class_weights::ClassWeights;
-use crate::constraint::{Every, MaxNorm};
-use crate::head::HeadKind;
+use crate::head::{HeadKind, Start};
 use crate::losses::{
-    AnyLoss, BalancedSoftmax, BceOnSoftmax, Focal, LabelOverSmoothing, Ldam, SigmoidCrossEntropy,
-    SigmoidFocal,
+    AnyLoss, BalancedSoftmax, BceOnSoftmax, ClassWeights, Focal, LabelOverSmoothing, Ldam,
+    SigmoidCrossEntropy, SigmoidFocal,
 };
-use crate::recipe::{Recipe, Start};
-use crate::sampler::Sampler;
-use crate::schedule::Schedule;
+use crate::recipe::{
+    AdjustmentForm, BiasRule, Cost, Every, LogitAdjustment, MaxNorm, Recipe, Sampler, Schedule,
+    Sgd, TauNorm,
+};
 
 fn method(name: &str, source: &str, recipe: Recipe, search: &[Values]) -> Method {
     Method::new(
@@ -23,7 +21,9 @@ fn method(name: &str, source: &str, recipe: Recipe, search: &[Values]) -> Method
 }
 
 const PLAIN: Recipe = Recipe::PLAIN;
-const UNTRAINED: Recipe = Recipe { epochs: 0, ..PLAIN };
+const COST: Cost = PLAIN.cost;
+const SGD: Sgd = PLAIN.sgd;
+const UNTRAINED: Recipe = Recipe { sgd: Sgd { epochs: 0, ..SGD }, ..PLAIN };
 const RATES: Values = ("lr", &[1e-3, 1e-2, 5e-2, 0.2, 1.0]);
 const SMALL_RATES: Values = ("lr", &[1e-4, 5e-4, 1e-3, 5e-3, 1e-2]);
 const DECAYS: Values = ("weight_decay", &[0.0, 1e-4, 5e-4, 5e-3]);
@@ -36,11 +36,11 @@ const TAUS: &[f64] = &[
 const EFFECTIVE: ClassWeights = ClassWeights::EffectiveNumber { beta: 0.9999 };
 const BCE_ON_SOFTMAX: AnyLoss = AnyLoss::BceOnSoftmax(BceOnSoftmax {});
 
-const fn tau_norm(tau: f64, bias: BiasRule) -> Recipe {
+fn tau_norm(tau: f64, bias: BiasRule) -> Recipe {
     Recipe { normalise: Some(TauNorm { tau, bias }), ..UNTRAINED }
 }
 
-const fn max_norm(every: Every) -> Recipe {
+fn max_norm(every: Every) -> Recipe {
     let constraint = MaxNorm { threshold: 0.1, radius: None, every };
     Recipe { constraint: Some(constraint), ..PLAIN }
 }
@@ -65,7 +65,11 @@ pub(super) fn all() -> Vec<Method> {
         method(
             "cosine",
             "Vanilla Cosine of Sun et al., Table 1 (its temperature is not given; searched)",
-            Recipe { head: HeadKind::Cosine { scale: 16.0 }, lr: 0.05, ..PLAIN },
+            Recipe {
+                head: HeadKind::Cosine { scale: 16.0 },
+                sgd: Sgd { lr: 0.05, ..SGD },
+                ..PLAIN
+            },
             &[RATES, ("head.cosine.scale", &[8.0, 16.0, 30.0, 50.0])],
         ),
         method(
@@ -74,9 +78,7 @@ pub(super) fn all() -> Vec<Method> {
             Recipe {
                 head: HeadKind::Scaled,
                 sampler: Sampler::ClassAware { per_visit: 4 },
-                lr: 0.2,
-                weight_decay: 5e-4,
-                epochs: 10,
+                sgd: Sgd { lr: 0.2, weight_decay: 5e-4, epochs: 10, ..SGD },
                 ..PLAIN
             },
             &[("lr", &[1e-3, 5e-3, 2e-2, 0.1, 0.2]), DECAYS],
@@ -84,17 +86,20 @@ pub(super) fn all() -> Vec<Method> {
         method(
             "ldam",
             "Cao et al., NeurIPS 2019, in the linear form of Sun et al., Table 1 (margins in raw logits; C not given, searched)",
-            Recipe { loss: AnyLoss::Ldam(Ldam { max_margin: 2.0, scale: 1.0 }), lr: 0.05, ..PLAIN },
+            Recipe {
+                cost: Cost { loss: AnyLoss::Ldam(Ldam { max_margin: 2.0, scale: 1.0 }), ..COST },
+                sgd: Sgd { lr: 0.05, ..SGD },
+                ..PLAIN
+            },
             &[RATES, ("loss.max_margin", &[0.5, 1.0, 2.0, 4.0])],
         ),
         method(
             "ldam-normalised",
             "Cao et al., NeurIPS 2019, with their cosine head: s = 30, largest margin 0.5",
             Recipe {
-                loss: AnyLoss::Ldam(Ldam { max_margin: 0.5, scale: 30.0 }),
+                cost: Cost { loss: AnyLoss::Ldam(Ldam { max_margin: 0.5, scale: 30.0 }), ..COST },
                 head: HeadKind::Cosine { scale: 30.0 },
-                lr: 0.05,
-                weight_decay: 5e-4,
+                sgd: Sgd { lr: 0.05, weight_decay: 5e-4, ..SGD },
                 ..PLAIN
             },
             &[RATES, DECAYS],
@@ -103,9 +108,8 @@ pub(super) fn all() -> Vec<Method> {
             "balanced-softmax",
             "Ren et al., NeurIPS 2020",
             Recipe {
-                loss: AnyLoss::BalancedSoftmax(BalancedSoftmax { tau: 1.0 }),
-                lr: 0.05,
-                weight_decay: 5e-4,
+                cost: Cost { loss: AnyLoss::BalancedSoftmax(BalancedSoftmax { tau: 1.0 }), ..COST },
+                sgd: Sgd { lr: 0.05, weight_decay: 5e-4, ..SGD },
                 ..PLAIN
             },
             &[RATES, DECAYS],
@@ -134,9 +138,7 @@ pub(super) fn all() -> Vec<Method> {
             Recipe {
                 sampler: Sampler::ClassAware { per_visit: 4 },
                 start: Start::Random,
-                lr: 0.2,
-                weight_decay: 5e-4,
-                schedule: Schedule::CosineBefore,
+                sgd: Sgd { lr: 0.2, weight_decay: 5e-4, schedule: Schedule::CosineBefore, ..SGD },
                 ..PLAIN
             },
             &[RATES, DECAYS],
@@ -144,21 +146,24 @@ pub(super) fn all() -> Vec<Method> {
         method(
             "focal",
             "Lin et al., ICCV 2017, on softmax (gamma not given by Sun et al.; searched)",
-            Recipe { loss: AnyLoss::Focal(Focal { gamma: 1.0 }), ..PLAIN },
+            Recipe { cost: Cost { loss: AnyLoss::Focal(Focal { gamma: 1.0 }), ..COST }, ..PLAIN },
             &[RATES, ("loss.gamma", &[0.5, 1.0, 2.0, 5.0])],
         ),
         method(
             "class-balanced-softmax",
             "Cui et al., CVPR 2019, softmax variant; divided by the number of samples as theirs",
-            Recipe { class_weights: EFFECTIVE, ..PLAIN },
+            Recipe { cost: Cost { class_weights: EFFECTIVE, ..COST }, ..PLAIN },
             &[RATES, BETAS],
         ),
         method(
             "class-balanced-sigmoid",
             "Cui et al., CVPR 2019, sigmoid variant, from the stage-1 head",
             Recipe {
-                loss: AnyLoss::SigmoidCrossEntropy(SigmoidCrossEntropy {}),
-                class_weights: EFFECTIVE,
+                cost: Cost {
+                    loss: AnyLoss::SigmoidCrossEntropy(SigmoidCrossEntropy {}),
+                    class_weights: EFFECTIVE,
+                    ..COST
+                },
                 ..PLAIN
             },
             &[RATES, BETAS],
@@ -167,8 +172,11 @@ pub(super) fn all() -> Vec<Method> {
             "class-balanced-focal",
             "Cui et al., CVPR 2019, focal variant (on sigmoids, gamma 1), from the stage-1 head",
             Recipe {
-                loss: AnyLoss::SigmoidFocal(SigmoidFocal { gamma: 1.0 }),
-                class_weights: EFFECTIVE,
+                cost: Cost {
+                    loss: AnyLoss::SigmoidFocal(SigmoidFocal { gamma: 1.0 }),
+                    class_weights: EFFECTIVE,
+                    ..COST
+                },
                 ..PLAIN
             },
             &[RATES, BETAS],
@@ -176,19 +184,20 @@ pub(super) fn all() -> Vec<Method> {
         method(
             "class-balanced-bce",
             "binary cross-entropy on softmax with class-balanced weights: the loss of Alshammari et al.'s code, likely CB of Sun et al.'s Table 1",
-            Recipe { loss: BCE_ON_SOFTMAX, class_weights: EFFECTIVE, lr: 0.1, ..PLAIN },
+            Recipe {
+                cost: Cost { loss: BCE_ON_SOFTMAX, class_weights: EFFECTIVE, ..COST },
+                sgd: Sgd { lr: 0.1, ..SGD },
+                ..PLAIN
+            },
             &[("lr", &[1e-2, 0.1, 0.5, 2.0, 10.0]), BETAS],
         ),
         method(
             "ltwb",
             "Alshammari et al., CVPR 2022, second stage: class-balanced-bce, weight decay 0.1, MaxNorm after each epoch, 10 epochs",
             Recipe {
-                loss: BCE_ON_SOFTMAX,
-                class_weights: EFFECTIVE,
+                cost: Cost { loss: BCE_ON_SOFTMAX, class_weights: EFFECTIVE, ..COST },
                 constraint: Some(MaxNorm { threshold: 0.1, radius: None, every: Every::Epoch }),
-                weight_decay: 0.1,
-                epochs: 10,
-                schedule: Schedule::CosineBefore,
+                sgd: Sgd { weight_decay: 0.1, epochs: 10, schedule: Schedule::CosineBefore, ..SGD },
                 ..PLAIN
             },
             &[("lr", &[1e-3, 1e-2, 0.1, 0.5, 2.0]), ("weight_decay", &[0.0, 1e-3, 1e-2, 0.1])],
@@ -242,7 +251,10 @@ pub(super) fn all() -> Vec<Method> {
             "label-smoothing",
             "Szegedy et al., CVPR 2016: the usual small smoothing",
             Recipe {
-                loss: AnyLoss::LabelOverSmoothing(LabelOverSmoothing { delta: 0.1 }),
+                cost: Cost {
+                    loss: AnyLoss::LabelOverSmoothing(LabelOverSmoothing { delta: 0.1 }),
+                    ..COST
+                },
                 ..PLAIN
             },
             &[RATES, ("loss.delta", &[0.05, 0.1, 0.2, 0.3])],
@@ -251,8 +263,11 @@ pub(super) fn all() -> Vec<Method> {
             "los",
             "label over-smoothing: Sun et al., ICLR 2025; delta 0.98, learning rate 5e-4, weight decay 0 as in their code",
             Recipe {
-                loss: AnyLoss::LabelOverSmoothing(LabelOverSmoothing { delta: 0.98 }),
-                lr: 5e-4,
+                cost: Cost {
+                    loss: AnyLoss::LabelOverSmoothing(LabelOverSmoothing { delta: 0.98 }),
+                    ..COST
+                },
+                sgd: Sgd { lr: 5e-4, ..SGD },
                 ..PLAIN
             },
             &[SMALL_RATES, ("loss.delta", &[0.9, 0.95, 0.98, 0.99])],

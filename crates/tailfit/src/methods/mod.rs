@@ -3,7 +3,7 @@
 mod catalogue;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result, nearest, nearest_in_message};
 use crate::recipe::Recipe;
@@ -60,9 +60,9 @@ pub fn find(name: &str) -> Result<Method> {
 struct MethodFile {
     name: Option<String>,
     #[serde(default)]
-    recipe: Recipe,
+    recipe: Map<String, Value>,
     #[serde(default)]
-    search: toml::map::Map<String, toml::Value>,
+    search: Map<String, Value>,
 }
 
 impl Method {
@@ -89,25 +89,19 @@ impl Method {
             let hint = nearest_in_message(&message);
             Error::usage(place, "a method with [recipe] and [search]", message.trim(), hint)
         })?;
-        file.recipe.check()?;
+        let recipe = Recipe::PLAIN.overlaid(&file.recipe, place)?;
         let mut search = Vec::new();
         for (path, values) in file.search {
-            let numbers = values.as_array().and_then(|list| {
-                list.iter().map(|v| v.as_float().or(v.as_integer().map(|i| i as f64))).collect()
-            });
-            let values: Vec<f64> =
-                numbers.filter(|list: &Vec<f64>| !list.is_empty()).ok_or_else(|| {
-                    Error::usage(
-                        format!("{place}: search.{path}"),
-                        "a list of numbers",
-                        values.to_string(),
-                        "",
-                    )
-                })?;
+            let numbers =
+                values.as_array().and_then(|list| list.iter().map(Value::as_f64).collect());
+            let values = numbers.filter(|list: &Vec<f64>| !list.is_empty()).ok_or_else(|| {
+                let place = format!("{place}: search.{path}");
+                Error::usage(place, "a list of numbers", values.to_string(), "")
+            })?;
             search.push((path, values));
         }
         let name = file.name.unwrap_or_else(|| "custom".to_owned());
-        let method = Self::new(&name, place, file.recipe, search);
+        let method = Self::new(&name, place, recipe, search);
         method.grid()?;
         Ok(method)
     }

@@ -4,11 +4,14 @@ use ndarray::{ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::{per_class_percent, samples_per_class};
+use super::hits::hits_of;
 use super::{
     Accuracy, Calibration, CalibrationBins, LogitStatistics, LogitsMagnitude,
     coefficient_of_variation,
 };
 use crate::class_counts::ClassCounts;
+use crate::error::Result;
+use crate::features::{Features, Matrix};
 use crate::head::Head;
 use crate::shots::{Shot, ShotThresholds};
 
@@ -23,6 +26,22 @@ pub struct EvaluationSet<'a> {
     pub labels: &'a [u32],
     /// Samples to use, or all; must name at least one.
     pub rows: Option<&'a [usize]>,
+}
+
+impl<'a> EvaluationSet<'a> {
+    /// All samples of features in memory.
+    ///
+    /// # Errors
+    ///
+    /// If they are left in their file; see [`Features::into_memory`].
+    pub fn of(features: &'a Features) -> Result<Self> {
+        Ok(Self {
+            features: features.plain.in_memory()?,
+            mirror: features.mirror.as_ref().map(Matrix::in_memory).transpose()?,
+            labels: &features.labels,
+            rows: None,
+        })
+    }
 }
 
 /// Scores of one head on one set.
@@ -53,7 +72,20 @@ pub struct Evaluation {
 /// Rows whose logits are held at once.
 const BLOCK: usize = 512;
 
-/// Scores `head` on `set` in f64.
+/// Scores `head` on `set`: hits in single precision, by the scorer that training uses, so that the
+/// two never differ; logits, calibration and Logits Magnitude in f64.
+///
+/// ```
+/// use tailfit::features::DataSet;
+/// use tailfit::metrics::{EvaluationSet, evaluate};
+///
+/// let data = DataSet::embedded(Default::default())?;
+/// let head = &data.stage_1.as_ref().unwrap().head;
+/// let evaluation =
+///     evaluate(head, &EvaluationSet::of(&data.test)?, &data.counts, data.thresholds);
+/// assert_eq!(format!("{:.2}", evaluation.accuracy.overall_percent), "40.35");
+/// # Ok::<(), tailfit::error::Error>(())
+/// ```
 ///
 /// # Panics
 ///
@@ -73,6 +105,7 @@ pub fn evaluate(
         &every
     };
     let samples = samples_per_class(rows.iter().map(|&row| set.labels[row]), n_classes);
+    let right = hits_of(head, set);
     let mut hits = vec![0; n_classes];
     let mut bins = CalibrationBins::default();
     let mut statistics: Option<[LogitStatistics; 2]> = None;
@@ -87,10 +120,10 @@ pub fn evaluate(
             let z = logits.slice(s![i, ..]);
             let z = z.as_slice().unwrap_or_default();
             let label = set.labels[row] as usize;
-            let (top, at_top) = first_largest(z);
+            let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let log_sum = top + z.iter().map(|v| (v - top).exp()).sum::<f64>().ln();
-            hits[label] += u32::from(at_top == label);
-            bins.add(z[label], top, log_sum, at_top == label);
+            hits[label] += u32::from(right[row]);
+            bins.add(z[label], top, log_sum, right[row]);
 
             let mean = z.iter().sum::<f64>() / n_classes as f64;
             for (centred, value) in centred.iter_mut().zip(z) {
@@ -120,11 +153,4 @@ pub fn evaluate(
         centred_weight_norms: norms.as_ref().map(|_| head.centred_weight_norms()),
         weight_norms: norms,
     }
-}
-
-/// Largest value and its first index; NaN is never the largest.
-fn first_largest(z: &[f64]) -> (f64, usize) {
-    z.iter().enumerate().fold((f64::NEG_INFINITY, 0), |best, (k, &value)| {
-        if value > best.0 { (value, k) } else { best }
-    })
 }

@@ -3,12 +3,16 @@
 mod accuracy;
 mod calibration;
 mod evaluation;
+mod hits;
 mod logits_magnitude;
+mod per_set;
 
-pub use self::accuracy::Accuracy;
-pub use self::accuracy::samples_per_class;
+pub(crate) use self::accuracy::macro_percent;
+pub use self::accuracy::{Accuracy, samples_per_class};
 pub use self::calibration::{Calibration, CalibrationBins};
 pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};
+pub(crate) use self::hits::{columns_of, hits, write_head};
 pub use self::logits_magnitude::{
     Deviations, LogitStatistics, LogitsMagnitude, Readings, coefficient_of_variation, one_norm,
 };
+pub use self::per_set::{ClassTally, PerSet, TestPart, halves};

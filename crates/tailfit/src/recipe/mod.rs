@@ -1,19 +1,29 @@
 //! All of stage 2 as plain data.
 
+mod adjust;
 mod check;
+mod constraint;
+mod cost;
+mod overlay;
+mod sampler;
+mod schedule;
+mod sgd;
+mod solver;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use crate::adjust::{LogitAdjustment, TauNorm};
+pub use self::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
+pub use self::constraint::{Every, MaxNorm};
+pub use self::cost::Cost;
+pub use self::overlay::{overlay, overlay_toml};
+pub use self::sampler::{Sampler, class_aware, mix};
+pub use self::schedule::Schedule;
+pub use self::sgd::Sgd;
+pub use self::solver::{RidgeBias, Solver};
 use crate::class_counts::ClassCounts;
-use crate::class_weights::{ClassWeights, Mean};
-use crate::constraint::MaxNorm;
-use crate::error::{Error, Result, nearest_in_message};
-use crate::head::{Head, HeadKind};
-use crate::losses::AnyLoss;
-use crate::sampler::Sampler;
-use crate::schedule::Schedule;
-use crate::solver::{RidgeBias, Solver};
+use crate::error::{Error, Result};
+use crate::head::{Head, HeadKind, Start};
 
 /// How a head is re-trained, and what is done to it afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,15 +40,9 @@ pub struct Recipe {
     /// Bias of [`Solver::Ridge`].
     #[serde(skip_serializing_if = "is_default")]
     pub ridge_bias: RidgeBias,
-    /// What a sample costs.
-    pub loss: AnyLoss,
-    /// Weights of the classes in the loss.
-    pub class_weights: ClassWeights,
-    /// What a weighted batch is divided by.
-    pub mean: Mean,
-    /// Epoch (from 0) from which the class weights apply; before it they are 1.
-    /// Deferred re-weighting (DRW) of Cao et al., NeurIPS 2019.
-    pub defer_weights_to_epoch: usize,
+    /// Loss, class weights, mean, deferral.
+    #[serde(flatten)]
+    pub cost: Cost,
     /// Which samples an epoch sees.
     pub sampler: Sampler,
     /// How logits come from features.
@@ -48,20 +52,9 @@ pub struct Recipe {
     /// Bound on the weight norms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constraint: Option<MaxNorm>,
-    /// Number of epochs; 0 trains nothing.
-    pub epochs: usize,
-    /// Samples of a batch, B; the last batch of an epoch may be smaller.
-    pub batch_size: usize,
-    /// Base learning rate.
-    pub lr: f64,
-    /// Learning rate over the epochs.
-    pub schedule: Schedule,
-    /// SGD momentum, PyTorch's form: v = momentum v + g, θ = θ − lr v.
-    pub momentum: f64,
-    /// Nesterov's form of it.
-    pub nesterov: bool,
-    /// Coupled L2: adds `weight_decay` θ to the gradient.
-    pub weight_decay: f64,
+    /// Epochs, batches, learning rate, momentum, weight decay.
+    #[serde(flatten)]
+    pub sgd: Sgd,
     /// Whether weight decay applies to the bias too (it does in PyTorch by default).
     pub decay_bias: bool,
     /// Weight normalisation after training.
@@ -75,6 +68,10 @@ pub struct Recipe {
 /// [`Recipe::gap`] if nothing is said.
 const USUAL_GAP: f64 = 1e-3;
 
+/// Keys that a recipe is written without where they have nothing to say.
+const OPTIONAL: [&str; 6] =
+    ["solver", "gap", "ridge_bias", "constraint", "normalise", "adjustment"];
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -84,21 +81,6 @@ fn is_usual_gap(gap: &f64) -> bool {
     *gap == USUAL_GAP
 }
 
-/// Weights at which training starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Start {
-    /// The stage-1 head: a warm start.
-    #[default]
-    #[serde(rename = "stage-1")]
-    Stage1,
-    /// Zeros.
-    Zero,
-    /// PyTorch's start of a linear layer, uniform in ±1/√D for weight and bias; for a
-    /// cosine head rows of norm 1 in random directions.
-    Random,
-}
-
 impl Recipe {
     /// Cross-entropy from the stage-1 head with the paper's schedule: 20 epochs, batch
     /// 64, momentum 0.9, cosine. Every method says how it differs from this.
@@ -106,21 +88,20 @@ impl Recipe {
         solver: Solver::Sgd,
         gap: USUAL_GAP,
         ridge_bias: RidgeBias::Fitted,
-        loss: AnyLoss::CrossEntropy(crate::losses::CrossEntropy {}),
-        class_weights: ClassWeights::Uniform,
-        mean: Mean::ByBatch,
-        defer_weights_to_epoch: 0,
+        cost: Cost::PLAIN,
         sampler: Sampler::InstanceBalanced,
         head: HeadKind::Linear,
         start: Start::Stage1,
         constraint: None,
-        epochs: 20,
-        batch_size: 64,
-        lr: 0.01,
-        schedule: Schedule::Cosine,
-        momentum: 0.9,
-        nesterov: false,
-        weight_decay: 0.0,
+        sgd: Sgd {
+            epochs: 20,
+            batch_size: 64,
+            lr: 0.01,
+            schedule: Schedule::Cosine,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 0.0,
+        },
         decay_bias: true,
         normalise: None,
         adjustment: None,
@@ -132,11 +113,18 @@ impl Recipe {
     ///
     /// Unknown keys and names (with the nearest valid one) and values out of range.
     pub fn from_toml(text: &str, place: &str) -> Result<Self> {
-        let recipe: Self = toml::from_str(text).map_err(|error| {
-            let message = error.to_string();
-            let hint = nearest_in_message(&message);
-            Error::usage(place, "a recipe", message.trim(), hint)
-        })?;
+        let recipe = overlay_toml(&Self::PLAIN, text, &OPTIONAL, place)?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The recipe with these keys replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recipe::from_toml`].
+    pub(crate) fn overlaid(&self, changes: &Map<String, Value>, place: &str) -> Result<Self> {
+        let recipe = overlay(self, changes, &OPTIONAL, place)?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -146,30 +134,31 @@ impl Recipe {
     /// # Errors
     ///
     /// If there is no such key, or the value does not fit or is out of range.
-    pub fn with(&self, path: &str, value: &serde_json::Value) -> Result<Self> {
-        let mut tree = serde_json::to_value(self).unwrap_or_default();
-        let mut keys: Vec<&str> = path.split('.').collect();
-        let last = keys.pop().unwrap_or_default();
-        let mut node = &mut tree;
-        for key in keys {
-            let entry = node
-                .as_object_mut()
-                .map(|map| map.entry(key).or_insert_with(|| serde_json::json!({})));
-            let Some(entry) = entry else { return Err(no_such_key(path)) };
-            if entry.is_null() || entry.is_string() {
-                *entry = serde_json::json!({});
+    pub fn with(&self, path: &str, value: &Value) -> Result<Self> {
+        let (key, inner) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
+        let value = match inner {
+            None => value.clone(),
+            Some(inner) => {
+                let tree = serde_json::to_value(self).unwrap_or_default();
+                let mut new = tree.get(key).cloned().unwrap_or_default();
+                let mut node = &mut new;
+                for part in inner.split('.') {
+                    if node.is_null() || node.is_string() {
+                        *node = json!({});
+                    }
+                    let Some(map) = node.as_object_mut() else { return Err(no_such_key(path)) };
+                    node = map.entry(part).or_insert(Value::Null);
+                }
+                *node = value.clone();
+                new
             }
-            node = entry;
-        }
-        let Some(map) = node.as_object_mut() else { return Err(no_such_key(path)) };
-        map.insert(last.to_owned(), value.clone());
-        let recipe: Self = serde_json::from_value(tree).map_err(|error| {
-            let message = error.to_string();
-            let hint = nearest_in_message(&message);
-            Error::usage(format!("recipe key `{path}`"), "a valid key and value", message, hint)
-        })?;
-        recipe.check()?;
-        Ok(recipe)
+        };
+        self.overlaid(&Map::from_iter([(key.to_owned(), value)]), "recipe")
+    }
+
+    /// Weight decay of the bias.
+    pub(crate) fn bias_decay(&self) -> f64 {
+        if self.decay_bias { self.sgd.weight_decay } else { 0.0 }
     }
 
     /// Weight normalisation, then logit adjustment.

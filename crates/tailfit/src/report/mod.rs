@@ -1,5 +1,6 @@
 //! Tables from records alone.
 
+mod columns;
 mod render;
 mod summary;
 mod table;

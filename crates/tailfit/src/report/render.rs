@@ -1,75 +1,41 @@
 //! From summaries to tables and CSV.
 
-use std::fmt::Write as _;
-
-use super::{Spread, Summary, Table};
-use crate::data_set::DataRecord;
-use crate::select::Selection;
+use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent};
+use super::{Summary, Table};
+use crate::compare::{DataRecord, Selection};
 
 const STAR_NOTE: &str = "* chosen on the test set itself: too good by construction.";
 
 /// The comparison as one table.
-pub fn summary_table(rows: &[Summary], data: &DataRecord) -> Table {
-    let balanced = data.test_is_balanced;
-    let [many, medium, few] = data.shot_sizes;
-    let mut columns = vec!["method".to_owned(), "all".to_owned()];
-    if !balanced {
-        columns.push("class mean".to_owned());
-    }
-    columns.extend([
-        format!("many ({many})"),
-        format!("medium ({medium})"),
-        format!("few ({few})"),
-    ]);
-    let honest = rows.iter().any(|row| row.rule != Selection::BestOnTest);
-    columns.extend(["epoch", "last epoch"].map(str::to_owned));
-    columns.push(if honest { "best on test*".to_owned() } else { "best seed*".to_owned() });
-    columns.extend(["ECE", "LoMa CV"].map(str::to_owned));
-    let cells = |row: &Summary| {
-        let star = if row.optimistic { "*" } else { "" };
-        let mut cells = vec![row.method.clone(), format!("{}{star}", with_sd(&row.overall))];
-        if !balanced {
-            cells.push(format!("{}{star}", with_sd(&row.macro_mean)));
-        }
-        cells.extend(row.shots.iter().map(|shot| optional(shot.as_ref(), 2)));
-        let trained = row.epoch.1 > 0;
-        cells.push(if trained {
-            format!("{:.1}/{}", row.epoch.0.mean, row.epoch.1)
-        } else {
-            "–".to_owned()
-        });
-        cells.push(if trained { format!("{:.2}", row.last_epoch.mean) } else { "–".to_owned() });
-        cells.push(if honest {
-            // Adding 0 makes -0 a 0.
-            let optimism = (100.0 * row.optimism()).round() / 100.0 + 0.0;
-            format!("{:.2} ({optimism:+.2})", row.best_on_test.mean)
-        } else {
-            format!("{:.2}", row.overall.max)
-        });
-        cells.push(format!("{:.1}", row.ece.mean));
-        cells.push(optional(row.loma_cv.as_ref(), 3));
-        cells
-    };
+pub fn summary_table(rows: &[Summary<'_>], data: &DataRecord) -> Table {
+    let honest = rows.iter().any(|row| !row.selection().rule().is_optimistic());
+    let shown = Shown { data, honest };
+    let (columns, headers): (Vec<_>, Vec<_>) =
+        COLUMNS.iter().filter_map(|column| Some((column, (column.header)(&shown)?))).unzip();
+    let cells = |row: &Summary<'_>| columns.iter().map(|column| (column.cell)(row)).collect();
     Table {
         caption: caption(rows, data),
-        columns,
+        columns: headers,
         rows: rows.iter().map(cells).collect(),
         notes: notes(rows),
     }
 }
 
-fn caption(rows: &[Summary], data: &DataRecord) -> String {
-    let rule = rows.first().map_or(Selection::Last, |row| row.rule);
-    let rule = match rule {
-        Selection::Last => "default hyper-parameters, last epoch",
-        Selection::Validation => "epoch and hyper-parameters chosen on the validation set",
-        Selection::CrossFitted => {
-            "epoch and hyper-parameters cross-fitted (chosen on one half of the test set, scored on the other)"
-        }
-        Selection::BestOnTest => "epoch and hyper-parameters chosen on the test set*",
+/// The rows as CSV, every number with its full digits; what is missing stays empty.
+pub fn csv(rows: &[Summary<'_>]) -> String {
+    let fields = || COLUMNS.iter().flat_map(|column| column.csv);
+    let names: Vec<&str> = fields().map(|(name, _)| *name).collect();
+    let line = |row: &Summary<'_>| -> String {
+        let values: Vec<String> = fields().map(|(_, value)| value(row)).collect();
+        values.join(",") + "\n"
     };
-    let n_seeds = rows.iter().map(|row| row.n_seeds).max().unwrap_or(0);
-    let trials = rows.iter().map(|row| row.n_trials).max().unwrap_or(0);
+    names.join(",") + "\n" + &rows.iter().map(line).collect::<String>()
+}
+
+fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
+    let rule = rows.first().map_or(Selection::Last, Summary::selection).rule().caption;
+    let n_seeds = rows.iter().map(Summary::n_seeds).max().unwrap_or(0);
+    let trials = rows.iter().map(Summary::n_trials).max().unwrap_or(0);
     let views =
         if data.n_views > 0 { format!(", {} training views", data.n_views) } else { String::new() };
     let mirror = if data.mirror { ", mirror-averaged" } else { "" };
@@ -84,17 +50,20 @@ fn caption(rows: &[Summary], data: &DataRecord) -> String {
     )
 }
 
-fn notes(rows: &[Summary]) -> Vec<String> {
-    let falls = |row: &&Summary| row.epoch.1 > 0 && row.macro_mean.mean - row.last_epoch.mean > 2.0;
-    let mut notes = vec![STAR_NOTE.to_owned()];
-    notes.extend(rows.iter().filter(falls).map(|row| {
-        format!(
-            "{}: {:.2} at the chosen epochs (mean {:.1}), {:.2} after epoch {}: training on makes it worse, so its \
-             epoch has to be chosen on held-out data.",
-            row.method, row.macro_mean.mean, row.epoch.0.mean, row.last_epoch.mean, row.epoch.1,
-        )
-    }));
-    notes
+fn notes(rows: &[Summary<'_>]) -> Vec<String> {
+    let note = |row: &Summary<'_>| {
+        let (chosen, last) = (row.mean(macro_percent), row.mean(last_epoch));
+        (row.epochs() > 0 && chosen - last > 2.0).then(|| {
+            format!(
+                "{}: {chosen:.2} at the chosen epochs (mean {:.1}), {last:.2} after epoch {}: training on makes it \
+                 worse, so its epoch has to be chosen on held-out data.",
+                row.method,
+                row.mean(epoch),
+                row.epochs(),
+            )
+        })
+    };
+    std::iter::once(STAR_NOTE.to_owned()).chain(rows.iter().filter_map(note)).collect()
 }
 
 /// Macro accuracy of each method's default recipe after some epochs: `paths` has the
@@ -111,7 +80,7 @@ pub fn paths_table(paths: &[(String, Vec<f64>)]) -> Table {
         std::iter::once(method.clone()).chain(shown.iter().map(at)).collect()
     };
     Table {
-        caption: "Default recipes: class-mean accuracy in percent on the whole test set after each epoch (nothing \
+        caption: "Default recipes: macro accuracy in percent on the whole test set after each epoch (nothing \
                   chosen; epoch 0 is the start), mean over seeds."
             .to_owned(),
         columns: std::iter::once("method".to_owned())
@@ -120,51 +89,4 @@ pub fn paths_table(paths: &[(String, Vec<f64>)]) -> Table {
         rows: paths.iter().map(cells).collect(),
         notes: vec![],
     }
-}
-
-fn with_sd(spread: &Spread) -> String {
-    match spread.sd {
-        Some(sd) => format!("{:.2} ± {sd:.2}", spread.mean),
-        None => format!("{:.2}", spread.mean),
-    }
-}
-
-fn optional(spread: Option<&Spread>, digits: usize) -> String {
-    spread.map_or("–".to_owned(), |s| format!("{:.digits$}", s.mean))
-}
-
-/// The rows as CSV, every number with its full digits; what is missing stays empty.
-pub fn csv(rows: &[Summary]) -> String {
-    let mut out = "method,selection,optimistic,seeds,trials,overall_percent,overall_sd,macro_percent,macro_sd,\
-                   many_percent,medium_percent,few_percent,nll,ece_percent,loma_cv,epoch,epochs,\
-                   last_epoch_percent,best_on_test_percent,best_seed_percent\n"
-        .to_owned();
-    for row in rows {
-        let rule = serde_json::to_value(row.rule).unwrap_or_default();
-        let sd = |spread: &Spread| spread.sd.map_or(String::new(), |sd| sd.to_string());
-        let mean = |spread: &Option<Spread>| spread.map_or(String::new(), |s| s.mean.to_string());
-        let [many, medium, few] = row.shots.each_ref().map(mean);
-        let _ = writeln!(
-            out,
-            "{},{},{},{},{},{},{},{},{},{many},{medium},{few},{},{},{},{},{},{},{},{}",
-            row.method,
-            rule.as_str().unwrap_or_default(),
-            row.optimistic,
-            row.n_seeds,
-            row.n_trials,
-            row.overall.mean,
-            sd(&row.overall),
-            row.macro_mean.mean,
-            sd(&row.macro_mean),
-            row.nll.mean,
-            row.ece.mean,
-            mean(&row.loma_cv),
-            row.epoch.0.mean,
-            row.epoch.1,
-            row.last_epoch.mean,
-            row.best_on_test.mean,
-            row.overall.max,
-        );
-    }
-    out
 }

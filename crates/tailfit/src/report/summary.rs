@@ -1,8 +1,8 @@
 //! Records of one method become one row: mean and standard deviation over seeds.
 
-use crate::metrics::Accuracy;
-use crate::record::RunRecord;
-use crate::select::Selection;
+use std::collections::BTreeMap;
+
+use crate::compare::{RunRecord, Selection};
 
 /// Mean, sample standard deviation and largest of one number per seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,99 +29,74 @@ impl Spread {
     }
 }
 
-/// One row of a comparison.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
+/// One row of a comparison: the records of one method.
+#[derive(Clone, Debug)]
+pub struct Summary<'a> {
     /// Name of the method.
-    pub method: String,
+    pub method: &'a str,
+    by_seed: BTreeMap<u64, Vec<&'a RunRecord>>,
+    first: &'a RunRecord,
+}
+
+impl<'a> Summary<'a> {
+    fn records(&self) -> impl Iterator<Item = &'a RunRecord> {
+        self.by_seed.values().flatten().copied()
+    }
+
     /// Number of seeds.
-    pub n_seeds: usize,
+    pub fn n_seeds(&self) -> usize {
+        self.by_seed.len()
+    }
+
     /// Trials selected from, per seed.
-    pub n_trials: usize,
-    /// The rule.
-    pub rule: Selection,
+    pub fn n_trials(&self) -> usize {
+        self.first.selection.n_trials
+    }
+
+    /// How trials and epochs were chosen.
+    pub fn selection(&self) -> Selection {
+        self.first.selection.rule
+    }
+
+    /// Epochs of the schedule.
+    pub fn epochs(&self) -> usize {
+        self.first.recipe.sgd.epochs
+    }
+
     /// Whether scored samples took part in the choice.
-    pub optimistic: bool,
-    /// Accuracy over all samples, percent.
-    pub overall: Spread,
-    /// Mean accuracy over classes, percent.
-    pub macro_mean: Spread,
-    /// Many-, medium- and few-shot classes, percent.
-    pub shots: [Option<Spread>; 3],
-    /// Negative log-likelihood.
-    pub nll: Spread,
-    /// Expected calibration error, percent.
-    pub ece: Spread,
-    /// Coefficient of variation of Logits Magnitude.
-    pub loma_cv: Option<Spread>,
-    /// Epochs trained where selection stopped, and epochs of the schedule.
-    pub epoch: (Spread, usize),
-    /// Macro accuracy of the same hyper-parameters after the last epoch, percent.
-    pub last_epoch: Spread,
-    /// Macro accuracy that choosing on the test set would have claimed, percent.
-    pub best_on_test: Spread,
-}
-
-impl Summary {
-    /// `best_on_test` less the mean over classes: what selecting on the test set adds.
-    pub fn optimism(&self) -> f64 {
-        self.best_on_test.mean - self.macro_mean.mean
+    pub fn optimistic(&self) -> bool {
+        self.records().any(|record| record.selection.optimistic)
     }
-}
 
-/// One row per method, in the order of first appearance. Records of one seed (the two
-/// halves of cross-fitting) are averaged first.
-pub fn summarise(records: &[RunRecord]) -> Vec<Summary> {
-    let mut methods: Vec<&str> = Vec::new();
-    for record in records {
-        if !methods.contains(&record.method.as_str()) {
-            methods.push(&record.method);
-        }
-    }
-    let rows = methods.into_iter().filter_map(|method| {
-        let of_method: Vec<&RunRecord> = records.iter().filter(|r| r.method == method).collect();
-        summary(method, &of_method)
-    });
-    rows.collect()
-}
-
-fn summary(method: &str, records: &[&RunRecord]) -> Option<Summary> {
-    let first = records.first()?;
-    let mut seeds: Vec<u64> = records.iter().map(|r| r.seed).collect();
-    seeds.sort_unstable();
-    seeds.dedup();
-    // One value per seed: the mean over the seed's records that have it.
-    let optional = |value: &dyn Fn(&RunRecord) -> Option<f64>| {
-        let of_seed = |seed: &u64| {
-            let values: Vec<f64> =
-                records.iter().filter(|r| r.seed == *seed).filter_map(|r| value(r)).collect();
+    /// A number of each record over the seeds; those of one seed (the two halves of
+    /// cross-fitting) are averaged first. `None` if no record has it.
+    pub fn spread(&self, value: impl Fn(&RunRecord) -> Option<f64>) -> Option<Spread> {
+        let of_seed = |records: &Vec<&RunRecord>| {
+            let values: Vec<f64> = records.iter().filter_map(|record| value(record)).collect();
             Spread::of(&values).map(|spread| spread.mean)
         };
-        Spread::of(&seeds.iter().filter_map(of_seed).collect::<Vec<f64>>())
-    };
-    let each = |value: &dyn Fn(&RunRecord) -> f64| optional(&|r| Some(value(r)));
-    let accuracy =
-        |value: &dyn Fn(&Accuracy) -> Option<f64>| optional(&|r| value(&r.evaluation.accuracy));
-    Some(Summary {
-        method: method.to_owned(),
-        n_seeds: seeds.len(),
-        n_trials: first.selection.n_trials,
-        rule: first.selection.rule,
-        optimistic: records.iter().any(|r| r.selection.optimistic),
-        overall: accuracy(&|a| Some(a.overall_percent))?,
-        macro_mean: accuracy(&|a| Some(a.macro_percent))?,
-        shots: [
-            accuracy(&|a| a.many_percent),
-            accuracy(&|a| a.medium_percent),
-            accuracy(&|a| a.few_percent),
-        ],
-        nll: each(&|r| r.evaluation.calibration.nll)?,
-        ece: each(&|r| r.evaluation.calibration.ece_percent)?,
-        loma_cv: optional(&|r| r.evaluation.loma_cv),
-        epoch: (each(&|r| r.epoch as f64)?, first.recipe.epochs),
-        last_epoch: each(&|r| r.epochs.last().map_or(f64::NAN, |a| a.macro_percent))?,
-        best_on_test: each(&|r| r.best_on_test.accuracy.macro_percent)?,
-    })
+        Spread::of(&self.by_seed.values().filter_map(of_seed).collect::<Vec<f64>>())
+    }
+
+    /// The mean of [`Summary::spread`]; NaN if there is none.
+    pub fn mean(&self, value: impl Fn(&RunRecord) -> Option<f64>) -> f64 {
+        self.spread(value).map_or(f64::NAN, |spread| spread.mean)
+    }
+}
+
+/// One row per method, in the order of first appearance.
+pub fn summarise(records: &[RunRecord]) -> Vec<Summary<'_>> {
+    let mut rows: Vec<Summary<'_>> = Vec::new();
+    for record in records {
+        let at = rows.iter().position(|row| row.method == record.method);
+        let at = at.unwrap_or_else(|| {
+            let by_seed = BTreeMap::new();
+            rows.push(Summary { method: &record.method, by_seed, first: record });
+            rows.len() - 1
+        });
+        rows[at].by_seed.entry(record.seed).or_default().push(record);
+    }
+    rows
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::problem::Seen;
 use crate::error::Result;
 use crate::kernels::{Packed, Unit};
-use crate::real::Real;
+use crate::numbers::Real;
 
 /// A few batches that follow each other.
 pub(super) struct Batches<R> {

@@ -1,63 +1,71 @@
 //! Heads side by side: one set of weights `[D, H·K]`, one batch for all.
 
-use ndarray::Array1;
 use rayon::prelude::*;
 
-use super::buffers::Buffers;
-use super::columns::{column_norms, column_sums, scale_columns, scale_weights};
-use super::finish::write_head;
-use super::{Problem, Trial, start};
-use crate::constraint::Every;
-use crate::head::{Head, HeadKind};
+use super::{Problem, Trial};
+use crate::head::{Gradient, Head, HeadKind, Kind, Params, Rates, Trained};
 use crate::kernels::{
-    BLOCK, Columns, Packed, Panels, Rows, Steps, Unit, Weights, descend, padded_depth, vectorised,
+    Aligned, BLOCK, Packed, Panels, Rows, ScoringColumns, Unit, Weights, column_norms,
+    padded_depth, scale_weights, zeros,
 };
-use crate::losses::{Batch, Objective};
-use crate::real::Real;
+use crate::losses::{BatchLoss, HeadLogits};
+use crate::metrics::write_head;
+use crate::numbers::Real;
+use crate::recipe::Every;
 
 /// H heads of one kind that see the same batches. Column h·K + k belongs to class k of
 /// head h, and has its own learning rate, weight decay and momentum. Columns are padded with
 /// weights that are 0 and stay so.
 pub(super) struct Stack<'a, R: Real> {
-    pub(super) problem: &'a Problem<'a, R>,
+    problem: &'a Problem<'a, R>,
     pub(super) trials: &'a [&'a Trial],
-    objectives: Vec<[Objective<R>; 2]>,
+    losses: Vec<Losses<R>>,
     radius: Vec<Option<f64>>,
-    /// Weights, `[D, C]`.
-    pub(super) weights: Weights<R>,
-    /// Bias and its momentum, `[C]`.
-    pub(super) bias: Params<R>,
-    /// Scale of a [`HeadKind::Scaled`] head and its momentum, `[C]`.
-    pub(super) scale: Params<R>,
+    trained: Trained<R>,
+    kind: Box<dyn Kind<R>>,
     /// The finished heads, for scoring.
-    pub(super) scored: Columns<R>,
-    lr: Vec<R>,
-    momentum: Vec<R>,
-    decay: Vec<R>,
-    bias_decay: Vec<R>,
+    scored: ScoringColumns<R>,
     epoch: usize,
     split: bool,
 }
 
-/// A part's number, its logits twice, and its losses.
-type Numbered<'a, R> = (usize, ((&'a mut [R], &'a mut [R]), &'a mut [f64]));
-
-pub(super) struct Params<R> {
-    pub(super) value: Vec<R>,
-    velocity: Vec<R>,
+/// A head's loss before class weights apply, and with them.
+struct Losses<R> {
+    deferred: BatchLoss<R>,
+    weighted: BatchLoss<R>,
 }
 
-impl<R: Real> Params<R> {
-    fn new(value: R, n: usize) -> Self {
-        Self { value: vec![value; n], velocity: vec![R::ZERO; n] }
+/// Scratch of one batch, shared by stacks that take turns.
+pub(super) struct Buffers<R> {
+    /// Logits, then their gradient, `[B, C]`.
+    z: Aligned<R>,
+    /// What the kind of head keeps for the gradient, `[B, C]`.
+    kept: Aligned<R>,
+    /// Each block's share of each head's loss, `[B / 16, H]`.
+    losses: Vec<f64>,
+}
+
+impl<R: Real> Buffers<R> {
+    pub(super) fn new() -> Self {
+        Self { z: zeros(0), kept: zeros(0), losses: vec![] }
     }
 
-    fn descend(&mut self, grad: &[R], steps: &Steps<'_, R>) {
-        vectorised(
-            #[inline(always)]
-            || descend(&mut self.value, &mut self.velocity, grad, steps),
-        );
+    /// Fits a batch of `padded` samples for `h` heads in `c` columns.
+    fn resize(&mut self, padded: usize, c: usize, h: usize) {
+        self.z.resize(padded * c, R::ZERO);
+        self.kept.resize(padded * c, R::ZERO);
+        self.losses.clear();
+        self.losses.resize(padded.div_ceil(BLOCK) * h, 0.0);
     }
+}
+
+/// Some samples of a batch on their way from logits to gradient.
+struct Part<'a, R> {
+    /// Number of its first sample.
+    from: usize,
+    z: &'a mut [R],
+    kept: &'a mut [R],
+    losses: &'a mut [f64],
 }
 
 impl<'a, R: Real> Stack<'a, R> {
@@ -68,70 +76,63 @@ impl<'a, R: Real> Stack<'a, R> {
         unit: Option<Unit>,
         split: bool,
     ) -> Self {
-        let n_classes = problem.counts.n_classes();
-        let panels = Panels::new(padded_depth(problem.dim, unit), trials.len() * n_classes);
+        let (n_classes, dim) = problem.shape();
+        let panels = Panels::new(padded_depth(dim, unit), trials.len() * n_classes);
         let c = panels.columns;
         let per_column = |value: &dyn Fn(&Trial) -> f64| -> Vec<R> {
             let values = trials.iter().map(|trial| R::from_f64(value(trial))).chain([R::ZERO; 16]);
             values.flat_map(|value| std::iter::repeat_n(value, n_classes)).take(c).collect()
+        };
+        let rates = Rates {
+            lr: vec![R::ZERO; c],
+            momentum: per_column(&|t| t.recipe.sgd.momentum),
+            decay: per_column(&|t| t.recipe.sgd.weight_decay),
+            bias_decay: per_column(&|t| t.recipe.bias_decay()),
+            nesterov: trials[0].recipe.sgd.nesterov,
         };
         let norms = problem.stage_1.map(Head::weight_norms);
         let radius = |trial: &&Trial| {
             let rule = trial.recipe.constraint?;
             Some(rule.radius(norms.as_deref().unwrap_or(&[1.0])))
         };
-        let mut stack = Self {
+        let kinds: Vec<HeadKind> = trials.iter().map(|trial| trial.recipe.head).collect();
+        let mut kind = HeadKind::training(&kinds, n_classes, c);
+        let (mut weights, mut bias) = (Weights::new(panels, unit), Params::new(R::ZERO, c));
+        for (h, trial) in trials.iter().enumerate() {
+            let start = trial.recipe.start;
+            let shape = (n_classes, dim);
+            let mut head = start.head(trial.recipe.head, problem.stage_1, trial.seed, shape);
+            kind.start(&mut head);
+            panels.write(&mut weights.value, h * n_classes, &head.weight);
+            for (to, &from) in bias.value[h * n_classes..].iter_mut().zip(&head.bias) {
+                *to = R::from_f64(from);
+            }
+        }
+        weights.changed();
+        Self {
             problem,
             trials,
-            objectives: trials.iter().map(|trial| objectives(problem, trial)).collect(),
+            losses: trials.iter().map(|trial| Losses::new(problem, trial)).collect(),
             radius: trials.iter().map(radius).collect(),
-            weights: Weights::new(panels, unit),
-            bias: Params::new(R::ZERO, c),
-            scale: Params::new(R::ONE, c),
-            scored: Columns::new(problem.dim, trials.len() * n_classes),
-            lr: vec![R::ZERO; c],
-            momentum: per_column(&|t| t.recipe.momentum),
-            decay: per_column(&|t| t.recipe.weight_decay),
-            bias_decay: per_column(&|t| {
-                if t.recipe.decay_bias { t.recipe.weight_decay } else { 0.0 }
-            }),
+            trained: Trained { weights, bias, rates },
+            kind,
+            scored: ScoringColumns::new(dim, trials.len() * n_classes),
             epoch: 0,
             split,
-        };
-        for (h, trial) in trials.iter().enumerate() {
-            let head =
-                start::head(&trial.recipe, problem.stage_1, trial.seed, n_classes, problem.dim);
-            let bias =
-                if stack.cosine_scale(h).is_some() { Array1::zeros(n_classes) } else { head.bias };
-            let to = (&mut stack.weights.value[..], &mut stack.bias.value[..]);
-            write_head(panels, to, h, &head.weight, &bias);
         }
-        stack.weights.changed();
-        stack
     }
 
-    pub(super) fn n_classes(&self) -> usize {
+    fn n_classes(&self) -> usize {
         self.problem.counts.n_classes()
-    }
-
-    fn kind(&self) -> HeadKind {
-        self.trials[0].recipe.head
-    }
-
-    fn cosine_scale(&self, h: usize) -> Option<f64> {
-        match self.trials[h].recipe.head {
-            HeadKind::Cosine { scale } => Some(scale),
-            _ => None,
-        }
     }
 
     /// Sets the learning rates of `epoch`.
     pub(super) fn begin_epoch(&mut self, epoch: usize) {
         self.epoch = epoch;
         let n_classes = self.n_classes();
-        for (trial, lr) in self.trials.iter().zip(self.lr.chunks_exact_mut(n_classes)) {
-            let recipe = &trial.recipe;
-            lr.fill(R::from_f64(recipe.lr * recipe.schedule.factor(epoch, recipe.epochs)));
+        let rates = self.trained.rates.lr.chunks_exact_mut(n_classes);
+        for (trial, lr) in self.trials.iter().zip(rates) {
+            lr.fill(R::from_f64(trial.recipe.sgd.lr_of(epoch)));
         }
     }
 
@@ -144,145 +145,117 @@ impl<'a, R: Real> Stack<'a, R> {
         buffers: &mut Buffers<R>,
         loss_sums: &mut [f64],
     ) {
-        let (h, c) = (self.trials.len(), self.weights.panels.columns);
+        let (h, c) = (self.trials.len(), self.trained.weights.panels.columns);
         buffers.resize(batch.padded, c, h);
-        self.prepare_logits(buffers);
-        let divisors: Vec<f64> = (0..h).map(|h| self.objective(h).divisor(labels)).collect();
-
+        self.kind.prepare(&self.trained.weights);
+        let divisors: Vec<f64> = (0..h).map(|h| self.loss(h).divisor(labels)).collect();
         let rows = if self.split {
             batch.padded.div_ceil(rayon::current_num_threads()).next_multiple_of(BLOCK)
         } else {
             batch.padded
         };
-        let Buffers { z, logits, losses, factor, .. } = buffers;
-        let part = |(number, ((z, logits), losses)): Numbered<'_, R>| {
-            let from = number * rows;
-            self.weights.forward(Rows { values: z, pitch: c }, batch, from, &self.bias.value);
-            self.logits(z, logits, factor);
-            let labels = &labels[from.min(labels.len())..labels.len().min(from + rows)];
-            z[labels.len() * c..].fill(R::ZERO);
-            self.losses(z, labels, &divisors, losses);
-        };
-        let per_part = rows.div_ceil(BLOCK) * h;
+        let Buffers { z, kept, losses } = buffers;
+        let part = |part: Part<'_, R>| self.gradient(part, batch, labels, &divisors);
         if self.split {
-            let parts = z.par_chunks_mut(rows * c).zip(logits.par_chunks_mut(rows * c));
-            parts.zip(losses.par_chunks_mut(per_part)).enumerate().for_each(part);
+            let losses = losses.par_chunks_mut(rows.div_ceil(BLOCK) * h);
+            let parts = z.par_chunks_mut(rows * c).zip(kept.par_chunks_mut(rows * c)).zip(losses);
+            parts.enumerate().for_each(|(number, ((z, kept), losses))| {
+                part(Part { from: number * rows, z, kept, losses });
+            });
         } else {
-            part((0, ((z, logits), losses)));
+            part(Part { from: 0, z, kept, losses });
         }
         for block in losses.chunks_exact(h) {
             for (sum, value) in loss_sums.iter_mut().zip(block) {
                 *sum += value * labels.len() as f64;
             }
         }
-        self.descend(batch, buffers);
-        self.project(Every::Step, buffers);
+        let gradient = Gradient { z, kept, batch, split: self.split };
+        self.kind.step(gradient, &mut self.trained);
+        self.project(Every::Step);
     }
 
-    fn objective(&self, h: usize) -> &Objective<R> {
-        let deferred = self.epoch < self.trials[h].recipe.defer_weights_to_epoch;
-        &self.objectives[h][usize::from(!deferred)]
+    /// From samples to losses and the gradient of the logits.
+    fn gradient(&self, part: Part<'_, R>, batch: &Packed<R>, labels: &[u32], divisors: &[f64]) {
+        let Part { from, z, kept, losses } = part;
+        let Trained { weights, bias, .. } = &self.trained;
+        let c = weights.panels.columns;
+        weights.forward(Rows { values: z, pitch: c }, batch, from, &bias.value);
+        self.kind.forward(z, kept);
+        let rows = z.len() / c;
+        let labels = &labels[from.min(labels.len())..labels.len().min(from + rows)];
+        z[labels.len() * c..].fill(R::ZERO);
+        self.losses(z, labels, divisors, losses);
+    }
+
+    fn loss(&self, h: usize) -> &BatchLoss<R> {
+        let deferred = self.epoch < self.trials[h].recipe.cost.defer_weights_to_epoch;
+        if deferred { &self.losses[h].deferred } else { &self.losses[h].weighted }
     }
 
     /// Every head's loss of some samples, in blocks of 16 so that the order of additions does
     /// not depend on the number of threads. The logits become their gradient.
     fn losses(&self, z: &mut [R], labels: &[u32], divisors: &[f64], losses: &mut [f64]) {
-        let (n_classes, stride) = (self.n_classes(), self.weights.panels.columns);
+        let (n_classes, stride) = (self.n_classes(), self.trained.weights.panels.columns);
         let blocks = z.chunks_mut(BLOCK * stride).zip(labels.chunks(BLOCK));
         for ((z, labels), losses) in blocks.zip(losses.chunks_exact_mut(self.trials.len())) {
             for (h, loss) in losses.iter_mut().enumerate() {
-                let batch =
-                    Batch { logits: z, start: h * n_classes, stride, labels, divisor: divisors[h] };
-                *loss = self.objective(h).apply(batch);
-            }
-        }
-    }
-
-    /// Column norms and factors of a cosine head.
-    fn prepare_logits(&self, buffers: &mut Buffers<R>) {
-        if self.cosine_scale(0).is_none() {
-            return;
-        }
-        let Buffers { norms, factor, .. } = buffers;
-        column_norms(norms, &self.weights);
-        let n_classes = self.n_classes();
-        for (column, (norm, factor)) in norms.iter_mut().zip(factor).enumerate() {
-            *norm = norm.larger(R::from_f64(1e-12));
-            let h = (column / n_classes).min(self.trials.len() - 1);
-            *factor = R::from_f64(self.cosine_scale(h).unwrap_or(1.0)) / *norm;
-        }
-    }
-
-    /// From x W + bias to the logits of the head kind; `kept` is what their gradient needs.
-    fn logits(&self, z: &mut [R], kept: &mut [R], factor: &[R]) {
-        match self.kind() {
-            HeadKind::Linear => {}
-            HeadKind::Cosine { .. } => {
-                scale_columns(z, factor);
-                kept.copy_from_slice(z);
-            }
-            HeadKind::Scaled => {
-                kept.copy_from_slice(z);
-                scale_columns(z, &self.scale.value);
-            }
-        }
-    }
-
-    /// From the gradient of the logits to new parameters.
-    fn descend(&mut self, batch: &Packed<R>, buffers: &mut Buffers<R>) {
-        let (kind, c) = (self.kind(), self.weights.panels.columns);
-        let nesterov = self.trials[0].recipe.nesterov;
-        let (lr, momentum) = (&self.lr[..], &self.momentum[..]);
-        let steps = |decay| Steps { lr, decay, momentum, nesterov };
-        let Buffers { z, logits, sums, factor, norms, decay, .. } = buffers;
-        match kind {
-            HeadKind::Linear => {
-                column_sums(sums, z, None);
-                self.bias.descend(sums, &steps(&self.bias_decay));
-                self.weights.descend(z, c, batch, &steps(&self.decay), self.split);
-            }
-            HeadKind::Cosine { .. } => {
-                // dL/dw = (s/‖w‖) Σ g f̂ − (Σ g z / ‖w‖²) w: the second term is a decay.
-                column_sums(sums, z, Some(logits));
-                for (k, decay) in decay.iter_mut().enumerate() {
-                    *decay = self.decay[k] - sums[k] / (norms[k] * norms[k]);
-                }
-                scale_columns(z, factor);
-                self.weights.descend(z, c, batch, &steps(decay), self.split);
-            }
-            HeadKind::Scaled => {
-                column_sums(sums, z, Some(logits));
-                self.scale.descend(sums, &steps(&self.decay));
+                let (start, divisor) = (h * n_classes, divisors[h]);
+                let logits = HeadLogits { logits: z, start, stride, labels, divisor };
+                *loss = self.loss(h).apply(logits);
             }
         }
     }
 
     /// Projects the heads whose constraint applies now.
-    pub(super) fn project(&mut self, now: Every, buffers: &mut Buffers<R>) {
+    pub(super) fn project(&mut self, now: Every) {
         let applies = |h: usize| self.trials[h].recipe.constraint.is_some_and(|c| c.every == now);
         if !(0..self.trials.len()).any(applies) {
             return;
         }
-        let Buffers { norms, factor, .. } = buffers;
-        column_norms(norms, &self.weights);
         let n_classes = self.n_classes();
-        for (column, (norm, factor)) in norms.iter().zip(factor.iter_mut()).enumerate() {
-            let h = column / n_classes;
+        let mut factor = vec![R::ZERO; self.trained.weights.panels.columns];
+        column_norms(&mut factor, &self.trained.weights);
+        for (column, factor) in factor.iter_mut().enumerate() {
+            let (h, norm) = (column / n_classes, factor.to_f64());
             *factor = match self.radius.get(h).copied().flatten() {
-                Some(radius) if applies(h) && norm.to_f64() > radius => {
-                    R::from_f64(radius / norm.to_f64())
-                }
+                Some(radius) if applies(h) && norm > radius => R::from_f64(radius / norm),
                 _ => R::ONE,
             };
         }
-        scale_weights(&mut self.weights, factor);
+        scale_weights(&mut self.trained.weights, &factor);
+    }
+
+    /// Head h as it would be used now: folded, normalised and adjusted.
+    pub(super) fn finished(&self, h: usize) -> Head {
+        let (n_classes, dim) = self.problem.shape();
+        let Trained { weights: Weights { panels, value, .. }, bias, .. } = &self.trained;
+        let columns = h * n_classes..(h + 1) * n_classes;
+        let mut head = Head {
+            weight: panels.read(value, columns.start, (n_classes, dim)),
+            bias: bias.value[columns].iter().map(|b| b.to_f64()).collect(),
+            normalise_features: false,
+        };
+        self.kind.fold(h, &mut head);
+        self.trials[h].recipe.finish(&mut head, self.problem.counts);
+        head
+    }
+
+    /// The finished heads side by side, for scoring.
+    pub(super) fn finished_columns(&mut self) -> &ScoringColumns<R> {
+        for h in 0..self.trials.len() {
+            let head = self.finished(h);
+            write_head(&mut self.scored, h, &head.weight, &head.bias);
+        }
+        self.scored.changed();
+        &self.scored
     }
 }
 
-fn objectives<R: Real>(problem: &Problem<'_, R>, trial: &Trial) -> [Objective<R>; 2] {
-    let recipe = &trial.recipe;
-    [
-        Objective::plain(recipe.loss, problem.counts),
-        Objective::new(recipe.loss, recipe.class_weights, recipe.mean, problem.counts),
-    ]
+impl<R: Real> Losses<R> {
+    fn new(problem: &Problem<'_, R>, trial: &Trial) -> Self {
+        let cost = &trial.recipe.cost;
+        let weighted = BatchLoss::new(cost.loss, cost.class_weights, cost.mean, problem.counts);
+        Self { deferred: BatchLoss::plain(cost.loss, problem.counts), weighted }
+    }
 }

@@ -1,44 +1,20 @@
 //! The loop against the authors' own training loops, in f64 (`tests/golden/sgd.json`).
 
-use std::borrow::Cow;
-
 use ndarray::{Array1, Array2};
 use serde_json::{Value, json};
 
+use super::item::train_in_order;
 use super::problem::Seen;
 use super::stack::Stack;
-use super::{Outcome, Problem, Run, Trial, View, train_item};
+use super::{Outcome, Problem, Trial, train_on};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
-use crate::precision::Precision;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Sgd};
+use crate::tests::support::{golden, numbers, unit};
+use crate::tests::{problem, unscored};
 
 const N_CLASSES: usize = 10;
 const DIM: usize = 16;
-
-fn golden() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/sgd.json");
-    serde_json::from_str(&fs_err::read_to_string(path).unwrap()).unwrap()
-}
-
-/// The integer hash of the golden files, exact on every platform.
-fn unit(key: u64, p: u64, i: u64) -> f64 {
-    fn mix(x: u64) -> u64 {
-        let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ (x >> 31)
-    }
-    let h = mix(mix(key ^ (p << 32)).wrapping_add(i));
-    (h >> 11) as f64 * 2_f64.powi(-53) * 2.0 - 1.0
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(items) => items.iter().flat_map(numbers).collect(),
-        other => vec![other.as_f64().unwrap()],
-    }
-}
 
 struct Setup {
     features: Vec<f64>,
@@ -70,7 +46,8 @@ fn setup(golden: &Value) -> Setup {
 
 fn recipe(case: &Value, changes: &[(&str, Value)]) -> Recipe {
     let p = &case["params"];
-    let mut recipe = Recipe { epochs: 3, batch_size: 32, ..Recipe::PLAIN };
+    let mut recipe =
+        Recipe { sgd: Sgd { epochs: 3, batch_size: 32, ..Recipe::PLAIN.sgd }, ..Recipe::PLAIN };
     for key in ["lr", "momentum", "weight_decay", "nesterov"] {
         recipe = recipe.with(key, &p[key]).unwrap();
     }
@@ -80,15 +57,8 @@ fn recipe(case: &Value, changes: &[(&str, Value)]) -> Recipe {
     recipe
 }
 
-fn problem(setup: &Setup) -> Problem<'_, f64> {
-    Problem {
-        views: vec![View::Memory(Cow::Borrowed(&setup.features))],
-        dim: DIM,
-        labels: &setup.labels,
-        counts: &setup.counts,
-        stage_1: Some(&setup.stage_1),
-        scored: vec![],
-    }
+fn problem_of(setup: &Setup) -> Problem<'_, f64> {
+    problem(&setup.features, &setup.labels, &setup.counts, Some(&setup.stage_1))
 }
 
 fn run(setup: &Setup, golden: &Value, recipe: Recipe) -> Outcome {
@@ -100,10 +70,10 @@ fn run(setup: &Setup, golden: &Value, recipe: Recipe) -> Outcome {
         .collect();
     let cosine = matches!(recipe.head, crate::head::HeadKind::Cosine { .. });
     let trial = Trial { recipe, seed: 0, stop_after: None };
-    let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
-    let problem = problem(setup);
+    let problem = problem_of(setup);
     let seen = Seen::new(&problem, cosine);
-    train_item(&seen, &[&trial], &run, false, |epoch| orders[epoch].clone()).unwrap().remove(0)
+    let order = |epoch: usize| orders[epoch].clone();
+    train_in_order(&seen, &[&trial], &unscored(), false, order).unwrap().remove(0)
 }
 
 fn close(what: &str, got: &[f64], want: &[f64]) {
@@ -116,7 +86,7 @@ fn close(what: &str, got: &[f64], want: &[f64]) {
 
 #[test]
 fn every_case_of_the_authors_loops() {
-    let golden = golden();
+    let golden = golden("sgd.json");
     let mut setup = setup(&golden);
     let by_weight = [
         ("class_weights", json!({"effective-number": {"beta": 0.9999}})),
@@ -214,7 +184,7 @@ fn every_case_of_the_authors_loops() {
         }
         if let (Some(radius), true) = (p["radius"].as_f64(), id.starts_with("ltwb")) {
             let norms = setup.stage_1.weight_norms();
-            let ours = crate::constraint::MaxNorm::default().radius(&norms);
+            let ours = crate::recipe::MaxNorm::default().radius(&norms);
             close("radius", &[ours], &[radius]);
         }
     }
@@ -225,30 +195,25 @@ fn every_case_of_the_authors_loops() {
 /// Companions, stacks and single precision change nothing but rounding.
 #[test]
 fn a_head_has_the_same_bits_in_any_company() {
-    let golden = golden();
+    let golden = golden("sgd.json");
     let setup = setup(&golden);
     let features: Vec<f32> = setup.features.iter().map(|&v| v as f32).collect();
-    let problem = Problem::<f32> {
-        views: vec![View::Memory(Cow::Borrowed(&features))],
-        dim: DIM,
-        labels: &setup.labels,
-        counts: &setup.counts,
-        stage_1: Some(&setup.stage_1),
-        scored: vec![],
-    };
+    let problem = problem(&features, &setup.labels, &setup.counts, Some(&setup.stage_1));
     let kinds = [json!("linear"), json!("scaled"), json!({"cosine": {"scale": 16}})];
     for kind in kinds {
         let trials: Vec<Trial> = (0..23_u32)
             .map(|i| {
-                let recipe = Recipe { epochs: 2, lr: 0.01 * f64::from(i + 1), ..Recipe::PLAIN };
+                let recipe = Recipe {
+                    sgd: Sgd { epochs: 2, lr: 0.01 * f64::from(i + 1), ..Recipe::PLAIN.sgd },
+                    ..Recipe::PLAIN
+                };
                 let recipe = recipe.with("head", &kind).unwrap();
                 Trial { recipe, seed: 5, stop_after: None }
             })
             .collect();
-        let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
-        let together = super::train(&problem, &trials, &run).unwrap();
+        let together = train_on(&problem, &trials, &unscored()).unwrap();
         for i in [0, 9, 22] {
-            let alone = super::train(&problem, &trials[i..=i], &run).unwrap();
+            let alone = train_on(&problem, &trials[i..=i], &unscored()).unwrap();
             assert_eq!(alone[0].head, together[i].head);
             assert_eq!(alone[0].train_loss, together[i].train_loss);
         }
@@ -257,9 +222,13 @@ fn a_head_has_the_same_bits_in_any_company() {
 
 #[test]
 fn a_start_that_is_not_trained_comes_back_unchanged() {
-    let setup = setup(&golden());
-    let problem = problem(&setup);
-    let trial = Trial { recipe: Recipe { epochs: 0, ..Recipe::PLAIN }, seed: 0, stop_after: None };
+    let setup = setup(&golden("sgd.json"));
+    let problem = problem_of(&setup);
+    let trial = Trial {
+        recipe: Recipe { sgd: Sgd { epochs: 0, ..Recipe::PLAIN.sgd }, ..Recipe::PLAIN },
+        seed: 0,
+        stop_after: None,
+    };
     let trials = [&trial];
     let stack = Stack::new(&problem, &trials, None, false);
     assert_eq!(stack.finished(0), setup.stage_1);

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use serde_json::json;
-use tailfit::data_set::DataSet;
-use tailfit::features::{Features, Matrix, Storage, shared_rows};
+use tailfit::compare::DataRecord;
+use tailfit::features::{DataSet, Features, Matrix, Storage, shared_rows};
 use tailfit::methods;
-use tailfit::precision::Precision;
-use tailfit::recipe::Recipe;
+use tailfit::metrics::EvaluationSet;
+use tailfit::recipe::{Recipe, Sgd};
 use tailfit::shots::ShotThresholds;
-use tailfit::train::{Outcome, Run, Trial, train};
+use tailfit::train::{Options, Outcome, Trial, train, train_stage_1};
 
 use crate::support::unit;
 
@@ -75,7 +75,7 @@ fn a_file_holds_what_memory_holds() {
         for storage in [FILE, MAP] {
             let file = Features::open(&path, None, storage).unwrap();
             assert!(matches!(file.plain, Matrix::File(_)), "{dtype} stays in its file");
-            assert!(file.plain.in_memory().is_err() && file.evaluation_set().is_err());
+            assert!(file.plain.in_memory().is_err() && EvaluationSet::of(&file).is_err());
             assert_eq!(file.sha256().unwrap(), memory.sha256().unwrap());
             assert_eq!(shared_rows(&file, &memory).unwrap().len(), N);
             let held = file.into_memory().unwrap();
@@ -121,15 +121,18 @@ fn solver(solver: &str) -> Recipe {
 fn outcomes(train_set: Features, test: &Features) -> Vec<Outcome> {
     let thresholds = ShotThresholds::default();
     let mut data = DataSet::new("file", train_set, test.clone(), None, None, thresholds).unwrap();
-    data.train_stage_1().unwrap();
+    train_stage_1(&mut data).unwrap();
     let mut recipes: Vec<Recipe> = ["los", "cosine", "crt", "balanced-softmax"]
-        .map(|name| Recipe { epochs: 3, ..methods::find(name).unwrap().recipe })
+        .map(|name| Recipe {
+            sgd: Sgd { epochs: 3, ..methods::find(name).unwrap().recipe.sgd },
+            ..methods::find(name).unwrap().recipe
+        })
         .to_vec();
     recipes.extend(["lbfgs", "ridge"].map(solver));
     let trials: Vec<Trial> =
         recipes.into_iter().map(|recipe| Trial { recipe, seed: 0, stop_after: None }).collect();
-    let run = Run { progress: &|_| {}, score_every_epoch: true, precision: Precision::F32 };
-    train(&data.problem(false).unwrap(), &trials, &run).unwrap()
+    let run = Options::default();
+    train(&data, &trials, &run).unwrap()
 }
 
 #[test]
@@ -164,14 +167,14 @@ fn a_file_cut_off_under_a_run_is_an_error() {
     let data = DataSet::new("file", file, memory, None, None, thresholds).unwrap();
     let length = fs_err::metadata(&path).unwrap().len();
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
-    let recipes = [Recipe { start: tailfit::recipe::Start::Zero, ..Recipe::PLAIN }]
+    let recipes = [Recipe { start: tailfit::head::Start::Zero, ..Recipe::PLAIN }]
         .into_iter()
         .chain(["lbfgs", "ridge"].map(solver));
-    let run = Run { progress: &|_| {}, score_every_epoch: false, precision: Precision::F32 };
+    let run = Options { score_every_epoch: false, ..Options::default() };
     for recipe in recipes {
         let trial = Trial { recipe, seed: 0, stop_after: None };
-        let error = train(&data.problem(false).unwrap(), &[trial], &run).unwrap_err().to_string();
+        let error = train(&data, &[trial], &run).unwrap_err().to_string();
         assert!(error.contains("train.safetensors") && error.contains("cut off"), "{error}");
     }
-    assert!(data.record().is_err());
+    assert!(DataRecord::of(&data).is_err());
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tailfit::class_counts::ClassCounts;
-use tailfit::data::{Kept, LongTail, Mt19937, Profile, Split, kept_positions, read_cifar};
+use tailfit::images::{Kept, LongTail, Mt19937, Profile, Split, kept_positions, read_cifar};
 use tailfit::metrics::Accuracy;
 use tailfit::shots::ShotThresholds;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use tailfit::kernels::instruction_set;
+use tailfit::instruction_set;
 
 use crate::docs;
 

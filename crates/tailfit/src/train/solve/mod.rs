@@ -1,18 +1,21 @@
 //! Solvers that reach the optimum.
 
+mod chain;
 mod lbfgs;
 mod pass;
 mod ridge;
 mod smooth;
 mod walk;
 
+use rayon::prelude::*;
+
 use super::problem::Seen;
-use super::score::score_heads;
-use super::{Outcome, Run, Trial, folds, start};
+use super::{Options, Outcome, Solution, Trial};
 use crate::error::Result;
 use crate::head::Head;
-use crate::real::Real;
-use crate::solver::Solver;
+use crate::metrics::{ClassTally, PerSet, columns_of, hits};
+use crate::numbers::Real;
+use crate::recipe::Solver;
 
 /// A solved head, before it is finished.
 struct Solved {
@@ -25,68 +28,57 @@ struct Solved {
     passes: usize,
 }
 
-/// Solves all trials; the score before is that of their start, of which the solution does not
-/// depend.
+/// Solves trials of one solver; the score before is that of their start, on which the solution
+/// does not depend.
 pub(super) fn solve<R: Real>(
     seen: &Seen<'_, R>,
+    solver: Solver,
     trials: &[&Trial],
-    run: &Run<'_>,
+    options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
     let problem = seen.problem;
-    let (k, dim) = (problem.counts.n_classes(), problem.dim);
-    let starts: Vec<Head> = trials
-        .iter()
-        .map(|trial| {
-            let mut head = start::head(&trial.recipe, problem.stage_1, trial.seed, k, dim);
-            trial.recipe.finish(&mut head, problem.counts);
-            head
-        })
-        .collect();
-    let with = |solver: Solver| -> Vec<usize> {
-        let is = |&i: &usize| trials[i].recipe.solver == solver && trials[i].epochs() > 0;
-        (0..trials.len()).filter(is).collect()
+    // A trial that stops after 0 epochs is its start.
+    let solvable: Vec<&Trial> = trials.iter().copied().filter(|t| t.epochs() > 0).collect();
+    let solved = match solver {
+        Solver::Ridge => ridge::solve(seen, &solvable)?,
+        Solver::Lbfgs | Solver::Sgd => smooth::solve(seen, &solvable, options.progress)?,
     };
-    let mut solved: Vec<Option<Solved>> = trials.iter().map(|_| None).collect();
-    for (solver, indices) in
-        [(Solver::Ridge, with(Solver::Ridge)), (Solver::Lbfgs, with(Solver::Lbfgs))]
-    {
-        let chosen: Vec<&Trial> = indices.iter().map(|&i| trials[i]).collect();
-        let done = if solver == Solver::Ridge {
-            ridge::solve(seen, &chosen)?
-        } else {
-            smooth::solve(seen, &chosen, run.progress)?
+    let mut solved = solved.into_iter();
+    let solved: Vec<Option<Solved>> =
+        trials.iter().map(|t| if t.epochs() > 0 { solved.next() } else { None }).collect();
+    let outcome = |(trial, solved): (&&Trial, Option<Solved>)| {
+        let recipe = &trial.recipe;
+        let mut start =
+            recipe.start.head(recipe.head, problem.stage_1, trial.seed, problem.shape());
+        recipe.finish(&mut start, problem.counts);
+        let score = |head: &Head| score(seen, head, trial.seed);
+        let Some(Solved { mut head, loss, gap, passes }) = solved else {
+            let hits = score(&start).into_iter().collect();
+            return Outcome { train_loss: vec![], hits, head: start, solution: None };
         };
-        for (i, one) in indices.into_iter().zip(done) {
-            solved[i] = Some(one);
+        recipe.finish(&mut head, problem.counts);
+        let head = if R::SINGLE { head.rounded() } else { head };
+        let before = if options.score_every_epoch { score(&start) } else { None };
+        Outcome {
+            train_loss: vec![loss],
+            hits: before.into_iter().chain(score(&head)).collect(),
+            head,
+            solution: Some(Solution { gap, passes }),
         }
-    }
-    let finished: Vec<Head> = solved
-        .iter()
-        .zip(trials)
-        .zip(&starts)
-        .map(|((solved, trial), start)| {
-            let Some(solved) = solved else { return start.clone() };
-            let mut head = solved.head.clone();
-            trial.recipe.finish(&mut head, problem.counts);
-            if R::SINGLE { head.rounded() } else { head }
-        })
-        .collect();
-    let folds: Vec<Vec<Vec<u8>>> = trials
-        .iter()
-        .map(|trial| problem.scored.iter().map(|set| folds(set.labels, trial.seed)).collect())
-        .collect();
-    let before = score_heads(seen, &starts, &folds);
-    let after = score_heads(seen, &finished, &folds);
-    let outcomes = finished.into_iter().zip(solved).zip(before.into_iter().zip(after));
-    Ok(outcomes
-        .map(|((head, solved), (before, after))| match solved {
-            None => Outcome { train_loss: vec![], hits: vec![before], head, solution: None },
-            Some(solved) => Outcome {
-                train_loss: vec![solved.loss],
-                hits: if run.score_every_epoch { vec![before, after] } else { vec![after] },
-                head,
-                solution: Some(super::Solution { gap: solved.gap, passes: solved.passes }),
-            },
-        })
-        .collect())
+    };
+    Ok(trials.par_iter().zip(solved).map(outcome).collect())
+}
+
+/// Hits of a finished head on the scored sets.
+fn score<R: Real>(seen: &Seen<'_, R>, head: &Head, seed: u64) -> Option<PerSet<ClassTally>> {
+    let (sets, rows) = (seen.problem.scored.as_ref()?, seen.scored.as_ref()?);
+    let halves = seen.problem.halves(seed)?;
+    let columns = columns_of(head);
+    let shape = (1, head.n_classes());
+    let all = sets.as_ref().zip(rows.as_ref()).zip(halves.as_ref());
+    let of = |((set, rows), halves): ((&super::ScoredSet<'_, R>, _), &Vec<u8>)| {
+        hits(rows, (set.labels, halves), &columns, shape).pop()
+    };
+    let PerSet { test, validation } = all.map(of);
+    Some(PerSet { test: test?, validation: validation.flatten() })
 }

@@ -5,10 +5,9 @@ use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
-use crate::losses::{Batch, Objective};
-use crate::real::Real;
-use crate::train::columns::column_sums;
+use crate::kernels::{Packed, Panels, Rows, Weights, column_sums, padded_depth, zeros};
+use crate::losses::{BatchLoss, HeadLogits};
+use crate::numbers::Real;
 use crate::train::problem::Seen;
 
 /// Samples at once.
@@ -82,20 +81,27 @@ impl Sums {
 /// Parameters of one head: `[D + 1, K]`, the bias in the last row.
 pub(super) type Point = Mat<f64>;
 
-/// A head's objective at a point, from one pass.
-pub(super) struct Evaluation {
+/// A head's objective and its gradient at a point, from one pass.
+pub(super) struct ValueAndGrad {
     /// Σ w L.
     pub(super) value: f64,
     /// Its gradient, `[D + 1, K]`.
     pub(super) grad: Point,
 }
 
-/// Evaluates heads of the softmax family, many at a time; `divisor` is what their sums of
-/// weighted losses are divided by.
+/// A head of the softmax family at a point.
+pub(super) struct HeadPoint<'a, R> {
+    pub(super) objective: &'a BatchLoss<R>,
+    pub(super) point: &'a Point,
+    /// What its sum of weighted losses is divided by.
+    pub(super) divisor: f64,
+}
+
+/// Evaluates heads, many at a time.
 pub(super) fn evaluate<R: Real>(
     seen: &Seen<'_, R>,
-    heads: &[(&Objective<R>, &Point, f64)],
-) -> Result<Vec<Evaluation>> {
+    heads: &[HeadPoint<'_, R>],
+) -> Result<Vec<ValueAndGrad>> {
     let threads = rayon::current_num_threads();
     let size = heads.len().div_ceil(threads).clamp(1, 16);
     let split = heads.len().div_ceil(size) < threads;
@@ -105,16 +111,16 @@ pub(super) fn evaluate<R: Real>(
 
 fn evaluate_some<R: Real>(
     seen: &Seen<'_, R>,
-    heads: &[(&Objective<R>, &Point, f64)],
+    heads: &[HeadPoint<'_, R>],
     split: bool,
-) -> Result<Vec<Evaluation>> {
+) -> Result<Vec<ValueAndGrad>> {
     let (dim, labels) = (seen.problem.dim, seen.problem.labels);
     let k = seen.problem.counts.n_classes();
     let panels = Panels::new(padded_depth(dim, None), heads.len() * k);
     let c = panels.columns;
     let mut weights = Weights::<R>::new(panels, None);
     let mut bias = vec![R::ZERO; c];
-    for (h, (_, point, _)) in heads.iter().enumerate() {
+    for (h, HeadPoint { point, .. }) in heads.iter().enumerate() {
         for class in 0..k {
             let column = h * k + class;
             for j in 0..dim {
@@ -123,8 +129,8 @@ fn evaluate_some<R: Real>(
             bias[column] = R::from_f64(point[(dim, class)]);
         }
     }
-    let mut evaluations: Vec<Evaluation> =
-        heads.iter().map(|_| Evaluation { value: 0.0, grad: Mat::zeros(dim + 1, k) }).collect();
+    let mut evaluations: Vec<ValueAndGrad> =
+        heads.iter().map(|_| ValueAndGrad { value: 0.0, grad: Mat::zeros(dim + 1, k) }).collect();
     let mut batch = Packed::new(dim, None);
     let (mut gathered, mut sums) = (Vec::new(), vec![R::ZERO; c]);
     let mut z = zeros(ROWS * c);
@@ -138,9 +144,9 @@ fn evaluate_some<R: Real>(
                 let z = &mut z[..batch.padded * c];
                 weights.forward(Rows { values: z, pitch: c }, &batch, 0, &bias);
                 z[rows.len() * c..].fill(R::ZERO);
-                for (h, (objective, _, divisor)) in heads.iter().enumerate() {
+                for (h, HeadPoint { objective, divisor, .. }) in heads.iter().enumerate() {
                     let (start, divisor) = (h * k, *divisor);
-                    let part = Batch { logits: z, start, stride: c, labels: &y, divisor };
+                    let part = HeadLogits { logits: z, start, stride: c, labels: &y, divisor };
                     evaluations[h].value += objective.apply(part);
                 }
                 column_sums(&mut sums, z, None);
@@ -155,11 +161,11 @@ fn evaluate_some<R: Real>(
                 for class in 0..k {
                     for (j, sum) in evaluation.grad.col_mut(class).iter_mut().take(dim).enumerate()
                     {
-                        *sum += weights.gradient[panels.at(j, h * k + class)].to_f64();
+                        *sum += weights.velocity[panels.at(j, h * k + class)].to_f64();
                     }
                 }
             }
-            weights.gradient.fill(R::ZERO);
+            weights.velocity.fill(R::ZERO);
         }
     }
     Ok(evaluations)

@@ -7,8 +7,8 @@ use super::Solved;
 use super::pass::Sums;
 use crate::error::{Error, Result};
 use crate::head::Head;
-use crate::real::Real;
-use crate::solver::RidgeBias;
+use crate::numbers::Real;
+use crate::recipe::RidgeBias;
 use crate::train::Trial;
 use crate::train::problem::Seen;
 
@@ -17,7 +17,7 @@ pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Ve
     let mut systems: Vec<(Vec<f64>, System)> = Vec::new();
     let mut solved = Vec::with_capacity(trials.len());
     for trial in trials {
-        let weights = trial.recipe.class_weights.weights(seen.problem.counts);
+        let weights = trial.recipe.cost.class_weights.weights(seen.problem.counts);
         if !systems.iter().any(|(known, _)| *known == weights) {
             let sums = Sums::new(seen, &weights)?;
             systems.push((weights.clone(), System::new(&sums)?));
@@ -25,7 +25,7 @@ pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Ve
         for (known, system) in &systems {
             if *known == weights {
                 let recipe = &trial.recipe;
-                let (head, loss) = system.solve(recipe.weight_decay, recipe.ridge_bias);
+                let (head, loss) = system.solve(recipe.sgd.weight_decay, recipe.ridge_bias);
                 solved.push(Solved { head, loss, gap: Some(0.0), passes: 1 });
             }
         }

@@ -4,11 +4,12 @@ use faer::Mat;
 use ndarray::{Array1, Array2};
 
 use super::Solved;
+use super::chain::{Chain, Stage};
 use super::lbfgs::{Curvature, Descent, Strength, add, dot, scaled_rows};
-use super::pass::{Point, Sums};
-use super::smooth::Chain;
+use super::pass::{Point, Sums, ValueAndGrad};
+
 use crate::head::Head;
-use crate::real::Real;
+use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
 
@@ -95,21 +96,20 @@ impl<'a, R: Real> Walk<'a, R> {
     pub(super) fn take(
         &mut self,
         x: Point,
-        plain_value: f64,
-        plain_grad: Point,
+        plain: ValueAndGrad,
         seen: &Seen<'_, R>,
         trials: &[&Trial],
         done: &mut dyn FnMut(usize, Solved),
     ) {
         self.passes += 1;
-        let decay = self.chain.decay(self.chain.stages[self.stage].0);
+        let decay = self.chain.decay(self.chain.stages[self.stage].weight_decay);
         // From plain cross-entropy to Σ w log Σ exp and the mean of p xᵀ, then to this loss.
         let shares = |point: &Point| -> f64 {
             let last = point.nrows() - 1;
             (0..point.ncols()).map(|c| self.chain.offset[c] * point[(last, c)]).sum()
         };
-        let log_sum = plain_value + dot(&x, &self.plain) + shares(&self.plain);
-        let mut outputs = plain_grad;
+        let log_sum = plain.value + dot(&x, &self.plain) + shares(&self.plain);
+        let mut outputs = plain.grad;
         add(&mut outputs, 1.0, &self.plain);
         let pull = scaled_rows(&x, decay[0], decay[1]);
         let value = log_sum - dot(&x, &self.target) - shares(&self.target) + 0.5 * dot(&x, &pull);
@@ -153,7 +153,7 @@ impl<'a, R: Real> Walk<'a, R> {
     fn strength(&self) -> Strength {
         // The curvature of a sample's softmax is at most ½, and falls with its entropy.
         let sure = (self.entropy / self.total).clamp(1e-4, 1.0);
-        let decay = self.chain.decay(self.chain.stages[self.stage].0);
+        let decay = self.chain.decay(self.chain.stages[self.stage].weight_decay);
         Strength { gamma: 0.5 * sure.sqrt(), decay }
     }
 
@@ -170,7 +170,7 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// Raises the lower bound by what the outputs certify.
     fn certify(&mut self) {
-        let weight_decay = self.chain.stages[self.stage].0;
+        let weight_decay = self.chain.stages[self.stage].weight_decay;
         if weight_decay > 0.0 {
             let left = self.bound(self.chain.decay(weight_decay));
             self.lower = self.lower.max(self.descent.value - left);
@@ -190,11 +190,11 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// Hands the solution of this stage to the trials that asked for it.
     fn solved(&self, seen: &Seen<'_, R>, trials: &[&Trial], done: &mut dyn FnMut(usize, Solved)) {
-        let (weight_decay, _, asked) = &self.chain.stages[self.stage];
+        let Stage { weight_decay, asked_by, .. } = &self.chain.stages[self.stage];
         let decay = self.chain.decay(*weight_decay);
         let x = &self.descent.x;
         let loss = self.descent.value - 0.5 * dot(x, &scaled_rows(x, decay[0], decay[1]));
-        for &i in asked {
+        for &i in asked_by {
             let head = self.head(trials[i], seen);
             let passes = self.rung_passes + self.passes;
             done(i, Solved { head, loss, gap: self.gap(), passes });
@@ -203,16 +203,15 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// Goes to the next stage, from the last rung; `false` if there is none.
     fn next_stage(&mut self) -> bool {
-        let (_, is_rung, _) = self.chain.stages[self.stage];
-        if is_rung {
+        if self.chain.stages[self.stage].is_rung {
             self.keep_rung();
         } else {
             self.descent = self.rung.clone();
             (self.entropy, self.outputs) = self.rung_outputs.clone();
         }
         self.stage += 1;
-        let Some(&(next, ..)) = self.chain.stages.get(self.stage) else { return false };
-        let [old, new] = [self.chain.decay(self.rung_decay), self.chain.decay(next)];
+        let Some(next) = self.chain.stages.get(self.stage) else { return false };
+        let [old, new] = [self.chain.decay(self.rung_decay), self.chain.decay(next.weight_decay)];
         self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
         self.passes = 0;
         self.lower = f64::NEG_INFINITY;
@@ -222,7 +221,8 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// The next stages start from here.
     fn keep_rung(&mut self) {
-        (self.rung, self.rung_decay) = (self.descent.clone(), self.chain.stages[self.stage].0);
+        (self.rung, self.rung_decay) =
+            (self.descent.clone(), self.chain.stages[self.stage].weight_decay);
         self.rung_outputs = (self.entropy, self.outputs.clone());
         self.rung_passes += std::mem::take(&mut self.passes);
     }
@@ -264,7 +264,7 @@ impl<'a, R: Real> Walk<'a, R> {
 
     fn head(&self, trial: &Trial, seen: &Seen<'_, R>) -> Head {
         let (d, k, x) = (self.sums.dim, self.plain.ncols(), &self.descent.x);
-        let family = trial.recipe.loss.family(seen.problem.counts);
+        let family = trial.recipe.cost.loss.family(seen.problem.counts);
         let shift = |c: usize| family.as_ref().map_or(0.0, |f| f.offset[c] - self.chain.offset[c]);
         Head {
             weight: Array2::from_shape_fn((k, d), |(c, j)| x[(j, c)]),

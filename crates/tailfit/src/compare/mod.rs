@@ -1,0 +1,296 @@
+//! One method on one data set: train the grid for every seed, select, and train the
+//! selected trials again to get their heads.
+
+mod data_record;
+mod record;
+mod select;
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+pub use self::data_record::DataRecord;
+pub use self::record::{Claim, FORMAT, RunRecord, SelectionRecord, head_sha256};
+pub use self::select::{Choice, Criterion, Pick, Rule, Selection};
+use crate::error::{Error, Result};
+use crate::features::DataSet;
+use crate::head::Head;
+use crate::kernels::{Precision, instruction_set};
+use crate::methods::Method;
+use crate::metrics::{Accuracy, ClassTally, EvaluationSet, PerSet, TestPart, evaluate, halves};
+use crate::recipe::Recipe;
+use crate::train::{Options, Outcome, Trial, train};
+
+/// What is the same for all methods of a comparison.
+pub struct Comparison<'a> {
+    data: &'a DataSet,
+    record: DataRecord,
+    selection: Selection,
+    seeds: Vec<u64>,
+    precision: Precision,
+}
+
+/// What one method came to.
+pub struct MethodResult {
+    /// One record per seed, or two with [`Selection::CrossFitted`].
+    pub records: Vec<RunRecord>,
+    /// The head to use: of the first seed, chosen on all held-out samples.
+    pub head: Head,
+    /// Its record; with [`Selection::CrossFitted`] its scores are optimistic and marked.
+    pub head_record: RunRecord,
+    /// Every epoch of every trial.
+    pub curves: Vec<Curve>,
+}
+
+/// Accuracies of one trial on the whole test set after each epoch, from 0.
+pub struct Curve {
+    /// Index in the method's grid.
+    pub trial: usize,
+    /// Seed.
+    pub seed: u64,
+    /// What was done.
+    pub recipe: Recipe,
+    /// Mean training loss of each epoch.
+    pub train_loss: Vec<f64>,
+    /// After each epoch.
+    pub accuracy: Vec<Accuracy>,
+}
+
+/// The whole grid for one seed.
+struct SeedRun {
+    seed: u64,
+    /// Samples of the scored sets.
+    samples: PerSet<ClassTally>,
+    /// In the order of the grid.
+    outcomes: Vec<Outcome>,
+}
+
+/// A trial and epoch that were chosen for a seed.
+struct Chosen<'a> {
+    run: &'a SeedRun,
+    pick: Pick,
+}
+
+/// What says which head it is: seed, trial and epoch.
+type HeadKey = (u64, usize, usize);
+
+impl<'a> Chosen<'a> {
+    fn new(run: &'a SeedRun, choice: Choice) -> Self {
+        Self { run, pick: choice.pick(&run.outcomes, &run.samples) }
+    }
+
+    fn outcome(&self) -> &'a Outcome {
+        &self.run.outcomes[self.pick.trial]
+    }
+
+    fn key(&self) -> HeadKey {
+        (self.run.seed, self.pick.trial, self.pick.epoch)
+    }
+}
+
+impl<'a> Comparison<'a> {
+    /// Prepares a comparison over the given seeds.
+    ///
+    /// # Errors
+    ///
+    /// If there are no seeds, selection by validation without a validation set, or features left
+    /// in their file can no longer be read.
+    pub fn new(data: &'a DataSet, selection: Selection, seeds: Vec<u64>) -> Result<Self> {
+        if seeds.is_empty() {
+            return Err(Error::usage("seeds", "at least 1", 0, ""));
+        }
+        if selection.rule().wants_validation() && data.validation.is_none() {
+            return Err(Error::usage(
+                format!("selection `{}`", selection.rule().name),
+                "a validation set",
+                "none",
+                "give one, or select `cross-fitted`",
+            )
+            .answered_by("val"));
+        }
+        let (record, precision) = (DataRecord::of(data)?, Precision::F32);
+        Ok(Self { data, record, selection, seeds, precision })
+    }
+
+    /// The same in other numbers than f32.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What records say of the data.
+    pub fn data_record(&self) -> &DataRecord {
+        &self.record
+    }
+
+    /// Recipes tried: the grid, or the default alone if nothing is chosen.
+    fn recipes(&self, method: &Method) -> Result<Vec<Recipe>> {
+        if self.selection.rule().searches() {
+            method.grid()
+        } else {
+            Ok(vec![method.recipe.clone()])
+        }
+    }
+
+    /// Head-epochs that [`Comparison::run`] will report for a method, about.
+    ///
+    /// # Errors
+    ///
+    /// If the method's grid is invalid.
+    pub fn work(&self, method: &Method) -> Result<usize> {
+        let recipes = self.recipes(method)?;
+        let epochs = recipes.iter().map(|recipe| recipe.sgd.epochs.max(1));
+        Ok(epochs.sum::<usize>() * self.seeds.len())
+    }
+
+    /// Trains, selects and trains the selected again; `progress` is told the number of
+    /// head-epochs done as they are done.
+    ///
+    /// # Errors
+    ///
+    /// If the method does not suit the data (see [`train`]).
+    ///
+    /// # Panics
+    ///
+    /// If a selected trial does not repeat bit for bit, which would be a fault of this
+    /// program.
+    pub fn run(&self, method: &Method, progress: &(dyn Fn(usize) + Sync)) -> Result<MethodResult> {
+        let recipes = self.recipes(method)?;
+        let runs = self.train(&recipes, progress)?;
+        let rule = self.selection.rule();
+        let to_use = Chosen::new(&runs[0], rule.head);
+        let each = |run| rule.choices.iter().map(move |&choice| Chosen::new(run, choice));
+        let chosen: Vec<Chosen<'_>> = runs.iter().flat_map(each).collect();
+        let heads = self.replay(&recipes, chosen.iter().chain([&to_use]))?;
+        let record =
+            |chosen: &Chosen<'_>| self.record_of(method, &recipes, chosen, &heads[&chosen.key()]);
+        Ok(MethodResult {
+            records: chosen.par_iter().map(record).collect::<Result<_>>()?,
+            head: heads[&to_use.key()].clone(),
+            head_record: record(&to_use)?,
+            curves: runs.iter().flat_map(|run| self.curves(&recipes, run)).collect(),
+        })
+    }
+
+    /// Trains the grid for every seed.
+    fn train(&self, recipes: &[Recipe], progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<SeedRun>> {
+        let of_seed = |&seed: &u64| {
+            recipes.iter().map(move |r| Trial { recipe: r.clone(), seed, stop_after: None })
+        };
+        let trials: Vec<Trial> = self.seeds.iter().flat_map(of_seed).collect();
+        let options = Options { progress, score_every_epoch: true, precision: self.precision };
+        let mut outcomes = train(self.data, &trials, &options)?.into_iter();
+        let run = |&seed: &u64| SeedRun {
+            seed,
+            samples: self.samples(seed),
+            outcomes: outcomes.by_ref().take(recipes.len()).collect(),
+        };
+        Ok(self.seeds.iter().map(run).collect())
+    }
+
+    /// Samples of the scored sets, halved as a seed halves them.
+    fn samples(&self, seed: u64) -> PerSet<ClassTally> {
+        let k = self.data.counts.n_classes();
+        let of = |labels: &[u32]| ClassTally::of(labels, &halves(labels, seed), k);
+        PerSet {
+            test: of(&self.data.test.labels),
+            validation: self.data.validation.as_ref().map(|set| of(&set.labels)),
+        }
+    }
+
+    /// Trains the chosen trials again, up to the chosen epochs: cheaper than keeping the
+    /// weights of every epoch, and a check that a record can be replayed. The two halves and the
+    /// whole often choose the same trial.
+    fn replay<'b>(
+        &self,
+        recipes: &[Recipe],
+        chosen: impl Iterator<Item = &'b Chosen<'b>>,
+    ) -> Result<BTreeMap<HeadKey, Head>> {
+        let distinct: BTreeMap<HeadKey, &Chosen<'_>> = chosen.map(|c| (c.key(), c)).collect();
+        let trial = |&(seed, trial, epoch): &HeadKey| Trial {
+            recipe: recipes[trial].clone(),
+            seed,
+            stop_after: Some(epoch),
+        };
+        let trials: Vec<Trial> = distinct.keys().map(trial).collect();
+        let options =
+            Options { score_every_epoch: false, precision: self.precision, ..Options::default() };
+        let replayed = train(self.data, &trials, &options)?;
+        for (again, chosen) in replayed.iter().zip(distinct.values()) {
+            assert_eq!(
+                again.hits.last(),
+                Some(&chosen.outcome().hits[chosen.pick.epoch]),
+                "a replayed trial must repeat bit for bit"
+            );
+        }
+        Ok(distinct.into_keys().zip(replayed.into_iter().map(|again| again.head)).collect())
+    }
+
+    /// Accuracy on a part of the test set.
+    fn accuracy(&self, hits: &PerSet<ClassTally>, part: TestPart, run: &SeedRun) -> Accuracy {
+        let (hits, samples) = (hits.test.in_part(part), run.samples.test.in_part(part));
+        Accuracy::new(&hits, &samples, &self.data.counts, self.data.thresholds)
+    }
+
+    fn record_of(
+        &self,
+        method: &Method,
+        recipes: &[Recipe],
+        chosen: &Chosen<'_>,
+        head: &Head,
+    ) -> Result<RunRecord> {
+        let Chosen { run, pick } = chosen;
+        let part = pick.choice.scored_on;
+        let rows = test_rows(&self.data.test.labels, run.seed, part);
+        let set = EvaluationSet { rows: rows.as_deref(), ..EvaluationSet::of(&self.data.test)? };
+        let claim = Choice::CLAIM.pick(&run.outcomes, &run.samples);
+        let claimed = &run.outcomes[claim.trial].hits[claim.epoch];
+        let path = chosen.outcome().hits.iter();
+        Ok(RunRecord {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instruction_set: instruction_set().to_owned(),
+            solution: chosen.outcome().solution,
+            precision: self.precision,
+            data: self.record.clone(),
+            method: method.name.clone(),
+            recipe: recipes[pick.trial].clone(),
+            seed: run.seed,
+            epoch: pick.epoch,
+            selection: SelectionRecord {
+                rule: self.selection,
+                n_trials: recipes.len(),
+                scored_on: part,
+                optimistic: pick.choice.is_optimistic(),
+            },
+            evaluation: evaluate(head, &set, &self.data.counts, self.data.thresholds),
+            epochs: path.map(|hits| self.accuracy(hits, part, run)).collect(),
+            best_on_test: Claim {
+                accuracy: self.accuracy(claimed, TestPart::All, run),
+                epoch: claim.epoch,
+            },
+            head_sha256: head_sha256(head),
+        })
+    }
+
+    fn curves(&self, recipes: &[Recipe], run: &SeedRun) -> Vec<Curve> {
+        let curve = |(trial, (recipe, outcome)): (usize, (&Recipe, &Outcome))| {
+            let path = outcome.hits.iter();
+            Curve {
+                trial,
+                seed: run.seed,
+                recipe: recipe.clone(),
+                train_loss: outcome.train_loss.clone(),
+                accuracy: path.map(|hits| self.accuracy(hits, TestPart::All, run)).collect(),
+            }
+        };
+        recipes.iter().zip(&run.outcomes).enumerate().map(curve).collect()
+    }
+}
+
+/// Rows of a part of the test set, or `None` for all.
+pub fn test_rows(labels: &[u32], seed: u64, part: TestPart) -> Option<Vec<usize>> {
+    part.half()?;
+    let halves = halves(labels, seed);
+    Some((0..labels.len()).filter(|&row| part.contains(halves[row])).collect())
+}

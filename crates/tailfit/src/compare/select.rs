@@ -1,0 +1,230 @@
+//! Which trial and which epoch counts, and on what it is scored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{ClassTally, PerSet, TestPart, macro_percent};
+use crate::train::Outcome;
+
+/// How epoch and hyper-parameters are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// The method's default hyper-parameters and the last epoch; needs no held-out data.
+    Last,
+    /// The best on a validation set; scored on the whole test set.
+    Validation,
+    /// The best on one half of the test set, scored on the other, and the reverse;
+    /// halves are stratified and follow the seed.
+    CrossFitted,
+    /// The best on the test set it is scored on. Optimistic; only to compare with papers
+    /// that did so, and starred in every table.
+    BestOnTest,
+}
+
+/// All that is asked of a selection rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in a few words of help.
+    pub help: &'static str,
+    /// What a caption says of it.
+    pub caption: &'static str,
+    /// What is chosen for each seed.
+    pub choices: &'static [Choice],
+    /// How the head to use is chosen: by everything held out.
+    pub head: Choice,
+}
+
+/// What a choice goes by, and where the chosen is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What decides.
+    pub by: Criterion,
+    /// Part of the test set that the score is taken on.
+    pub scored_on: TestPart,
+}
+
+/// What decides on trial and epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Criterion {
+    /// Nothing: the first trial, which is the method's default, and its last epoch.
+    Default,
+    /// Macro accuracy on the validation set.
+    Validation,
+    /// Macro accuracy on a part of the test set.
+    Test(TestPart),
+}
+
+use Criterion::{Test, Validation};
+use TestPart::{All, HalfA, HalfB};
+
+const fn choice(by: Criterion, scored_on: TestPart) -> Choice {
+    Choice { by, scored_on }
+}
+
+impl Selection {
+    /// Every rule.
+    pub const ALL: [Self; 4] = [Self::Last, Self::Validation, Self::CrossFitted, Self::BestOnTest];
+
+    /// Its answers.
+    pub fn rule(self) -> Rule {
+        match self {
+            Self::Last => Rule {
+                name: "last",
+                help: "The default hyper-parameters and the last epoch",
+                caption: "default hyper-parameters, last epoch",
+                choices: const { &[choice(Criterion::Default, All)] },
+                head: choice(Criterion::Default, All),
+            },
+            Self::Validation => Rule {
+                name: "validation",
+                help: "The best on the validation set",
+                caption: "epoch and hyper-parameters chosen on the validation set",
+                choices: const { &[choice(Validation, All)] },
+                head: choice(Validation, All),
+            },
+            Self::CrossFitted => Rule {
+                name: "cross-fitted",
+                help: "The best on one half of the test set, scored on the other",
+                caption: "epoch and hyper-parameters cross-fitted (chosen on one half of the test set, scored on the \
+                          other)",
+                choices: const { &[choice(Test(HalfA), HalfB), choice(Test(HalfB), HalfA)] },
+                head: choice(Test(All), All),
+            },
+            Self::BestOnTest => Rule {
+                name: "best-on-test",
+                help: "The best on the test set itself: optimistic, starred",
+                caption: "epoch and hyper-parameters chosen on the test set*",
+                choices: const { &[choice(Test(All), All)] },
+                head: choice(Test(All), All),
+            },
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it chooses among trials and epochs at all.
+    pub fn searches(&self) -> bool {
+        self.choices.iter().any(|choice| choice.by != Criterion::Default)
+    }
+
+    /// Whether it wants a validation set.
+    pub fn wants_validation(&self) -> bool {
+        self.choices.iter().any(|choice| choice.by == Validation)
+    }
+
+    /// Whether all its scores are on samples that took part in the choice.
+    pub fn is_optimistic(&self) -> bool {
+        self.choices.iter().all(|choice| choice.is_optimistic())
+    }
+}
+
+impl Choice {
+    /// The best on the whole test set: what papers claim.
+    pub const CLAIM: Self = choice(Test(All), All);
+
+    /// Whether samples it is scored on took part in the choice: such a score is too good.
+    pub fn is_optimistic(self) -> bool {
+        matches!(self.by, Test(part) if part == All || self.scored_on == All || part == self.scored_on)
+    }
+
+    /// What it picks among the trials of one method and seed; `samples` are those of the scored
+    /// sets. Of equal epochs the later one (as the authors' `<=`), of equal trials the first. Epoch
+    /// 0, the start, is a candidate only where nothing is trained.
+    pub fn pick(self, outcomes: &[Outcome], samples: &PerSet<ClassTally>) -> Pick {
+        let pick = |trial, epoch| Pick { trial, epoch, choice: self };
+        let mut best = (f64::NEG_INFINITY, pick(0, outcomes[0].hits.len() - 1));
+        if self.by == Criterion::Default {
+            return best.1;
+        }
+        for (trial, outcome) in outcomes.iter().enumerate() {
+            let mut of_trial = (f64::NEG_INFINITY, 0);
+            let last = outcome.hits.len() - 1;
+            for epoch in last.min(1)..=last {
+                let value = self.by.value(&outcome.hits[epoch], samples);
+                if value >= of_trial.0 {
+                    of_trial = (value, epoch);
+                }
+            }
+            if of_trial.0 > best.0 {
+                best = (of_trial.0, pick(trial, of_trial.1));
+            }
+        }
+        best.1
+    }
+}
+
+impl Criterion {
+    /// Macro accuracy in percent of these hits among the samples; 0 if it goes by nothing.
+    pub fn value(self, hits: &PerSet<ClassTally>, samples: &PerSet<ClassTally>) -> f64 {
+        let of = |hits: &ClassTally, samples: &ClassTally, part| {
+            macro_percent(&hits.in_part(part), &samples.in_part(part))
+        };
+        match self {
+            Self::Default => 0.0,
+            Test(part) => of(&hits.test, &samples.test, part),
+            Validation => match (&hits.validation, &samples.validation) {
+                (Some(hits), Some(samples)) => of(hits, samples, All),
+                _ => 0.0,
+            },
+        }
+    }
+}
+
+/// A trial and an epoch, and how they were chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// Index of the trial.
+    pub trial: usize,
+    /// Number of epochs trained; 0 is the start.
+    pub epoch: usize,
+    /// The choice.
+    pub choice: Choice,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::Head;
+
+    fn tally((a, b): (u32, u32)) -> PerSet<ClassTally> {
+        let halves = [vec![0; a as usize], vec![1; b as usize]].concat();
+        PerSet { test: ClassTally::of(&vec![0; halves.len()], &halves, 1), validation: None }
+    }
+
+    /// Hits of class 0 in (half A, half B) for each epoch; two samples in each half.
+    fn outcome(hits: &[(u32, u32)]) -> Outcome {
+        let hits = hits.iter().map(|&hits| tally(hits)).collect();
+        Outcome { train_loss: vec![], hits, head: Head::zeros(1, 1), solution: None }
+    }
+
+    #[test]
+    fn a_trial_that_wins_on_one_half_is_scored_on_the_other() {
+        let samples = tally((2, 2));
+        let outcomes =
+            [outcome(&[(2, 2), (0, 1), (1, 1)]), outcome(&[(2, 2), (0, 2), (2, 0), (2, 0)])];
+        let picks = |selection: Selection| -> Vec<(usize, usize, TestPart)> {
+            let choices = selection.rule().choices.iter();
+            let picks = choices.map(|choice| choice.pick(&outcomes, &samples));
+            picks.map(|p| (p.trial, p.epoch, p.choice.scored_on)).collect()
+        };
+        // The later of equal epochs.
+        assert_eq!(picks(Selection::CrossFitted), [(1, 3, HalfB), (1, 1, HalfA)]);
+        assert_eq!(Test(HalfB).value(&outcomes[1].hits[3], &samples), 0.0);
+        // On the whole set both trials reach 2 of 4; the first is kept.
+        assert_eq!(picks(Selection::BestOnTest), [(0, 2, All)]);
+        assert_eq!(picks(Selection::Last), [(0, 2, All)]);
+    }
+
+    #[test]
+    fn a_score_is_optimistic_where_its_samples_took_part_in_the_choice() {
+        let optimistic = |s: Selection| (s.rule().is_optimistic(), s.rule().head.is_optimistic());
+        let found = Selection::ALL.map(optimistic);
+        assert_eq!(found, [(false, false), (false, false), (false, true), (true, true)]);
+        for selection in Selection::ALL {
+            let name = serde_json::to_value(selection).unwrap();
+            assert_eq!(name, selection.rule().name);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A data set ready for re-training: features, labels, counts and the stage-1 head.
+
+use super::{Features, HeadFile, check_pair, embedded};
+use crate::class_counts::ClassCounts;
+use crate::error::{Error, Result};
+use crate::shots::ShotThresholds;
+
+/// Training, test and optional validation features with the head of stage 1.
+///
+/// ```
+/// use ndarray::array;
+/// use tailfit::features::{DataSet, Features};
+/// use tailfit::shots::ShotThresholds;
+///
+/// let train = Features::new(array![[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], vec![0, 0, 1])?;
+/// let test = Features::new(array![[1.0, 0.2], [0.1, 1.0]], vec![0, 1])?;
+/// let mut data = DataSet::new("mine", train, test, None, None, ShotThresholds::default())?;
+/// assert_eq!(data.counts.as_slice(), [2, 1]);
+/// tailfit::train::train_stage_1(&mut data)?;
+/// # Ok::<(), tailfit::error::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DataSet {
+    /// Name for people and files.
+    pub name: String,
+    /// Training features.
+    pub train: Features,
+    /// Test features.
+    pub test: Features,
+    /// Validation features the backbone has not been trained on.
+    pub validation: Option<Features>,
+    /// The stage-1 head.
+    pub stage_1: Option<HeadFile>,
+    /// Where the stage-1 head came from, for people.
+    pub stage_1_origin: String,
+    /// Training samples per class.
+    pub counts: ClassCounts,
+    /// Where shots end.
+    pub thresholds: ShotThresholds,
+}
+
+impl DataSet {
+    /// The data set that comes with the program.
+    ///
+    /// # Errors
+    ///
+    /// Only if the program was built from damaged files.
+    pub fn embedded(thresholds: ShotThresholds) -> Result<Self> {
+        let (train, test, head) = embedded::load()?;
+        Self::new(embedded::NAME, train, test, None, Some(head), thresholds)
+    }
+
+    /// Checks that the parts fit each other, and brings test and validation features to memory;
+    /// training features may stay in their file.
+    ///
+    /// # Errors
+    ///
+    /// If a class has no training samples, labels are out of range, or D or K differ
+    /// between the parts.
+    pub fn new(
+        name: &str,
+        train: Features,
+        test: Features,
+        validation: Option<Features>,
+        stage_1: Option<HeadFile>,
+        thresholds: ShotThresholds,
+    ) -> Result<Self> {
+        let seen = train.labels.iter().max().map_or(0, |&max| max as usize + 1);
+        let named = train.class_names.as_ref().map(Vec::len);
+        let n_classes =
+            stage_1.as_ref().map(|file| file.head.n_classes()).or(named).unwrap_or(seen);
+        let counts = ClassCounts::from_labels(&train.labels, n_classes)?;
+        if let Some(file) = &stage_1
+            && file.head.dim() != train.dim()
+        {
+            return Err(Error::data(
+                "stage-1 head",
+                format!("{} features, as in the training set", train.dim()),
+                format!("weight of shape [{}, {}]", file.head.n_classes(), file.head.dim()),
+                "give the head of the backbone that made the features",
+            ));
+        }
+        if let Some(names) = named.filter(|&names| names != n_classes) {
+            return Err(Error::data("class names", format!("{n_classes} names"), names, ""));
+        }
+        check_pair(&train, &test, n_classes, "test set")?;
+        if let Some(validation) = &validation {
+            check_pair(&train, validation, n_classes, "validation set")?;
+        }
+        let test = test.into_memory()?;
+        let validation = validation.map(Features::into_memory).transpose()?;
+        let stage_1_origin = if stage_1.is_some() { "given" } else { "none" }.to_owned();
+        let name = name.to_owned();
+        Ok(Self { name, train, test, validation, stage_1, stage_1_origin, counts, thresholds })
+    }
+}

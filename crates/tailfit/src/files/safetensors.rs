@@ -1,0 +1,112 @@
+//! safetensors: headers are read and checked against a file's size before anything else, and
+//! written with their keys in order, so that equal contents are equal bytes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde_json::{Value, json};
+
+use super::source::Source;
+use crate::error::{Error, Result};
+
+/// Longest header, in bytes; the format's own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The header of a file.
+#[derive(Debug)]
+pub(crate) struct Header {
+    metadata: Metadata,
+    /// Where the data begin.
+    pub(crate) at: u64,
+}
+
+impl Header {
+    /// Reads the header and checks that the file is as long as it says.
+    pub(crate) fn read(source: &Source, place: &str) -> Result<Self> {
+        let damaged = |error: &dyn std::fmt::Display| {
+            let remedy = "the file is cut off or not safetensors; write it again";
+            Error::data(place, "a whole safetensors file", error, remedy)
+        };
+        let total = source.len();
+        let mut scratch = Vec::new();
+        let length = source.bytes(0, total.min(8) as usize, &mut scratch)?;
+        let length = length.try_into().map_err(|_short| damaged(&format!("{total} bytes")))?;
+        let length = u64::from_le_bytes(length);
+        if length > LONGEST_HEADER.min(total - 8) {
+            return Err(damaged(&format!("a header of {length} bytes in a file of {total}")));
+        }
+        let header = source.bytes(8, length as usize, &mut scratch)?;
+        let metadata: Metadata = serde_json::from_slice(header).map_err(|error| damaged(&error))?;
+        let (at, wanted) = (8 + length, metadata.data_len() as u64);
+        if wanted != total - at {
+            return Err(damaged(&format!("{} of {wanted} bytes of data", total - at)));
+        }
+        Ok(Self { metadata, at })
+    }
+
+    /// Names in the order of the file.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    /// Type, shape and place of a tensor.
+    pub(crate) fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.metadata.info(name)
+    }
+
+    /// What the file says of itself.
+    pub(crate) fn metadata(&self) -> HashMap<String, String> {
+        self.metadata.metadata().clone().unwrap_or_default()
+    }
+}
+
+/// What a file says of itself, without reading its tensors.
+///
+/// # Errors
+///
+/// If the file cannot be read or is not a whole safetensors file.
+pub fn read_metadata(path: &Path) -> Result<HashMap<String, String>> {
+    Ok(Header::read(&Source::open(path, false)?, &path.display().to_string())?.metadata())
+}
+
+/// The header of a file to be written: its tensors in the order in which their bytes follow.
+#[derive(Debug, Default)]
+pub struct Layout {
+    entries: serde_json::Map<String, Value>,
+    end: usize,
+}
+
+impl Layout {
+    /// A file that says this of itself.
+    pub fn new(metadata: HashMap<String, String>) -> Self {
+        let mut layout = Self::default();
+        if !metadata.is_empty() {
+            let metadata: BTreeMap<String, String> = metadata.into_iter().collect();
+            layout.entries.insert("__metadata__".to_owned(), json!(metadata));
+        }
+        layout
+    }
+
+    /// Adds a tensor of `size` bytes a number; `dtype` as the format names it, such as `F32`.
+    pub fn add(&mut self, name: &str, dtype: &str, size: usize, shape: &[usize]) {
+        let start = self.end;
+        self.end += size * shape.iter().product::<usize>();
+        let entry = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, self.end]});
+        self.entries.insert(name.to_owned(), entry);
+    }
+
+    /// Bytes of all tensors added so far.
+    pub fn data_len(&self) -> usize {
+        self.end
+    }
+
+    /// The bytes that stand before those of the tensors.
+    pub fn header(self) -> Vec<u8> {
+        let mut text = Value::from(self.entries).to_string();
+        while text.len() % 8 > 0 {
+            text.push(' ');
+        }
+        [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+    }
+}

@@ -1,0 +1,45 @@
+//! Where training starts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Head, HeadKind};
+use crate::rng::{Purpose, Rng};
+
+/// Weights at which training starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// The stage-1 head: a warm start.
+    #[default]
+    #[serde(rename = "stage-1")]
+    Stage1,
+    /// Zeros.
+    Zero,
+    /// PyTorch's start of a linear layer, uniform in ±1/√D for weight and bias; for a
+    /// cosine head rows of norm 1 in random directions.
+    Random,
+}
+
+impl Start {
+    /// The head `[K, D]` at which training of this kind starts.
+    ///
+    /// # Panics
+    ///
+    /// If it is the stage-1 head and there is none.
+    pub(crate) fn head(
+        self,
+        kind: HeadKind,
+        stage_1: Option<&Head>,
+        seed: u64,
+        (n_classes, dim): (usize, usize),
+    ) -> Head {
+        let mut head = match self {
+            Self::Stage1 => stage_1.expect("checked before training: a stage-1 head").clone(),
+            Self::Zero | Self::Random => Head::zeros(n_classes, dim),
+        };
+        if self == Self::Random {
+            (kind.rules().random)(&mut Rng::new(seed, Purpose::Start, 0), &mut head);
+        }
+        head
+    }
+}

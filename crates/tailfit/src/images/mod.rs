@@ -1,0 +1,19 @@
+//! Images: where they are, and how balanced sets of them are cut into long-tailed ones.
+
+mod cifar;
+mod idx;
+mod image_folders;
+mod image_lists;
+mod image_set;
+mod long_tail;
+mod mt19937;
+mod split;
+
+pub use self::cifar::read_cifar;
+pub use self::idx::read_idx;
+pub use self::image_folders::read_image_folders;
+pub use self::image_lists::read_image_lists;
+pub use self::image_set::{ImageSet, Images, Pixels, read_images};
+pub use self::long_tail::{Kept, LongTail, Profile, kept_positions};
+pub use self::mt19937::Mt19937;
+pub use self::split::Split;

@@ -1,0 +1,214 @@
+//! Which images of a data set are trained on.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Kept, LongTail, kept_positions};
+use crate::class_counts::ClassCounts;
+use crate::error::{Error, Result};
+use crate::files::hex;
+use crate::shots::ShotThresholds;
+
+/// A training set, usually long-tailed and cut out of a balanced one, and possibly a balanced
+/// validation set of images that neither stage is trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// How the number of images falls; none if nothing is cut.
+    pub rule: Option<LongTail>,
+    /// Which images stay; none if nothing is cut.
+    pub kept: Option<Kept>,
+    /// Images of each class held out for validation when it was cut.
+    pub validation_per_class: usize,
+    /// Training images of each class, `[K]`.
+    pub counts: Vec<usize>,
+    /// Where shots end.
+    pub thresholds: ShotThresholds,
+    /// Many-, medium- and few-shot classes.
+    pub shot_sizes: [usize; 3],
+    /// Where the training images stand in the data set: by class, then as selected.
+    pub train: Vec<u32>,
+    /// Where the validation images stand.
+    pub validation: Vec<u32>,
+    /// SHA-256 of the training indices joined by commas.
+    pub train_sha256: String,
+    /// The same of the validation indices, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_sha256: Option<String>,
+}
+
+impl Split {
+    /// All images are trained on.
+    ///
+    /// # Errors
+    ///
+    /// If a class has no images.
+    pub fn whole(labels: &[u32], n_classes: usize, thresholds: ShotThresholds) -> Result<Self> {
+        let counts = ClassCounts::from_labels(labels, n_classes)?;
+        let mut train: Vec<u32> = (0..labels.len() as u32).collect();
+        train.sort_by_key(|&row| labels[row as usize]);
+        Ok(Self::new((None, None), counts, thresholds, train, Vec::new()))
+    }
+
+    /// Leaves images out, in training and in validation.
+    ///
+    /// # Errors
+    ///
+    /// If a class has no training images any more.
+    pub fn retain(&self, labels: &[u32], keep: impl Fn(u32) -> bool) -> Result<Self> {
+        let kept = |rows: &[u32]| rows.iter().copied().filter(|&row| keep(row)).collect::<Vec<_>>();
+        let (train, validation) = (kept(&self.train), kept(&self.validation));
+        let labels: Vec<u32> = train.iter().map(|&row| labels[row as usize]).collect();
+        let counts = ClassCounts::from_labels(&labels, self.counts.len())?;
+        let split = Self::new((self.rule, self.kept), counts, self.thresholds, train, validation);
+        Ok(Self { validation_per_class: self.validation_per_class, ..split })
+    }
+
+    fn new(
+        (rule, kept): (Option<LongTail>, Option<Kept>),
+        counts: ClassCounts,
+        thresholds: ShotThresholds,
+        train: Vec<u32>,
+        validation: Vec<u32>,
+    ) -> Self {
+        Self {
+            rule,
+            kept,
+            validation_per_class: 0,
+            shot_sizes: thresholds.sizes(&counts),
+            counts: counts.as_slice().to_vec(),
+            thresholds,
+            train_sha256: sha256(&train),
+            validation_sha256: (!validation.is_empty()).then(|| sha256(&validation)),
+            train,
+            validation,
+        }
+    }
+
+    /// Cuts down a set with these labels. With validation images, n_max is what is left of the
+    /// smallest class and counts are rounded, as EWB-FDR does (480 and 20 of CIFAR-100's 500);
+    /// without, counts are truncated, as everybody else does.
+    ///
+    /// # Errors
+    ///
+    /// If a class has no images, or fewer than are to be held out, or the ratio leaves none.
+    pub fn cut(
+        labels: &[u32],
+        n_classes: usize,
+        rule: LongTail,
+        kept: Kept,
+        validation_per_class: usize,
+        thresholds: ShotThresholds,
+    ) -> Result<Self> {
+        if !(rule.imbalance_ratio >= 1.0 && rule.imbalance_ratio.is_finite()) {
+            return Err(Error::usage("imbalance ratio", "at least 1", rule.imbalance_ratio, ""));
+        }
+        let all = ClassCounts::from_labels(labels, n_classes)?;
+        let available = all.as_slice().iter().min().copied().unwrap_or(0);
+        let n_max = available.saturating_sub(validation_per_class);
+        let counts = if validation_per_class > 0 {
+            rule.rounded_counts(n_max, n_classes)
+        } else {
+            rule.counts(n_max, n_classes)
+        };
+        if let Some(class) = counts.iter().position(|&n| n == 0) {
+            let found = format!("none for class {class} of {available} images a class");
+            let remedy = "lower the imbalance ratio, or hold out fewer images";
+            return Err(Error::usage(
+                "split",
+                "at least one training image a class",
+                found,
+                remedy,
+            ));
+        }
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); n_classes];
+        for (row, &label) in labels.iter().enumerate() {
+            rows[label as usize].push(row as u32);
+        }
+        let wanted: Vec<usize> = counts.iter().map(|n| n + validation_per_class).collect();
+        let positions = kept_positions(kept, &wanted, available);
+        let (mut train, mut validation) = (Vec::new(), Vec::new());
+        for ((rows, positions), &n) in rows.iter().zip(&positions).zip(&counts) {
+            let chosen = |part: &[usize]| part.iter().map(|&p| rows[p]).collect::<Vec<u32>>();
+            train.extend(chosen(&positions[..n]));
+            validation.extend(chosen(&positions[n..]));
+        }
+        let counts = ClassCounts::new(counts)?;
+        let split = Self::new((Some(rule), Some(kept)), counts, thresholds, train, validation);
+        Ok(Self { validation_per_class, ..split })
+    }
+
+    /// Reads a split and checks its hashes.
+    ///
+    /// # Errors
+    ///
+    /// If it is damaged or was edited.
+    pub fn from_json(text: &str, place: &str) -> Result<Self> {
+        let split: Self = serde_json::from_str(text).map_err(|error| {
+            Error::data(place, "a split as `tailfit split` writes it", error, "")
+        })?;
+        let said = [Some(&split.train_sha256), split.validation_sha256.as_ref()];
+        for (rows, said) in [&split.train, &split.validation].into_iter().zip(said) {
+            let found = sha256(rows);
+            if said.is_some_and(|said| *said != found) {
+                let expected = format!("indices with hash {}", said.map_or("", String::as_str));
+                let remedy = "was the file edited? make it again";
+                return Err(Error::data(place, expected, found, remedy));
+            }
+        }
+        Ok(split)
+    }
+
+    /// As [`Split::from_json`] reads it.
+    ///
+    /// # Panics
+    ///
+    /// Never: a split is plain data.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain data") + "\n"
+    }
+}
+
+fn sha256(indices: &[u32]) -> String {
+    let text: Vec<String> = indices.iter().map(u32::to_string).collect();
+    hex(Sha256::digest(text.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::images::Profile;
+
+    #[test]
+    fn a_whole_set_and_what_is_left_of_it() {
+        let labels = [1, 0, 1, 1, 0];
+        let whole = Split::whole(&labels, 2, ShotThresholds::default()).unwrap();
+        assert_eq!((&whole.train[..], &whole.counts[..]), (&[1, 4, 0, 2, 3][..], &[2, 3][..]));
+        assert_eq!(Split::from_json(&whole.to_json(), "split").unwrap(), whole);
+        let left = whole.retain(&labels, |row| row != 2 && row != 4).unwrap();
+        assert_eq!((&left.train[..], &left.counts[..]), (&[1, 0, 3][..], &[1, 2][..]));
+        assert_ne!(left.train_sha256, whole.train_sha256);
+        let none = whole.retain(&labels, |row| labels[row as usize] == 1).unwrap_err().to_string();
+        assert!(none.contains("none for 1 of them: class 0"), "{none}");
+    }
+
+    #[test]
+    fn edited_indices_are_noticed() {
+        let labels: Vec<u32> = (0..40).map(|row| row % 4).collect();
+        let rule = LongTail { profile: Profile::Exponential, imbalance_ratio: 4.0 };
+        let thresholds = ShotThresholds::default();
+        let split = Split::cut(&labels, 4, rule, Kept::FirstN, 2, thresholds).unwrap();
+        assert_eq!((split.counts[0], split.validation.len()), (8, 8));
+        let left_out = split.validation[3];
+        let left = split.retain(&labels, |row| row != left_out).unwrap();
+        assert_eq!((left.train.len(), left.validation.len()), (split.train.len(), 7));
+        assert!(!left.validation.contains(&left_out), "{left:?}");
+        let mut edits = [split.clone(), split];
+        edits[0].train.swap(0, 1);
+        edits[1].validation.swap(0, 1);
+        for edited in edits {
+            let message = Split::from_json(&edited.to_json(), "split").unwrap_err().to_string();
+            assert!(message.contains("split: expected indices with hash"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Scored sets: test, and validation where there is one; halves of either.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rng::{Purpose, Rng};
+
+/// Something of each scored set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PerSet<T> {
+    /// Of the test set.
+    pub test: T,
+    /// Of the validation set, where there is one.
+    pub validation: Option<T>,
+}
+
+impl<T> PerSet<T> {
+    /// The same by reference.
+    pub(crate) fn as_ref(&self) -> PerSet<&T> {
+        PerSet { test: &self.test, validation: self.validation.as_ref() }
+    }
+
+    /// What `change` makes of each.
+    pub(crate) fn map<U>(self, mut change: impl FnMut(T) -> U) -> PerSet<U> {
+        PerSet { test: change(self.test), validation: self.validation.map(change) }
+    }
+
+    /// Each with its like of another.
+    pub(crate) fn zip<U>(self, other: PerSet<U>) -> PerSet<(T, U)> {
+        PerSet { test: (self.test, other.test), validation: self.validation.zip(other.validation) }
+    }
+}
+
+/// Part of the test set on which a score was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestPart {
+    /// All of it.
+    All,
+    /// The half numbered 0.
+    HalfA,
+    /// The half numbered 1.
+    HalfB,
+}
+
+impl TestPart {
+    /// Number of the half, if it is one.
+    pub fn half(self) -> Option<u8> {
+        match self {
+            Self::All => None,
+            Self::HalfA => Some(0),
+            Self::HalfB => Some(1),
+        }
+    }
+
+    /// Whether a sample of half `half` is in it.
+    pub fn contains(self, half: u8) -> bool {
+        self.half().is_none_or(|own| own == half)
+    }
+}
+
+/// Samples of each class, in each half of a set: all of them, or those that a head got right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassTally {
+    by_half: [Vec<u32>; 2],
+}
+
+impl ClassTally {
+    /// None yet, of `n_classes` classes.
+    pub fn new(n_classes: usize) -> Self {
+        Self { by_half: [(); 2].map(|()| vec![0; n_classes]) }
+    }
+
+    /// The samples of these classes and halves.
+    pub fn of(labels: &[u32], halves: &[u8], n_classes: usize) -> Self {
+        let mut tally = Self::new(n_classes);
+        for (&label, &half) in labels.iter().zip(halves) {
+            tally.add(label, half, true);
+        }
+        tally
+    }
+
+    /// Counts a sample if it `counts`.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, label: u32, half: u8, counts: bool) {
+        self.by_half[usize::from(half)][label as usize] += u32::from(counts);
+    }
+
+    /// Those of a part, `[K]`.
+    pub fn in_part(&self, part: TestPart) -> Vec<u32> {
+        match part.half() {
+            Some(half) => self.by_half[usize::from(half)].clone(),
+            None => self.by_half[0].iter().zip(&self.by_half[1]).map(|(a, b)| a + b).collect(),
+        }
+    }
+}
+
+/// The half (0 or 1) each sample is in: per class, a shuffled half each; an odd sample
+/// goes to a half by turns. A function of labels and seed alone.
+pub fn halves(labels: &[u32], seed: u64) -> Vec<u8> {
+    let n_classes = labels.iter().max().map_or(0, |&max| max as usize + 1);
+    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); n_classes];
+    for (row, &label) in labels.iter().enumerate() {
+        rows[label as usize].push(row);
+    }
+    let mut halves = vec![0; labels.len()];
+    let mut rng = Rng::new(seed, Purpose::Folds, 0);
+    let mut turn = 0;
+    for class in &mut rows {
+        rng.shuffle(class);
+        for row in class.iter() {
+            halves[*row] = turn;
+            turn = 1 - turn;
+        }
+    }
+    halves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_stratified_and_follow_the_seed() {
+        let labels: Vec<u32> = (0..103).map(|i| i % 10).collect();
+        let split = halves(&labels, 3);
+        assert_eq!(split, halves(&labels, 3));
+        assert_ne!(split, halves(&labels, 4));
+        let tally = ClassTally::of(&labels, &split, 10);
+        let [a, b] = [TestPart::HalfA, TestPart::HalfB].map(|part| tally.in_part(part));
+        assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 1), "{a:?} {b:?}");
+        assert!(a.iter().sum::<u32>().abs_diff(51) <= 1);
+        assert_eq!(tally.in_part(TestPart::All).iter().sum::<u32>(), 103);
+    }
+}

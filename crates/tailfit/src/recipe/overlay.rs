@@ -1,0 +1,70 @@
+//! Plain data changed key by key, so that a message names the key that is wrong.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result, nearest, nearest_in_message};
+
+/// `base` with the values of `changes` in place of its own. Keys are those that `base` has when
+/// written, or one of `optional`, which it leaves out where they have nothing to say.
+///
+/// # Errors
+///
+/// Names the first key that does not exist (with the nearest that does) or whose value does not
+/// fit; `place` says where it stands.
+pub fn overlay<T: Serialize + DeserializeOwned>(
+    base: &T,
+    changes: &Map<String, Value>,
+    optional: &[&str],
+    place: &str,
+) -> Result<T> {
+    let mut tree = object(base, place)?;
+    let known: Vec<&str> =
+        tree.keys().map(String::as_str).chain(optional.iter().copied()).collect();
+    for (key, value) in changes {
+        let here = format!("{place}: key `{key}`");
+        if !known.contains(&key.as_str()) {
+            let expected = "a key of the recipe";
+            let hint = nearest(key, known.iter().copied());
+            return Err(Error::usage(here, expected, "one that it does not have", hint));
+        }
+        // Each key on its own first: serde does not say which of several is wrong.
+        let mut one = object(base, place)?;
+        one.insert(key.clone(), value.clone());
+        read::<T>(one, &here)?;
+    }
+    tree.extend(changes.clone());
+    read(tree, place)
+}
+
+/// As [`overlay`], with the changes in TOML.
+///
+/// # Errors
+///
+/// Those of [`overlay`], and text that is not TOML.
+pub fn overlay_toml<T: Serialize + DeserializeOwned>(
+    base: &T,
+    text: &str,
+    optional: &[&str],
+    place: &str,
+) -> Result<T> {
+    let changes: Map<String, Value> = toml::from_str(text)
+        .map_err(|error| Error::usage(place, "TOML", error.to_string().trim(), ""))?;
+    overlay(base, &changes, optional, place)
+}
+
+fn object<T: Serialize>(base: &T, place: &str) -> Result<Map<String, Value>> {
+    match serde_json::to_value(base) {
+        Ok(Value::Object(tree)) => Ok(tree),
+        other => Err(Error::usage(place, "keys and values", format!("{other:?}"), "")),
+    }
+}
+
+fn read<T: DeserializeOwned>(tree: Map<String, Value>, place: &str) -> Result<T> {
+    serde_json::from_value(tree.into()).map_err(|error| {
+        let message = error.to_string();
+        let hint = nearest_in_message(&message);
+        Error::usage(place, "a valid value", message, hint)
+    })
+}

@@ -1,0 +1,51 @@
+//! Stochastic gradient descent, the same for heads and networks.
+
+use serde::{Deserialize, Serialize};
+
+use super::Schedule;
+use crate::error::{Error, Result};
+
+/// Mini-batch SGD: batches, learning rate, momentum, weight decay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sgd {
+    /// Number of epochs; 0 trains nothing.
+    pub epochs: usize,
+    /// Samples of a batch, B; the last batch of an epoch may be smaller.
+    pub batch_size: usize,
+    /// Base learning rate.
+    pub lr: f64,
+    /// Learning rate over the epochs.
+    pub schedule: Schedule,
+    /// SGD momentum, PyTorch's form: v = momentum v + g, θ = θ − lr v.
+    pub momentum: f64,
+    /// Nesterov's form of it.
+    pub nesterov: bool,
+    /// Coupled L2: adds `weight_decay` θ to the gradient.
+    pub weight_decay: f64,
+}
+
+impl Sgd {
+    /// Learning rate of `epoch`, from 0.
+    pub fn lr_of(&self, epoch: usize) -> f64 {
+        self.lr * self.schedule.factor(epoch, self.epochs)
+    }
+
+    /// Checks the ranges of all numbers.
+    ///
+    /// # Errors
+    ///
+    /// Names the key, its range and the value.
+    pub fn check(&self) -> Result<()> {
+        let range = |key: &str, ok: bool, expected: &str, found: &dyn std::fmt::Display| {
+            if ok { Ok(()) } else { Err(Error::usage(key, expected, found, "")) }
+        };
+        let at_least_0 = |v: f64| v.is_finite() && v >= 0.0;
+        range("lr", at_least_0(self.lr), "a finite number >= 0", &self.lr)?;
+        range("batch_size", self.batch_size > 0, "at least 1", &self.batch_size)?;
+        let momentum_ok = (0.0..1.0).contains(&self.momentum);
+        range("momentum", momentum_ok, "0 <= momentum < 1", &self.momentum)?;
+        let decay_ok = at_least_0(self.weight_decay);
+        range("weight_decay", decay_ok, "a finite number >= 0", &self.weight_decay)?;
+        self.schedule.check()
+    }
+}

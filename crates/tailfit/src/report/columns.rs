@@ -1,0 +1,195 @@
+//! The columns of a comparison, in all renderings: one entry each.
+
+#![allow(clippy::unnecessary_wraps, reason = "a number of a record may be missing")]
+
+use super::{Spread, Summary};
+use crate::compare::{DataRecord, RunRecord};
+
+/// A column: a header, what a cell says, and its numbers in CSV.
+pub(super) struct Column {
+    /// Header in tables; `None` where they leave the column out.
+    pub(super) header: fn(&Shown<'_>) -> Option<String>,
+    /// The cell in tables.
+    pub(super) cell: fn(&Summary<'_>) -> String,
+    /// Names and values in CSV, every number with its full digits; what is missing stays empty.
+    pub(super) csv: &'static [Field],
+}
+
+/// A name and a value in CSV.
+type Field = (&'static str, fn(&Summary<'_>) -> String);
+
+/// What headers depend on.
+pub(super) struct Shown<'a> {
+    pub(super) data: &'a DataRecord,
+    /// Whether no score was chosen on the samples it is taken on.
+    pub(super) honest: bool,
+}
+
+/// Every column, in the order of tables.
+pub(super) const COLUMNS: &[Column] = &[
+    Column {
+        header: |_| Some("method".to_owned()),
+        cell: |row| row.method.to_owned(),
+        csv: &[
+            ("method", |row| row.method.to_owned()),
+            ("selection", |row| row.selection().rule().name.to_owned()),
+            ("optimistic", |row| row.optimistic().to_string()),
+            ("seeds", |row| row.n_seeds().to_string()),
+            ("trials", |row| row.n_trials().to_string()),
+        ],
+    },
+    Column {
+        header: |_| Some("all".to_owned()),
+        cell: |row| score(row, overall),
+        csv: &[
+            ("overall_percent", |row| mean(row, overall)),
+            ("overall_sd", |row| deviation(row, overall)),
+        ],
+    },
+    Column {
+        header: |shown| (!shown.data.test_is_balanced).then(|| "macro".to_owned()),
+        cell: |row| score(row, macro_percent),
+        csv: &[
+            ("macro_percent", |row| mean(row, macro_percent)),
+            ("macro_sd", |row| deviation(row, macro_percent)),
+        ],
+    },
+    Column {
+        header: |shown| Some(format!("many ({})", shown.data.shot_sizes[0])),
+        cell: |row| digits(row, many, 2),
+        csv: &[("many_percent", |row| mean(row, many))],
+    },
+    Column {
+        header: |shown| Some(format!("medium ({})", shown.data.shot_sizes[1])),
+        cell: |row| digits(row, medium, 2),
+        csv: &[("medium_percent", |row| mean(row, medium))],
+    },
+    Column {
+        header: |shown| Some(format!("few ({})", shown.data.shot_sizes[2])),
+        cell: |row| digits(row, few, 2),
+        csv: &[("few_percent", |row| mean(row, few))],
+    },
+    Column {
+        header: |_| Some("epoch".to_owned()),
+        cell: |row| trained(row, &|| format!("{:.1}/{}", row.mean(epoch), row.epochs())),
+        csv: &[("epoch", |row| mean(row, epoch)), ("epochs", |row| row.epochs().to_string())],
+    },
+    Column {
+        header: |_| Some("last epoch".to_owned()),
+        cell: |row| trained(row, &|| digits(row, last_epoch, 2)),
+        csv: &[("last_epoch_percent", |row| mean(row, last_epoch))],
+    },
+    Column {
+        header: |shown| Some(if shown.honest { "best on test*" } else { "best seed*" }.to_owned()),
+        cell: |row| {
+            if row.selection().rule().is_optimistic() {
+                return row.spread(overall).map_or(MISSING.to_owned(), |s| format!("{:.2}", s.max));
+            }
+            let optimism = row.mean(best_on_test) - row.mean(macro_percent);
+            // Adding 0 makes -0 a 0.
+            let optimism = (100.0 * optimism).round() / 100.0 + 0.0;
+            format!("{} ({optimism:+.2})", digits(row, best_on_test, 2))
+        },
+        csv: &[
+            ("best_on_test_percent", |row| mean(row, best_on_test)),
+            ("best_seed_percent", |row| {
+                row.spread(overall).map_or(String::new(), |s| s.max.to_string())
+            }),
+        ],
+    },
+    Column {
+        header: |_| None,
+        cell: |row| digits(row, nll, 3),
+        csv: &[("nll", |row| mean(row, nll))],
+    },
+    Column {
+        header: |_| Some("ECE".to_owned()),
+        cell: |row| digits(row, ece, 1),
+        csv: &[("ece_percent", |row| mean(row, ece))],
+    },
+    Column {
+        header: |_| Some("LoMa CV".to_owned()),
+        cell: |row| digits(row, loma_cv, 3),
+        csv: &[("loma_cv", |row| mean(row, loma_cv))],
+    },
+];
+
+/// What stands for a number that is not there.
+const MISSING: &str = "–";
+
+/// The mean over seeds with so many digits.
+fn digits(row: &Summary<'_>, value: Value, digits: usize) -> String {
+    row.spread(value).map_or(MISSING.to_owned(), |s| format!("{:.digits$}", s.mean))
+}
+
+/// Mean ± standard deviation, with a star if the score is too good.
+fn score(row: &Summary<'_>, value: Value) -> String {
+    let star = if row.optimistic() { "*" } else { "" };
+    match row.spread(value) {
+        Some(Spread { mean, sd: Some(sd), .. }) => format!("{mean:.2} ± {sd:.2}{star}"),
+        Some(Spread { mean, .. }) => format!("{mean:.2}{star}"),
+        None => MISSING.to_owned(),
+    }
+}
+
+/// A cell that means something only where epochs are trained.
+fn trained(row: &Summary<'_>, cell: &dyn Fn() -> String) -> String {
+    if row.epochs() > 0 { cell() } else { MISSING.to_owned() }
+}
+
+fn mean(row: &Summary<'_>, value: Value) -> String {
+    row.spread(value).map_or(String::new(), |s| s.mean.to_string())
+}
+
+fn deviation(row: &Summary<'_>, value: Value) -> String {
+    row.spread(value).and_then(|s| s.sd).map_or(String::new(), |sd| sd.to_string())
+}
+
+type Value = fn(&RunRecord) -> Option<f64>;
+
+fn overall(record: &RunRecord) -> Option<f64> {
+    Some(record.evaluation.accuracy.overall_percent)
+}
+
+pub(super) fn macro_percent(record: &RunRecord) -> Option<f64> {
+    Some(record.evaluation.accuracy.macro_percent)
+}
+
+fn many(record: &RunRecord) -> Option<f64> {
+    record.evaluation.accuracy.many_percent
+}
+
+fn medium(record: &RunRecord) -> Option<f64> {
+    record.evaluation.accuracy.medium_percent
+}
+
+fn few(record: &RunRecord) -> Option<f64> {
+    record.evaluation.accuracy.few_percent
+}
+
+/// Epochs trained where selection stopped.
+pub(super) fn epoch(record: &RunRecord) -> Option<f64> {
+    Some(record.epoch as f64)
+}
+
+/// Macro accuracy of the same hyper-parameters after the last epoch.
+pub(super) fn last_epoch(record: &RunRecord) -> Option<f64> {
+    record.epochs.last().map(|accuracy| accuracy.macro_percent)
+}
+
+/// Macro accuracy that choosing on the test set would have claimed.
+fn best_on_test(record: &RunRecord) -> Option<f64> {
+    Some(record.best_on_test.accuracy.macro_percent)
+}
+
+fn nll(record: &RunRecord) -> Option<f64> {
+    Some(record.evaluation.calibration.nll)
+}
+
+fn ece(record: &RunRecord) -> Option<f64> {
+    Some(record.evaluation.calibration.ece_percent)
+}
+
+fn loma_cv(record: &RunRecord) -> Option<f64> {
+    record.evaluation.loma_cv
+}

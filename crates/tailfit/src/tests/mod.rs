@@ -1,0 +1,33 @@
+//! Tests in f64, the number of the golden files, which only the inside knows.
+
+mod contract;
+mod heads;
+mod losses;
+mod rules;
+mod solvers;
+#[allow(dead_code, reason = "the tests from outside use all of it")]
+#[path = "../../tests/it/support.rs"]
+pub(crate) mod support;
+
+use std::borrow::Cow;
+
+use crate::class_counts::ClassCounts;
+use crate::head::Head;
+use crate::numbers::Real;
+use crate::train::{Options, Problem, View};
+
+/// Features in memory and nothing to score.
+pub(crate) fn problem<'a, R: Real>(
+    features: &'a [R],
+    labels: &'a [u32],
+    counts: &'a ClassCounts,
+    stage_1: Option<&'a Head>,
+) -> Problem<'a, R> {
+    let (views, dim) = (vec![View::Memory(Cow::Borrowed(features))], features.len() / labels.len());
+    Problem { views, dim, labels, counts, stage_1, scored: None }
+}
+
+/// Training without anything to score.
+pub(crate) fn unscored<'a>() -> Options<'a> {
+    Options { score_every_epoch: false, ..Options::default() }
+}

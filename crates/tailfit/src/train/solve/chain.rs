@@ -1,0 +1,118 @@
+//! One objective but for its weight decay.
+
+use crate::error::{Error, Result};
+use crate::kernels::PerClass;
+use crate::losses::{AnyLoss, BatchLoss, CrossEntropy, Mean};
+use crate::numbers::Real;
+use crate::train::Trial;
+use crate::train::problem::Seen;
+
+/// Weight decays that every search comes down by, whatever it was asked for: 1, 10^-½, 10^-1 and
+/// so on. So a solution does not depend on what else is solved.
+fn rung(number: usize) -> f64 {
+    10_f64.powf(-0.5 * number as f64)
+}
+
+/// The last rung before weight decay 0.
+const RUNGS: usize = 15;
+
+/// One objective but for its weight decay.
+pub(super) struct Chain<R> {
+    pub(super) objective: BatchLoss<R>,
+    pub(super) divisor: f64,
+    pub(super) class_weights: Vec<f64>,
+    pub(super) smoothing: Vec<f64>,
+    pub(super) offset: Vec<f64>,
+    decay_bias: bool,
+    pub(super) gap: f64,
+    mean: Mean,
+    /// From large to small weight decay.
+    pub(super) stages: Vec<Stage>,
+}
+
+/// A weight decay on the way down.
+pub(super) struct Stage {
+    pub(super) weight_decay: f64,
+    /// Whether later stages start from here.
+    pub(super) is_rung: bool,
+    /// Trials that ask for it, by their places.
+    pub(super) asked_by: Vec<usize>,
+}
+
+impl<R: Real> Chain<R> {
+    pub(super) fn new(seen: &Seen<'_, R>, trial: &Trial) -> Result<Self> {
+        let (recipe, counts) = (&trial.recipe, seen.problem.counts);
+        let cost = &recipe.cost;
+        let Some(PerClass { scale, offset, margin, smoothing, .. }) = cost.loss.family(counts)
+        else {
+            return Err(not_solvable(cost.loss));
+        };
+        if scale.iter().any(|&s| s != 1.0) || margin.iter().any(|&m| m != 0.0) {
+            return Err(not_solvable(cost.loss));
+        }
+        let class_weights = cost.class_weights.weights(counts);
+        let n = seen.problem.labels.len() as f64;
+        let total = seen.problem.labels.iter().map(|&y| class_weights[y as usize]).sum();
+        let divisor = if cost.mean == Mean::ByBatch { n } else { total };
+        // Without decay an offset is a shift of the bias, put back at the end.
+        let free = !recipe.decay_bias;
+        let solved_with = if free { vec![0.0; offset.len()] } else { offset };
+        let family =
+            PerClass { offset: solved_with.clone(), ..PerClass::neutral(counts.n_classes()) };
+        let loss = AnyLoss::CrossEntropy(CrossEntropy {});
+        Ok(Self {
+            objective: BatchLoss::of_family(loss, &family, class_weights.clone()),
+            divisor: divisor * seen.problem.views.len() as f64,
+            class_weights,
+            smoothing,
+            offset: solved_with,
+            decay_bias: recipe.decay_bias,
+            gap: recipe.gap,
+            mean: cost.mean,
+            stages: vec![],
+        })
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.class_weights == other.class_weights
+            && self.smoothing == other.smoothing
+            && self.offset == other.offset
+            && (self.decay_bias, self.gap, self.mean) == (other.decay_bias, other.gap, other.mean)
+    }
+
+    pub(super) fn ask(&mut self, weight_decay: f64, trial: usize) {
+        match self.stages.iter_mut().find(|stage| stage.weight_decay == weight_decay) {
+            Some(stage) => stage.asked_by.push(trial),
+            None => {
+                self.stages.push(Stage { weight_decay, is_rung: false, asked_by: vec![trial] });
+            }
+        }
+    }
+
+    /// Completes the stages by the rungs above the smallest and puts them in order.
+    pub(super) fn add_rungs(&mut self) {
+        let smallest =
+            self.stages.iter().map(|stage| stage.weight_decay).fold(f64::INFINITY, f64::min);
+        for number in 0..RUNGS {
+            let weight_decay = rung(number);
+            let near = |stage: &&mut Stage| (stage.weight_decay / weight_decay - 1.0).abs() < 1e-9;
+            if let Some(stage) = self.stages.iter_mut().find(near) {
+                stage.is_rung = true;
+            } else if weight_decay > smallest {
+                self.stages.push(Stage { weight_decay, is_rung: true, asked_by: vec![] });
+            }
+        }
+        self.stages.sort_by(|a, b| b.weight_decay.total_cmp(&a.weight_decay));
+    }
+
+    /// What is decayed by how much: weights, bias.
+    pub(super) fn decay(&self, weight_decay: f64) -> [f64; 2] {
+        [weight_decay, if self.decay_bias { weight_decay } else { 0.0 }]
+    }
+}
+
+fn not_solvable(loss: AnyLoss) -> Error {
+    let expected = "a loss of the softmax family without scales and margins: cross-entropy, \
+                    balanced-softmax, label-over-smoothing";
+    Error::usage("solver `lbfgs`", expected, loss.name(), "train it with solver = \"sgd\"")
+}

@@ -1,0 +1,44 @@
+//! A stage-1 head for features that come without one.
+
+use std::collections::HashMap;
+
+use super::{Options, Problem, Trial, train_on};
+use crate::error::{Error, Result};
+use crate::features::{DataSet, HeadFile};
+use crate::head::Start;
+use crate::recipe::{Recipe, Sgd};
+
+/// Trains a stage-1 head where none was given: cross-entropy from a random start, the
+/// paper's schedule, weight decay 5e-4, seed 0. Of four learning rates the one with the
+/// smallest training loss at the end is taken; no other set is looked at. Always in f32, so
+/// that it is the same head on every machine.
+///
+/// # Errors
+///
+/// If every learning rate diverges.
+pub fn train_stage_1(data: &mut DataSet) -> Result<()> {
+    let recipe = |lr| Recipe {
+        start: Start::Random,
+        sgd: Sgd { lr, weight_decay: 5e-4, ..Recipe::PLAIN.sgd },
+        ..Recipe::PLAIN
+    };
+    let trials =
+        [1e-3, 1e-2, 0.1, 1.0].map(|lr| Trial { recipe: recipe(lr), seed: 0, stop_after: None });
+    let options = Options { score_every_epoch: false, ..Options::default() };
+    let outcomes = train_on(&Problem::of(data, false)?, &trials, &options)?;
+    let loss = |i: &usize| outcomes[*i].train_loss.last().copied().unwrap_or(f64::NAN);
+    let finite = (0..trials.len()).filter(|i| loss(i).is_finite());
+    let best = finite.min_by(|a, b| loss(a).total_cmp(&loss(b))).ok_or_else(|| {
+        let remedy = "scale them, such as to unit variance, or give a head";
+        Error::data("training features", "a head that can be trained on them", "divergence", remedy)
+            .answered_by("head")
+    })?;
+    let Sgd { epochs, lr, .. } = &trials[best].recipe.sgd;
+    data.stage_1_origin = format!(
+        "trained here, none was given: cross-entropy from a random start, {epochs} epochs, learning rate {lr} (smallest \
+         training loss of four), weight decay 5e-4, seed 0"
+    );
+    let head = outcomes[best].head.clone();
+    data.stage_1 = Some(HeadFile { head, key: "fc".to_owned(), metadata: HashMap::new() });
+    Ok(())
+}
