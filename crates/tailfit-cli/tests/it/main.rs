@@ -5,4 +5,5 @@
 mod bad_input;
 mod images;
 mod pipeline;
+mod snapshots;
 mod support;

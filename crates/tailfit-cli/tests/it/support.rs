@@ -16,6 +16,8 @@ pub(crate) fn tailfit(folder: &Path, words: &[&str]) -> Ran {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tailfit"))
         .args(words)
         .current_dir(folder)
+        // The width of help.
+        .env("COLUMNS", "100")
         .output()
         .unwrap();
     Ran {

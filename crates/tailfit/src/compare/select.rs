@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{ClassTally, PerSet, TestPart, macro_percent};
+use crate::metrics::{ClassTally, PerSet, TestPart};
 use crate::train::Outcome;
 
 /// How epoch and hyper-parameters are chosen.
@@ -159,7 +159,10 @@ impl Criterion {
     /// Macro accuracy in percent of these hits among the samples; 0 if it goes by nothing.
     pub fn value(self, hits: &PerSet<ClassTally>, samples: &PerSet<ClassTally>) -> f64 {
         let of = |hits: &ClassTally, samples: &ClassTally, part| {
-            macro_percent(&hits.in_part(part), &samples.in_part(part))
+            let (hits, samples) = (hits.in_part(part), samples.in_part(part));
+            let shares = hits.iter().zip(&samples).filter(|(_, n)| **n > 0);
+            let sum: f64 = shares.clone().map(|(&hits, &n)| f64::from(hits) / f64::from(n)).sum();
+            100.0 * sum / shares.count().max(1) as f64
         };
         match self {
             Self::Default => 0.0,

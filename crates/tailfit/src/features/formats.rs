@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::decode;
 use super::matrix::{Matrix, Storage};
-use super::stored::Stored;
+use super::raw::Raw;
 use super::{Features, csv_file, npy, npz, safetensors_file, same};
 use crate::error::{Error, Result, nearest};
 use crate::files::Source;
@@ -41,17 +41,6 @@ pub const FORMATS: &[Format] = &[
         read: csv_file::read,
     },
 ];
-
-/// What a file holds before it is checked.
-#[derive(Debug, Default)]
-pub(super) struct Raw {
-    pub(super) features: Option<Stored>,
-    pub(super) views: Option<Stored>,
-    pub(super) mirror: Option<Stored>,
-    pub(super) labels: Option<Vec<u32>>,
-    pub(super) class_names: Option<Vec<String>>,
-    pub(super) provenance: Option<String>,
-}
 
 impl Features {
     /// Reads a file of any format of [`FORMATS`], told by its extension, with the

@@ -10,6 +10,7 @@ mod head_file;
 mod matrix;
 mod npy;
 mod npz;
+mod raw;
 mod safetensors_file;
 mod stored;
 

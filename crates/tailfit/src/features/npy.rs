@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode::Dtype;
-use super::formats::Raw;
+use super::raw::Raw;
 use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use zip::ZipArchive;
 
-use super::formats::Raw;
 use super::npy;
+use super::raw::Raw;
 use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;

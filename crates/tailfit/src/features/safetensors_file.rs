@@ -6,7 +6,7 @@ use std::sync::Arc;
 use safetensors::tensor::Dtype as Named;
 
 use super::decode::Dtype;
-use super::formats::Raw;
+use super::raw::Raw;
 use super::stored::Stored;
 use crate::error::{Error, Result, nearest};
 use crate::files::Source;

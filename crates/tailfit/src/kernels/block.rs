@@ -20,6 +20,9 @@ pub(crate) enum Unit {
     Tiles,
     /// Dot products (AVX-512 BF16): twice the f32 peak, or half of it on Intel's cores.
     Dots,
+    /// The plain loop, so that what surrounds the units is tested on machines that have none.
+    #[cfg(test)]
+    Plain,
 }
 
 /// What the product of a block is added to.
@@ -74,18 +77,49 @@ impl Block<'_> {
         if let Addend::Rows(rows) = self.start {
             assert!(rows.len() >= BLOCK * width);
         }
+        #[cfg(test)]
+        if unit == Unit::Plain {
+            return self.plain();
+        }
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the assertions keep all that a block of this shape reads and writes inside its
         // slices, and only `units` makes units, for machines that have them.
         unsafe {
             match unit {
                 Unit::Tiles => x86::tiles(&mut self),
-                Unit::Dots => x86::dots(&mut self),
+                _ => x86::dots(&mut self),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
         unreachable!("{unit:?} {:?}", self.out.len());
     }
+}
+
+#[cfg(test)]
+impl Block<'_> {
+    fn plain(self) {
+        use super::bf16::from_bf16;
+        for (i, j) in (0..BLOCK).flat_map(|i| (0..self.registers * BLOCK).map(move |j| (i, j))) {
+            let at = i * self.pitch + j;
+            let mut sum = match self.start {
+                Addend::Zero => 0.0,
+                Addend::Rows(rows) => rows[i * self.registers * BLOCK + j],
+                Addend::Out => self.out[at],
+            };
+            for k in 0..self.inner {
+                let pair = self.b[k / 2 * self.b_pitch + j];
+                let b = if k % 2 == 0 { pair & 0xffff } else { pair >> 16 };
+                sum += from_bf16(u32::from(self.a[i * self.a_pitch + k])) * from_bf16(b);
+            }
+            self.out[at] = sum;
+        }
+    }
+}
+
+/// The units of this machine, the faster first, and the plain loop.
+#[cfg(test)]
+pub(super) fn every_unit() -> impl Iterator<Item = Unit> {
+    units().iter().copied().chain([Unit::Plain])
 }
 
 /// The units of this machine, the faster first.

@@ -62,7 +62,7 @@ pub fn instruction_set() -> &'static str {
         let avx512 = std::is_x86_feature_detected!("avx512f");
         match units().first() {
             Some(Unit::Tiles) => "avx512+amx-bf16",
-            Some(Unit::Dots) => "avx512+bf16",
+            Some(_) => "avx512+bf16",
             None if avx512 => "avx512",
             None if std::is_x86_feature_detected!("fma") => "avx2+fma",
             None => "sse2",

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::bf16::{from_bf16, to_bf16};
-use super::block::{Addend, Block, Session};
+use super::block::{Addend, Block, Session, every_unit};
 use super::tiles::{Descend, Forward};
 use super::*;
 use crate::rng::{Purpose, Rng};
@@ -120,7 +120,7 @@ fn both_products_equal_the_plain_loop_and_each_other_on_every_instruction_set() 
 #[test]
 fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
     let mut rng = Rng::new(2, Purpose::Start, 0);
-    for &unit in units() {
+    for unit in every_unit() {
         for round in 0..60 {
             let (inner, registers) = (32 * (1 + rng.below(5)), 1 + round % 3);
             let width = registers * BLOCK;

@@ -55,6 +55,11 @@ pub(crate) trait Loss {
     /// The formula in one readable line.
     fn formula(&self) -> &'static str;
 
+    /// Whether adding one number to all logits of a sample changes its loss.
+    fn sees_common_shift(&self) -> bool {
+        false
+    }
+
     /// Checks the ranges of the hyper-parameters.
     ///
     /// # Errors
@@ -108,13 +113,26 @@ pub(crate) trait LossVisitor {
     fn visit<L: Loss>(self, loss: &L) -> Self::Output;
 }
 
+/// What a loss says of itself.
+struct About {
+    source: &'static str,
+    formula: &'static str,
+    sees_common_shift: bool,
+    check: Result<()>,
+}
+
 struct Describe;
 
 impl LossVisitor for Describe {
-    type Output = (&'static str, &'static str, Result<()>);
+    type Output = About;
 
-    fn visit<L: Loss>(self, loss: &L) -> Self::Output {
-        (loss.source(), loss.formula(), loss.check())
+    fn visit<L: Loss>(self, loss: &L) -> About {
+        About {
+            source: loss.source(),
+            formula: loss.formula(),
+            sees_common_shift: loss.sees_common_shift(),
+            check: loss.check(),
+        }
     }
 }
 
@@ -127,12 +145,17 @@ impl AnyLoss {
 
     /// Paper and equation that define the loss.
     pub fn source(&self) -> &'static str {
-        self.each(Describe).0
+        self.each(Describe).source
     }
 
     /// The formula in one readable line.
     pub fn formula(&self) -> &'static str {
-        self.each(Describe).1
+        self.each(Describe).formula
+    }
+
+    /// Whether adding one number to all logits of a sample changes its loss.
+    pub fn sees_common_shift(&self) -> bool {
+        self.each(Describe).sees_common_shift
     }
 
     /// Checks the ranges of the hyper-parameters.
@@ -141,7 +164,7 @@ impl AnyLoss {
     ///
     /// Names the hyper-parameter and its range.
     pub fn check(&self) -> Result<()> {
-        self.each(Describe).2
+        self.each(Describe).check
     }
 }
 

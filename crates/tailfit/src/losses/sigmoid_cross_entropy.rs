@@ -35,6 +35,10 @@ impl Loss for SigmoidCrossEntropy {
         value - label
     }
 
+    fn sees_common_shift(&self) -> bool {
+        true
+    }
+
     fn source(&self) -> &'static str {
         "Cui et al., CVPR 2019, eq. 10 (before the class weights)"
     }

@@ -69,6 +69,10 @@ impl Loss for SigmoidFocal {
         }
     }
 
+    fn sees_common_shift(&self) -> bool {
+        true
+    }
+
     fn source(&self) -> &'static str {
         "Lin et al., ICCV 2017, eq. 4; Cui et al., CVPR 2019, eq. 12 (before the class weights)"
     }

@@ -40,6 +40,11 @@ impl Loss for VectorScaling {
         }
     }
 
+    /// A per-class scale makes a common shift into different ones.
+    fn sees_common_shift(&self) -> bool {
+        self.gamma != 0.0
+    }
+
     fn source(&self) -> &'static str {
         "Kini et al., NeurIPS 2021, eq. 2; CDT: Ye et al., 2020, arXiv:2001.01385"
     }

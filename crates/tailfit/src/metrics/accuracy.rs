@@ -30,23 +30,18 @@ impl Accuracy {
         thresholds: ShotThresholds,
     ) -> Self {
         let per_class = per_class_percent(hits, samples);
+        let present: Vec<f64> = per_class.iter().flatten().copied().collect();
         let n: u32 = samples.iter().sum();
         let n_hits: u32 = hits.iter().sum();
         let shot = |shot| thresholds.mean(counts, shot, &per_class);
         Self {
             overall_percent: 100.0 * f64::from(n_hits) / f64::from(n.max(1)),
-            macro_percent: macro_percent(hits, samples),
+            macro_percent: present.iter().sum::<f64>() / present.len().max(1) as f64,
             many_percent: shot(Shot::Many),
             medium_percent: shot(Shot::Medium),
             few_percent: shot(Shot::Few),
         }
     }
-}
-
-/// Macro accuracy in percent, from the hits and the number of samples of each class, `[K]` each.
-pub(crate) fn macro_percent(hits: &[u32], samples: &[u32]) -> f64 {
-    let present: Vec<f64> = per_class_percent(hits, samples).into_iter().flatten().collect();
-    present.iter().sum::<f64>() / present.len().max(1) as f64
 }
 
 /// Accuracy of each class in percent, `[K]`; absent where the class has no samples.

@@ -7,7 +7,6 @@ mod hits;
 mod logits_magnitude;
 mod per_set;
 
-pub(crate) use self::accuracy::macro_percent;
 pub use self::accuracy::{Accuracy, samples_per_class};
 pub use self::calibration::{Calibration, CalibrationBins};
 pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::item::train_in_order;
 use super::problem::Seen;
 use super::stack::Stack;
-use super::{Outcome, Problem, Trial, train_on};
+use super::{Outcome, Problem, ScoredSet, Trial, View, train_on};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
+use crate::metrics::{PerSet, TestPart};
 use crate::recipe::{Recipe, Sgd};
 use crate::tests::support::{golden, numbers, unit};
 use crate::tests::{problem, unscored};
@@ -218,6 +219,56 @@ fn a_head_has_the_same_bits_in_any_company() {
             assert_eq!(alone[0].train_loss, together[i].train_loss);
         }
     }
+}
+
+/// Epoch e trains on view e mod V: as training on the views one below the other, each in its turn.
+#[test]
+fn views_are_used_in_turn() {
+    let setup = setup(&golden("sgd.json"));
+    let n = setup.labels.len();
+    let views: [Vec<f64>; 2] = [1.0, 0.5].map(|f| setup.features.iter().map(|v| f * v).collect());
+    let below = [views[0].clone(), views[1].clone()].concat();
+    let labels = setup.labels.repeat(2);
+    let one = problem(&below, &labels, &setup.counts, Some(&setup.stage_1));
+    let mut two = problem_of(&setup);
+    two.views = views.iter().map(|view| View::Memory(view.into())).collect();
+    let sgd = Sgd { epochs: 5, ..Recipe::PLAIN.sgd };
+    let recipe = Recipe { sgd, ..Recipe::PLAIN };
+    let trial = Trial { recipe, seed: 0, stop_after: None };
+    let train = |problem: &Problem<'_, f64>, first: &dyn Fn(usize) -> usize| {
+        let seen = Seen::new(problem, false);
+        let order = |epoch| (0..n).map(|i| (first(epoch) + (i * 7 + epoch) % n) as u32).collect();
+        train_in_order(&seen, &[&trial], &unscored(), false, order).unwrap().remove(0)
+    };
+    let (wanted, found) = (train(&one, &|epoch| epoch % 2 * n), train(&two, &|_| 0));
+    assert_eq!(found.head, wanted.head);
+    // A mean over samples, of which the other has twice as many.
+    let halved: Vec<f64> = found.train_loss.iter().map(|loss| loss / 2.0).collect();
+    assert_eq!(halved, wanted.train_loss);
+}
+
+/// A trial that diverges says so by its loss, gets nothing right, and leaves its companions alone.
+#[test]
+fn divergence_stays_with_the_trial() {
+    let setup = setup(&golden("sgd.json"));
+    let features: Vec<f32> = setup.features.iter().map(|&v| v as f32).collect();
+    let mut problem = problem(&features, &setup.labels, &setup.counts, Some(&setup.stage_1));
+    let set = || ScoredSet { features: (&features).into(), mirror: None, labels: &setup.labels };
+    problem.scored = Some(PerSet { test: set(), validation: None });
+    let trial = |lr: f64, weight_decay: f64| {
+        let sgd = Sgd { epochs: 4, lr, weight_decay, ..Recipe::PLAIN.sgd };
+        Trial { recipe: Recipe { sgd, ..Recipe::PLAIN }, seed: 1, stop_after: None }
+    };
+    let outcomes = train_on(&problem, &[trial(0.1, 0.0), trial(1e30, 0.5)], &unscored()).unwrap();
+    let alone = train_on(&problem, &[trial(0.1, 0.0)], &unscored()).unwrap();
+    assert_eq!(outcomes[0].head, alone[0].head);
+    assert_eq!(outcomes[0].hits, alone[0].hits);
+    let hits = |outcome: &Outcome| -> u32 {
+        outcome.hits.last().unwrap().test.in_part(TestPart::All).iter().sum()
+    };
+    assert!(!outcomes[1].train_loss.last().unwrap().is_finite());
+    assert_eq!(hits(&outcomes[1]), 0);
+    assert!(hits(&outcomes[0]) > setup.labels.len() as u32 / 2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Rules of the house that a test can keep.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -20,10 +21,11 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+    found.sort();
 }
 
-#[test]
-fn no_source_file_is_over_300_lines() {
+/// Every source file of the workspace.
+fn sources() -> Vec<(PathBuf, String)> {
     let mut sources = vec![];
     for folder in ["crates", "xtask"] {
         let folder = root().join(folder);
@@ -32,9 +34,102 @@ fn no_source_file_is_over_300_lines() {
             files(&folder, "rs", &mut sources);
         }
     }
-    for path in sources {
-        let lines = fs_err::read_to_string(&path).unwrap().lines().count();
+    let read = |path: PathBuf| {
+        let text = fs_err::read_to_string(&path).unwrap();
+        (path, text)
+    };
+    sources.into_iter().map(read).collect()
+}
+
+/// The source files of the library, by their place in it, without what only tests see.
+fn library() -> Vec<(String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = vec![];
+    files(&src, "rs", &mut sources);
+    let part = |path: PathBuf| {
+        let text = fs_err::read_to_string(&path).unwrap();
+        let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+        (path.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/"), product)
+    };
+    let all = sources.into_iter().map(part);
+    all.filter(|(name, _)| !name.contains("tests") && name != "lib.rs").collect()
+}
+
+#[test]
+fn source_files_are_short() {
+    let mut lengths = vec![];
+    for (path, text) in sources() {
+        let lines = text.lines().count();
         assert!(lines <= 300, "{}: {lines} lines; split it", path.display());
+        lengths.push(lines);
+    }
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(median < 110, "half of all files have {median} lines or more");
+}
+
+/// Modules at the top of the library use each other in one direction only.
+#[test]
+fn the_library_has_no_circles() {
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, text) in library() {
+        let module = name.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let used = code.flat_map(|line| {
+            let parts = line.split("crate::").skip(1);
+            parts.map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap())
+        });
+        let used: Vec<String> =
+            used.filter(|name| **name != *module && !name.is_empty()).map(str::to_owned).collect();
+        uses.entry(module).or_default().extend(used);
+    }
+    let modules: BTreeSet<String> = uses.keys().cloned().collect();
+    assert!(modules.len() >= 15, "{modules:?}");
+    // Take away what uses nothing that is left, until nothing is left.
+    while !uses.is_empty() {
+        let left: BTreeSet<String> = uses.keys().cloned().collect();
+        let free = |(_, used): &(&String, &BTreeSet<String>)| used.is_disjoint(&left);
+        let done: Vec<String> = uses.iter().filter(free).map(|(name, _)| name.clone()).collect();
+        assert!(!done.is_empty(), "a circle among {uses:?}");
+        uses.retain(|name, _| !done.contains(name));
+    }
+}
+
+/// Whoever calls the library knows how its options are given; see `Error::answered_by`.
+#[test]
+fn messages_of_the_library_name_no_flag() {
+    for (name, text) in library() {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code.filter(|line| line.contains('"')) {
+            let flag = line
+                .split("--")
+                .skip(1)
+                .any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+            // What made the embedded features is told as it was typed.
+            assert!(!flag || name == "features/embedded.rs", "{name}: {line}");
+        }
+    }
+}
+
+/// One name for a thing: these are other people's for ours (see ARCHITECTURE.md).
+#[test]
+fn names_are_those_of_the_vocabulary() {
+    let others = [
+        "cls_num_list",
+        "num_cls",
+        "samples_per_cls",
+        "imb_factor",
+        "imb_type",
+        "cls_head",
+        "n_cls",
+    ];
+    for (path, text) in sources() {
+        if path.ends_with("hygiene.rs") {
+            continue;
+        }
+        for other in others {
+            assert!(!text.contains(other), "{}: {other}", path.display());
+        }
     }
 }
 
@@ -56,12 +151,11 @@ fn golden_files_are_the_originals() {
 }
 
 #[test]
-fn unsafe_code_stands_in_the_kernels_alone() {
-    let mut sources = vec![];
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "rs", &mut sources);
-    for path in sources {
-        let text = fs_err::read_to_string(&path).unwrap();
-        let kernels = path.components().any(|part| part.as_os_str() == "kernels");
-        assert!(kernels || !text.contains("unsafe {"), "{}", path.display());
-    }
+fn unsafe_code_stands_where_it_is_expected() {
+    let with: Vec<String> = library()
+        .into_iter()
+        .filter(|(_, text)| text.contains("unsafe {") || text.contains("unsafe fn"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(with, ["files/map.rs", "kernels/block.rs", "kernels/x86.rs"]);
 }

@@ -8,4 +8,5 @@ mod golden_metrics;
 mod hygiene;
 mod real_data;
 mod real_engine;
+mod selection;
 mod support;

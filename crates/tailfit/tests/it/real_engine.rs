@@ -37,7 +37,8 @@ fn optimum(method: &str, decay: f64, more: &[(&str, Value)]) -> Recipe {
     recipe(method, &changes)
 }
 
-/// Other solvers on the same objectives gave the wanted figures, to the digits printed.
+/// Other solvers on the same objectives gave the wanted figures, to the digits printed (where two
+/// runs differed, L-BFGS-B of SciPy 1.17 in f64, to a gradient below 1e-9, has the word).
 fn reads(data: &DataSet, cases: &[(Recipe, &str)]) {
     let recipes: Vec<Recipe> = cases.iter().map(|(recipe, _)| recipe.clone()).collect();
     let found = accuracies(data, &recipes, 1, Precision::F32);
@@ -63,7 +64,7 @@ fn optima_on_cifar_100_lt() {
         (optimum("los", 0.0, &[]), "29.5"),
         (ridge(1e-3, false), "26.9"),
         (ridge(1e-3, true), "42.3"),
-        (optimum("balanced-softmax", 1e-3, &[]), "44.0"),
+        (optimum("balanced-softmax", 1e-3, &[]), "44.1"),
     ];
     reads(&data, &cases);
 }
@@ -92,9 +93,9 @@ fn optima_on_pretrained_features() {
     }
     let balanced = [("loss.delta", json!(0.9)), ("class_weights", json!({"power": {"rho": 1.0}}))];
     let cases = [
-        (optimum("balanced-softmax", 1e-3, &[]), "59.8"),
+        (optimum("balanced-softmax", 1e-3, &[]), "59.85"),
         (optimum("los", 1e-5, &[]), "35.7"),
-        (optimum("los", 1e-3, &balanced), "60.6"),
+        (optimum("los", 1e-3, &balanced), "60.2"),
     ];
     reads(&data, &cases);
 }

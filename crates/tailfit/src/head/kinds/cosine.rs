@@ -80,7 +80,7 @@ impl<R: Real> Kind<R> for Training<R> {
             *decay = trained.rates.decay[k] - self.sums[k] / (self.norms[k] * self.norms[k]);
         }
         scale_columns(gradient.z, &self.factor);
-        trained.step_weights(&gradient, Some(&self.decay));
+        gradient.step_weights(&mut trained.weights, &trained.rates.steps(&self.decay));
     }
 
     fn fold(&self, h: usize, head: &mut Head) {

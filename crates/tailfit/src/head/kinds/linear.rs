@@ -28,7 +28,8 @@ impl<R> Training<R> {
 
 impl<R: Real> Kind<R> for Training<R> {
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>) {
-        trained.step_bias(&gradient);
-        trained.step_weights(&gradient, None);
+        let Trained { weights, bias, rates } = trained;
+        gradient.step_bias(bias, &rates.steps(&rates.bias_decay));
+        gradient.step_weights(weights, &rates.steps(&rates.decay));
     }
 }

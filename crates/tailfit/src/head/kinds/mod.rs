@@ -105,8 +105,8 @@ pub(crate) trait Kind<R: Real>: Send + Sync {
     /// Before the logits of a batch: what follows from the weights alone.
     fn prepare(&mut self, _weights: &Weights<R>) {}
 
-    /// From x W + bias, `[B, C]`, to logits. `kept`, `[B, C]`, is for what [`Kind::step`] wants of
-    /// them later.
+    /// From x W + bias, `[B, C]`, to logits. `kept`, `[B, C]`, has room for what [`Kind::step`]
+    /// wants of them later.
     fn forward(&self, _z: &mut [R], _kept: &mut [R]) {}
 
     /// From the gradient of the logits to new parameters.
@@ -127,6 +127,20 @@ pub(crate) struct Gradient<'a, R> {
     pub batch: &'a Packed<R>,
     /// Whether the step is spread over threads.
     pub split: bool,
+}
+
+impl<R: Real> Gradient<'_, R> {
+    /// Steps weights `[D, C]` along it.
+    fn step_weights(&self, weights: &mut Weights<R>, steps: &Steps<'_, R>) {
+        weights.descend(self.z, weights.panels.columns, self.batch, steps, self.split);
+    }
+
+    /// Steps a bias `[C]` along it.
+    fn step_bias(&self, bias: &mut Params<R>, steps: &Steps<'_, R>) {
+        let mut sums = vec![R::ZERO; bias.value.len()];
+        column_sums(&mut sums, self.z, None);
+        bias.descend(&sums, steps);
+    }
 }
 
 /// Parameters that all kinds have, and how they are stepped.
@@ -150,26 +164,11 @@ pub(crate) struct Rates<R> {
 }
 
 impl<R: Real> Rates<R> {
-    /// A step with this weight decay, `[C]`.
+    /// Steps of these learning rates with weight decays `[C]`; a kind whose own parameters go by
+    /// other rates has some of its own.
     fn steps<'a>(&'a self, decay: &'a [R]) -> Steps<'a, R> {
         let Self { lr, momentum, nesterov, .. } = self;
         Steps { lr, decay, momentum, nesterov: *nesterov }
-    }
-}
-
-impl<R: Real> Trained<R> {
-    /// Steps the weights along the gradient, with a weight decay of their own or the usual.
-    fn step_weights(&mut self, gradient: &Gradient<'_, R>, decay: Option<&[R]>) {
-        let steps = self.rates.steps(decay.unwrap_or(&self.rates.decay));
-        let Gradient { z, batch, split, .. } = gradient;
-        self.weights.descend(z, self.weights.panels.columns, batch, &steps, *split);
-    }
-
-    /// Steps the bias along the gradient.
-    fn step_bias(&mut self, gradient: &Gradient<'_, R>) {
-        let mut sums = vec![R::ZERO; self.weights.panels.columns];
-        column_sums(&mut sums, gradient.z, None);
-        self.bias.descend(&sums, &self.rates.steps(&self.rates.bias_decay));
     }
 }
 

@@ -1,0 +1,90 @@
+//! What people read: help and refusals, word for word. `UPDATE_EXPECT=1 cargo test` writes them
+//! anew; read the difference before you keep it.
+
+use std::fmt::Write as _;
+
+use expect_test::expect_file;
+
+use crate::support::{TOY, tailfit, toy};
+
+#[test]
+fn help() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |command: &str| {
+        let ran = tailfit(folder.path(), &[command, "--help"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        // Clap pads the last line of a paragraph here and there.
+        ran.stdout.lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>()
+    };
+    expect_file!["snapshots/help-compare.txt"].assert_eq(&of("compare"));
+    expect_file!["snapshots/help-evaluate.txt"].assert_eq(&of("evaluate"));
+    expect_file!["snapshots/help-report.txt"].assert_eq(&of("report"));
+    expect_file!["snapshots/help-list.txt"].assert_eq(&of("list"));
+    expect_file!["snapshots/help-split.txt"].assert_eq(&of("split"));
+    if cfg!(feature = "backbone") {
+        expect_file!["snapshots/help-train-head.txt"].assert_eq(&of("train-head"));
+        expect_file!["snapshots/help-train-backbone.txt"].assert_eq(&of("train-backbone"));
+        expect_file!["snapshots/help-extract-features.txt"].assert_eq(&of("extract-features"));
+    }
+}
+
+/// A command that is refused, and files put there before it.
+type Refusal = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
+const REFUSALS: &[Refusal] = &[
+    (&[], &["compare", "--methods", "cossine"]),
+    (&[], &["compare", "--methods", "nothing-like-it"]),
+    (&[], &["compare", "--select", "validation"]),
+    (&[], &["compare", "--select", "best"]),
+    (&[], &["compare", "--val", "x.mat"]),
+    (&[], &["compare", "--val", "train.csv"]),
+    (&[], &["compare", "--few-below", "200"]),
+    (&[], &["compare", "--head-key", "module.fc"]),
+    (&[("m.toml", "[recipe]\nwieght_decay = 1\n")], &["compare", "--config", "m.toml"]),
+    (&[("m.toml", "[recipe]\nlr = \"fast\"\n")], &["compare", "--config", "m.toml"]),
+    (&[("m.toml", "[recipe]\nlr = -1\n")], &["compare", "--config", "m.toml"]),
+    (&[("m.toml", "[recipe\nlr = 1\n")], &["compare", "--config", "m.toml"]),
+    (&[("m.toml", "[recipe]\nloss = { name = 'focall' }\n")], &["compare", "--config", "m.toml"]),
+    (&[("m.toml", "[search]\nlr = []\n")], &["compare", "--config", "m.toml"]),
+    (&[("m.toml", "[search]\n\"loss.delta\" = [1]\n")], &["compare", "--config", "m.toml"]),
+    (&[], &["train-head"]),
+    (&[], &["train-head", "--method", "los", "--set", "loss.delta"]),
+    (&[], &["train-head", "--method", "los", "--set", "loss.delta=2"]),
+    (&[], &["train-head", "--method", "los", "--set", "loss.gamma=1"]),
+    (&[], &["train-head", "--method", "cosine", "--set", "start=zero"]),
+    (&[], &["train-head", "--method", "lws", "--set", "start=random"]),
+    (&[], &["train-head", "--method", "focal", "--set", "solver=lbfgs"]),
+    (&[("r.json", "{}")], &["train-head", "--config", "r.json"]),
+    (&[("test.csv", "a,b,label\n")], &["compare"]),
+    (&[("test.csv", "1,2,3,0\n1,2,3,1\n")], &["compare"]),
+    (&[("test.csv", "1,2,0\n1,NaN,1\n")], &["compare"]),
+    (&[("test.csv", "1,2,0\n1,2,-1\n")], &["compare"]),
+    (&[("test.csv", "1,2,0\n1,2,7\n")], &["compare"]),
+    (&[("test.csv", "1,2,0\n1,2\n")], &["compare"]),
+    (&[("head.safetensors", "no head")], &["compare"]),
+    (&[("x.json", "{}")], &["report", "x.json"]),
+    (&[], &["split", "--images", "."]),
+];
+
+#[test]
+fn refusals() {
+    let mut text = String::new();
+    for (files, words) in REFUSALS {
+        let folder = tempfile::tempdir().unwrap();
+        toy(folder.path());
+        for (name, content) in *files {
+            fs_err::write(folder.path().join(name), content).unwrap();
+        }
+        let on_toy = matches!(words[0], "compare" | "train-head");
+        let data = if on_toy { &TOY[..] } else { &[] };
+        let all = [*words, data, &["--quiet"]].concat();
+        let ran = tailfit(folder.path(), &all);
+        assert!(ran.code != 0 && ran.stdout.is_empty(), "{words:?}: {} {}", ran.code, ran.stdout);
+        for (name, content) in *files {
+            writeln!(text, "{name}: {content:?}").unwrap();
+        }
+        writeln!(text, "$ tailfit {}\n[{}] {}\n", words.join(" "), ran.code, ran.stderr.trim_end())
+            .unwrap();
+    }
+    expect_file!["snapshots/refusals.txt"].assert_eq(&text);
+}

@@ -1,0 +1,14 @@
+//! What readers hand over.
+
+use super::stored::Stored;
+
+/// What a file holds before it is checked.
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    pub(super) features: Option<Stored>,
+    pub(super) views: Option<Stored>,
+    pub(super) mirror: Option<Stored>,
+    pub(super) labels: Option<Vec<u32>>,
+    pub(super) class_names: Option<Vec<String>>,
+    pub(super) provenance: Option<String>,
+}
