@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             report: &report,
         };
         let ended = run.train();
-        std::fs::remove_dir_all(&folder)?;
+        fs_err::remove_dir_all(&folder)?;
         ended?;
         recipe.sgd.batch_size
     } else {
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             images.set(images.get().max(n));
         };
         extraction.write(Extractor::Network(&network), &data, Subset::Test, &path, "", &report)?;
-        std::fs::remove_file(&path)?;
+        fs_err::remove_file(&path)?;
         images.get()
     };
     let times = times.into_inner();

@@ -1,6 +1,6 @@
-//! What is done to images before a network sees them. A function of (seed, epoch, place in the
-//! epoch), so that neither threads nor interruptions change anything, and an image that comes up
-//! twice is seen differently.
+//! How images are prepared and augmented before a network sees them. Augmentation is a function
+//! of (seed, epoch, place in the epoch), so neither threads nor interruptions change anything, and
+//! an image that comes up twice in an epoch is augmented differently each time.
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -12,44 +12,46 @@ use crate::decode::decode;
 use crate::geometry::{fit, random_crop, resize};
 use crate::jitter::jitter;
 
-/// Augmentation by name.
+/// The augmentation of training images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Augmentation {
-    /// None.
+    /// No augmentation.
     None,
-    /// 4 pixels of zeros around, a random crop of the old size, and a flip every other time.
+    /// Padding with 4 pixels of zeros, a random crop of the original size, and a flip with
+    /// probability 1/2.
     Weak,
-    /// A random part of 8 to 100 % of the area, sides 3:4 to 4:3, resized, and a flip every other
-    /// time (iNaturalist). Of held-out images in files the middle 7/8 are taken (224 pixels of 256).
+    /// A random crop with 8 to 100 % of the area and an aspect ratio of 3:4 to 4:3, resized, and a
+    /// flip with probability 1/2 (iNaturalist). Unaugmented images are resized and cropped to the
+    /// central 7/8 (224 pixels of 256), except images in memory that already have the wanted size.
     ResizedCrop,
-    /// The same with brightness, contrast and saturation changed by factors 0.6 to 1.4, in random
-    /// order (ImageNet-LT).
+    /// The same, with brightness, contrast and saturation changed by factors of 0.6 to 1.4, in
+    /// random order (ImageNet-LT).
     ResizedCropJitter,
 }
 
-/// Zeros on each side.
+/// Pixels of zeros on each side.
 const PADDING: usize = 4;
 
-/// How images are made ready for a network.
+/// How images are prepared for a network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preparation {
-    /// What is done to training images.
+    /// Augmentation of training images.
     pub augmentation: Augmentation,
-    /// Side that images are brought to; images in memory may keep their own.
+    /// Side length that images are resized to; if `None`, images in memory keep their own size.
     pub side: Option<usize>,
-    /// Mean of each channel, of values 0 to 1.
+    /// Mean of each channel, for values from 0 to 1.
     pub mean: [f32; 3],
     /// Standard deviation of each channel.
     pub std: [f32; 3],
 }
 
-/// How one image is seen.
+/// How a network sees one image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Look {
-    /// As it is.
+    /// Unaugmented.
     Plain,
-    /// Left and right changed over.
+    /// Unaugmented and flipped horizontally.
     Mirrored,
     /// Augmented.
     Augmented { seed: u64, epoch: usize, place: usize },
@@ -60,14 +62,14 @@ impl Preparation {
     ///
     /// # Errors
     ///
-    /// If images in files are to keep their own sizes.
+    /// If images are in files and no side length is given.
     pub(crate) fn size(&self, images: &Images) -> Result<[usize; 2]> {
         match (&images.pixels, self.side) {
             (_, Some(side)) => Ok([side; 2]),
             (Pixels::Memory { height, width, .. }, None) => Ok([*height, *width]),
             (Pixels::Files(_), None) => {
-                let remedy = "say it in the recipe, with image_mean, image_std and the network, such as image_size = 224";
-                let expected = "the side that images in files are brought to";
+                let remedy = "set it in the recipe, along with image_mean, image_std and the network, such as image_size = 224";
+                let expected = "a side length, to which images in files are resized";
                 Err(Error::usage("image_size", expected, "none", remedy).answered_by("config"))
             }
         }
@@ -77,7 +79,7 @@ impl Preparation {
     ///
     /// # Errors
     ///
-    /// If it cannot be read.
+    /// If the image cannot be read.
     pub(crate) fn write(
         &self,
         images: &Images,
@@ -118,7 +120,8 @@ impl Preparation {
         Ok(())
     }
 
-    /// The middle of an image in the wanted size; images in memory may have it already.
+    /// The centre of an image at the wanted size; images in memory that already have it are left
+    /// unchanged.
     fn fitted(&self, image: RgbImage, size: (u32, u32), in_memory: bool) -> RgbImage {
         if in_memory && image.dimensions() == size {
             return image;
@@ -130,7 +133,7 @@ impl Preparation {
         fit(&image, size.0, margin)
     }
 
-    /// (value − mean) / std; what is shifted in is black before that.
+    /// Writes (value − mean) / std; pixels shifted in from outside are black before normalisation.
     fn normalise(
         &self,
         image: &RgbImage,
@@ -191,7 +194,7 @@ mod tests {
         assert_eq!(none, plain);
     }
 
-    /// Each augmentation is made of the parts that it says, from the same random numbers.
+    /// Each augmentation consists of the parts it documents, from the same random numbers.
     #[test]
     fn crops_and_colours_are_what_they_say() {
         let source = crate::pillow::image();
@@ -229,7 +232,7 @@ mod tests {
         assert!(sides[0] > 0 && sides[1] > 0);
     }
 
-    /// Every shift and both sides come up, and each view is a shifted, padded image.
+    /// Every shift and both orientations come up, and each view is a shifted, padded image.
     #[test]
     fn weak_views_are_shifted_and_padded() {
         let plain = seen(Augmentation::None, Look::Plain);

@@ -1,4 +1,4 @@
-//! Images on their way to the network, prepared beside its work.
+//! Batches of images, prepared in the background while the network works.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
@@ -10,11 +10,11 @@ use tch::{Device, Tensor};
 
 use crate::augment::{Look, Preparation};
 
-/// Batches that may wait, and bytes of them, whatever happens at least one.
+/// How many batches may be waiting, and how many bytes of them; at least one always may.
 const WAITING: usize = 4;
 const WAITING_BYTES: usize = 256 << 20;
 
-/// Images ready to be seen.
+/// Images ready for the network.
 pub(crate) struct Batch {
     values: Vec<f32>,
     size: [i64; 3],
@@ -23,7 +23,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The images, `[B, 3, height, width]`, channels last in memory.
+    /// The images, `[B, 3, height, width]`, with channels last in memory.
     pub(crate) fn images(&self, device: Device) -> Tensor {
         let [height, width, _] = self.size;
         let images = Tensor::from_slice(&self.values).view([-1, height, width, 3]);
@@ -31,12 +31,12 @@ impl Batch {
     }
 }
 
-/// Batches of `size` of the images `order`, in that order from place `from` on, each seen as
-/// `look` says of its place. After an image that cannot be read nothing comes any more.
+/// Batches of `size` images, in the order `order` starting at place `from`; `look` says how the
+/// image at each place is seen. Nothing follows an image that cannot be read.
 ///
 /// # Errors
 ///
-/// If nobody says which size they are to have.
+/// If the size of the images is not known (see [`Preparation::size`]).
 pub(crate) fn batches<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     (images, preparation): (&'env Images, Preparation),
@@ -61,7 +61,7 @@ pub(crate) fn batches<'scope, 'env>(
             let batch = written.map(|()| Batch { values, size, labels });
             let failed = batch.is_err();
             if send.send(batch).is_err() || failed {
-                // Nobody wants more.
+                // The receiver has gone, or an image could not be read.
                 return;
             }
         }
@@ -76,11 +76,11 @@ mod tests {
     use super::*;
     use crate::augment::Augmentation;
 
-    /// The place of an image decides its augmentation, so no two images may be seen from one.
+    /// An image's place determines its augmentation, so no two images may share one.
     #[test]
     fn images_come_in_order_each_seen_from_its_own_place() {
-        // Pixels (image, image + 100).
-        let pixels = (0..10).flat_map(|image| [image, image + 100].repeat(3)).collect();
+        // Image i has the two pixels i and i + 100.
+        let pixels = (0..10).flat_map(|image| [[image; 3], [image + 100; 3]].concat()).collect();
         let images = Images::in_memory(pixels, (1, 2), (0..10).collect(), 10);
         let (mean, std) = ([0.0; 3], [1.0 / 255.0; 3]);
         let preparation = Preparation { augmentation: Augmentation::None, side: None, mean, std };

@@ -1,4 +1,4 @@
-//! A run as it stands, to be taken up again.
+//! Checkpoints: the state of a run, from which it can be resumed.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,44 +15,45 @@ use crate::parameters::{read_tensors, write_tensors};
 use crate::recipe::BackboneRecipe;
 use crate::run_files::{BEST, LAST};
 
-/// What a run is, and how far it is.
+/// What a run is, and how far it has got.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// How the backbone is trained.
     pub recipe: BackboneRecipe,
-    /// Decides weights, order and augmentation.
+    /// Determines initial weights, order and augmentation.
     pub seed: u64,
-    /// Hash of the training images: of their indices, or in files of their classes and paths.
+    /// SHA-256 identifying the training images: of their indices, or for files of their classes and
+    /// paths.
     pub split_sha256: String,
-    /// The same of the images that are scored, unless they are the test images of a known set.
+    /// The same for the scored images; none if they are the test images of a set in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scored_sha256: Option<String>,
-    /// Program version.
+    /// Version of the program.
     pub version: String,
-    /// Whole epochs done.
+    /// Number of complete epochs done.
     pub epoch: usize,
-    /// Batches done of the next one.
+    /// Number of batches done in the next epoch.
     pub step: usize,
-    /// Sum of the batch losses times batch sizes of the next one.
+    /// Sum of batch loss times batch size in the next epoch.
     pub loss_sum: f64,
-    /// Images seen of the next one.
+    /// Number of images seen in the next epoch.
     pub images: usize,
-    /// What every epoch came to.
+    /// The results of every epoch.
     pub log: Vec<Epoch>,
 }
 
-/// What an epoch came to.
+/// The results of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Epoch {
-    /// From 0.
+    /// Index of the epoch, from 0.
     pub epoch: usize,
-    /// Its learning rate.
+    /// Learning rate of the epoch.
     pub lr: f64,
     /// Mean loss over its images, measured before each step.
     pub train_loss: f64,
-    /// Accuracy on the validation images, or without them on the test images; only after epochs
+    /// Accuracy on the validation images, or on the test images if there are none; only for epochs
     /// that are scored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<Accuracy>,
@@ -62,12 +63,12 @@ pub struct Epoch {
 }
 
 impl State {
-    /// The network of the run in a folder with the weights of its last or its best scored epoch,
-    /// and the state it was in then.
+    /// Restores the network of the run in `folder`, with the weights of its last or its best scored
+    /// epoch, and the state of the run at that point.
     ///
     /// # Errors
     ///
-    /// If the weights are not there, damaged, or trained on other images than those of the data.
+    /// If the weights are missing, damaged, or were trained on images other than those of `data`.
     pub fn restore(
         folder: &Path,
         best: bool,
@@ -81,7 +82,7 @@ impl State {
                 path.display(),
                 format!("a backbone trained on the images with sha256 {}", data.train_sha256()),
                 format!("one trained on {}", state.split_sha256),
-                "give the very images the backbone was trained on",
+                "give the same images the backbone was trained on",
             )
             .answered_by("split"));
         }
@@ -90,7 +91,7 @@ impl State {
         Ok((state, network))
     }
 
-    /// What features of this run are, for people.
+    /// Describes features of this run's network, in words.
     pub fn provenance(&self, data: &ImageData) -> String {
         let recipe = serde_json::to_string(&self.recipe).unwrap_or_default();
         format!(
@@ -110,7 +111,7 @@ impl State {
 const KEY: &str = "state";
 const VELOCITY: &str = "velocity.";
 
-/// Writes network, momentum and state, whole or not at all.
+/// Writes network, velocity and state, atomically.
 pub(crate) fn save(
     path: &Path,
     state: &State,
@@ -124,7 +125,7 @@ pub(crate) fn save(
     write_tensors(path, weights.chain(momentum).collect(), metadata(path, state)?)
 }
 
-/// Writes the weights alone, with the state they were in.
+/// Writes only the weights, with the state of the run.
 pub(crate) fn save_weights(path: &Path, state: &State, network: &Network) -> Result<()> {
     network.parameters().save(path, metadata(path, state)?)
 }
@@ -135,7 +136,7 @@ fn metadata(path: &Path, state: &State) -> Result<HashMap<String, String>> {
     Ok(HashMap::from([(KEY.to_owned(), text)]))
 }
 
-/// Takes up what was saved, if it is of the same run as `wanted`.
+/// Restores a saved state, provided that it belongs to the same run as `wanted`.
 pub(crate) fn load(
     path: &Path,
     wanted: &State,
@@ -160,7 +161,7 @@ pub(crate) fn load(
 
 fn read_state(path: &Path) -> Result<State> {
     let damaged = |error: &dyn std::fmt::Display| {
-        let remedy = "the file is cut off or not a checkpoint; remove it to begin anew";
+        let remedy = "the file is cut off or not a checkpoint; remove it to start over";
         Error::data(path.display(), "a checkpoint", error, remedy)
     };
     let metadata = read_metadata(path)?;
@@ -169,7 +170,7 @@ fn read_state(path: &Path) -> Result<State> {
     serde_json::from_str(text).map_err(|error| damaged(&error))
 }
 
-/// Refuses a checkpoint of another run, naming what differs.
+/// Refuses a checkpoint of another run; the message names what differs.
 fn same_run(found: &State, wanted: &State, place: &str) -> Result<()> {
     let plain = |state: &State| {
         let recipe = serde_json::to_value(&state.recipe).unwrap_or_default();
@@ -185,7 +186,7 @@ fn same_run(found: &State, wanted: &State, place: &str) -> Result<()> {
     let text = |all: &serde_json::Map<String, serde_json::Value>| {
         all.get(key).map_or("nothing".to_owned(), ToString::to_string)
     };
-    let remedy = "go on with the old settings, or choose another folder";
+    let remedy = "continue with the old settings, or choose another folder";
     let error = Error::usage(format!("{place}: {key}"), text(&wanted), text(&found), remedy);
     Err(error.answered_by("out"))
 }

@@ -1,4 +1,4 @@
-//! Images as stage 1 sees them.
+//! The images of a run, divided into training, validation and test.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,15 @@ use tailfit::shots::ShotThresholds;
 
 use crate::decode::decode;
 
-/// Images to train on, and images to score on.
+/// Images to train on and images to score.
 #[derive(Debug)]
 pub struct ImageData {
     set: ImageSet,
-    /// Which images are trained on or held out.
+    /// Which of the training images to train on or hold out.
     pub(crate) split: Split,
-    /// Images of the set's own validation part that are used.
+    /// Indices of the images used from the data set's own validation part.
     validation: Vec<u32>,
-    /// Test images that are used.
+    /// Indices of the test images used.
     test: Vec<u32>,
     pub(crate) counts: ClassCounts,
     pub(crate) thresholds: ShotThresholds,
@@ -31,25 +31,25 @@ pub struct ImageData {
 /// A part of the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subset {
-    /// What the backbone is trained on.
+    /// The images the backbone is trained on.
     Train,
-    /// Held out of the training images, or the data set's own validation images.
+    /// The images held out of the training images, or the data set's own validation images.
     Validation,
     /// The test images.
     Test,
 }
 
 impl ImageData {
-    /// Checks that the split belongs to the training images.
+    /// Combines images and a split, checking that they belong together.
     ///
     /// # Errors
     ///
-    /// If it names images that are not there, or one twice, or its counts are not those of its
-    /// images, or there are two validation sets.
+    /// If the split names an image that does not exist or one image twice, its counts do not match
+    /// its images, or there are two validation sets.
     pub fn new(set: impl Into<ImageSet>, split: Split) -> Result<Self> {
         let set = set.into();
         let images = &set.train;
-        let remedy = "make the split with `tailfit split` on these very images";
+        let remedy = "make the split with `tailfit split` on these same images";
         let outside =
             split.train.iter().chain(&split.validation).find(|&&i| i as usize >= images.len());
         if let Some(outside) = outside {
@@ -67,11 +67,11 @@ impl ImageData {
         let counts = ClassCounts::from_labels(&labels, images.n_classes)?;
         if counts.as_slice() != split.counts {
             let found = "other numbers of images per class";
-            return Err(Error::data("split", "the counts it says", found, remedy));
+            return Err(Error::data("split", "the class counts it states", found, remedy));
         }
         if set.validation.is_some() && !split.validation.is_empty() {
             let expected = "no images held out, as the data set has its own validation images";
-            let remedy = "make the split without them, or leave the data set's out";
+            let remedy = "make the split without them, or leave out the data set's own";
             return Err(Error::data("split", expected, split.validation.len(), remedy));
         }
         let all = |images: &Images| (0..images.len() as u32).collect();
@@ -81,12 +81,12 @@ impl ImageData {
         Ok(Self { set, split, validation, test, counts, thresholds })
     }
 
-    /// Leaves out the images that cannot be read, and says which; `report` is told the number of
-    /// images tried. Reads every image once.
+    /// Leaves out the images that cannot be read, and returns their paths; `report` is called with
+    /// the number of images tried so far. Reads every image once.
     ///
     /// # Errors
     ///
-    /// If a class has no training images any more.
+    /// If a class is left without training images.
     pub fn without_unreadable(
         self,
         report: &(dyn Fn(usize) + Sync),
@@ -116,7 +116,7 @@ impl ImageData {
                 let first = paths.first().map_or(String::new(), |path| path.display().to_string());
                 let found =
                     format!("{} unreadable images, the first {first}: {error}", paths.len());
-                Error::data("training images", "readable ones of every class", found, "")
+                Error::data("training images", "readable images of every class", found, "")
             })?
         };
         let mut readable = |images: &Images, rows: Vec<u32>| -> Vec<u32> {
@@ -133,7 +133,7 @@ impl ImageData {
         Ok((Self { split, validation, test, counts, ..self }, paths))
     }
 
-    /// The images a part is of, and which of them.
+    /// The images that a part is taken from, and the indices of those in it.
     pub(crate) fn subset(&self, part: Subset) -> (&Images, &[u32]) {
         match (part, &self.set.validation) {
             (Subset::Train, _) => (&self.set.train, &self.split.train),
@@ -143,7 +143,7 @@ impl ImageData {
         }
     }
 
-    /// Images of a part.
+    /// Number of images in a part.
     pub fn len(&self, part: Subset) -> usize {
         self.subset(part).1.len()
     }
@@ -153,24 +153,25 @@ impl ImageData {
         self.len(Subset::Validation) > 0
     }
 
-    /// Images that backbones are chosen by: for validation if there are any, else for testing.
+    /// The part that backbones are chosen by: validation if there is any, else test.
     pub(crate) fn scored_subset(&self) -> Subset {
         if self.has_validation() { Subset::Validation } else { Subset::Test }
     }
 
-    /// SHA-256 of which images are trained on: of the split for images in memory, of classes and
+    /// SHA-256 identifying the training images: of the split for images in memory, of classes and
     /// paths for files.
     pub(crate) fn train_sha256(&self) -> String {
         let split = &self.split.train_sha256;
         self.files_sha256(Subset::Train).unwrap_or_else(|| split.clone())
     }
 
-    /// The same of the images that are scored; none for the test images of a set in memory.
+    /// The same for the scored images; none if they are the test images of a set in memory.
     pub(crate) fn scored_sha256(&self) -> Option<String> {
         self.files_sha256(self.scored_subset()).or_else(|| self.split.validation_sha256.clone())
     }
 
-    /// SHA-256 of lines of class and path, from the folder on that all of them are in.
+    /// SHA-256 of lines of class and path, with paths relative to the deepest folder that contains
+    /// all images.
     fn files_sha256(&self, part: Subset) -> Option<String> {
         let (images, rows) = self.subset(part);
         let Pixels::Files(paths) = &images.pixels else { return None };
@@ -189,12 +190,12 @@ impl ImageData {
         Some(hex(hash.finalize()))
     }
 
-    /// Names of the classes, `[K]`; none if nobody says them.
+    /// Names of the classes, `[K]`; empty if unknown.
     pub fn class_names(&self) -> &[String] {
         &self.set.train.class_names
     }
 
-    /// Training images of an epoch in their order.
+    /// Indices of an epoch's training images, in order.
     pub(crate) fn order(
         &self,
         sampler: Sampler,
@@ -210,7 +211,7 @@ impl ImageData {
         order.into_iter().map(|place| self.split.train[place as usize]).collect()
     }
 
-    /// K.
+    /// K, the number of classes.
     pub fn n_classes(&self) -> usize {
         self.counts.n_classes()
     }

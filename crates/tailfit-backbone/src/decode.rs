@@ -1,4 +1,4 @@
-//! Images as 8-bit RGB, wherever they are.
+//! Decodes images to 8-bit RGB, whether from memory or from files.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -7,12 +7,12 @@ use image::{ImageReader, RgbImage};
 use tailfit::error::{Error, Result};
 use tailfit::images::{Images, Pixels};
 
-/// Image number `index`. Grey and transparent images lose that, 16 bits become 8; the orientation
-/// that a camera noted is not looked at, as in torchvision.
+/// Image number `index`. Grey becomes RGB, transparency is dropped, and 16 bits become 8. The
+/// camera's orientation tag is ignored, as in torchvision.
 ///
 /// # Errors
 ///
-/// If its file is missing, damaged or neither PNG nor JPEG.
+/// If its file is missing, damaged, or neither PNG nor JPEG.
 ///
 /// # Panics
 ///
@@ -31,7 +31,7 @@ pub(crate) fn decode(images: &Images, index: usize) -> Result<RgbImage> {
 
 fn from_file(path: &Path) -> Result<RgbImage> {
     let unreadable = |found: String| {
-        let remedy = "replace the image, or begin a run that leaves such images out";
+        let remedy = "replace the image, or start a run that leaves such images out";
         Error::data(path.display(), "an image in PNG or JPEG", found, remedy)
             .answered_by("skip_unreadable")
     };
@@ -39,13 +39,14 @@ fn from_file(path: &Path) -> Result<RgbImage> {
     if is_cut_off_jpeg(&bytes) {
         return Err(unreadable("a JPEG that is cut off".to_owned()));
     }
-    // By content: many a .jpg is a PNG.
+    // Guess by content: many .jpg files are really PNGs.
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let reader = reader.map_err(|error| unreadable(error.to_string()))?;
     Ok(reader.decode().map_err(|error| unreadable(error.to_string()))?.into_rgb8())
 }
 
-/// Whether a JPEG's last scan has no end. The decoder would fill up what is missing with grey.
+/// Whether a JPEG's last scan has no end marker. The decoder would fill in what is missing with
+/// grey.
 fn is_cut_off_jpeg(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     bytes.starts_with(&[0xFF, 0xD8]) && last([0xFF, 0xD9]) < last([0xFF, 0xDA]).max(Some(0))
@@ -83,7 +84,7 @@ mod tests {
             let off = found.iter().zip(wanted.iter()).map(|(a, b)| a.abs_diff(*b)).max();
             assert!(if exact { off == Some(0) } else { off < Some(25) }, "{name}: {off:?}");
         }
-        // A PNG by another name.
+        // A PNG under the name of a JPEG.
         let path = folder.path().join("c.jpg");
         all.save_with_format(&path, ImageFormat::Png).unwrap();
         assert_eq!(decoded(&path).unwrap(), smooth);

@@ -1,13 +1,13 @@
-//! Where the network is.
+//! The device a network runs on.
 
 use tailfit::error::{Error, Result};
 use tch::Device;
 
-/// The device of this name: `cpu`, `cuda` or `cuda:N`.
+/// The device with this name: `cpu`, `cuda` or `cuda:N`.
 ///
 /// # Errors
 ///
-/// For other names, or if there is no such GPU.
+/// If the name is none of these, or there is no such GPU.
 pub fn device(name: &str) -> Result<Device> {
     let number = match name {
         "cpu" => return Ok(Device::Cpu),
@@ -19,15 +19,15 @@ pub fn device(name: &str) -> Result<Device> {
     };
     let n = tch::Cuda::device_count();
     if number >= n as usize {
-        let found = format!("{n} GPUs that libtorch sees");
+        let found = format!("{n} GPUs visible to libtorch");
         let remedy = "libtorch sees GPUs only with PyTorch's CUDA wheels beside it when this program is built: \
                       `cargo xtask torch --cuda`, then build again; with CUDA elsewhere, build with TAILFIT_CUDA=1";
-        return Err(Error::usage(format!("device {name}"), "a GPU of that number", found, remedy));
+        return Err(Error::usage(format!("device {name}"), "a GPU that exists", found, remedy));
     }
     Ok(Device::Cuda(number))
 }
 
-/// Threads of libtorch's own kernels.
+/// Sets the number of threads that libtorch's own kernels use.
 pub fn set_threads(threads: usize) {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }

@@ -1,13 +1,13 @@
-//! A log as TensorBoard reads it: records of protocol-buffer events, each with its length and two
+//! Logs in TensorBoard's format: records of protocol-buffer events, each with its length and two
 //! checksums (`tensorflow/core/lib/io/record_writer.cc`, `event.proto`, `summary.proto`).
 
 use crate::checkpoint::Epoch;
 
-/// The file for a run's log. Equal logs give equal files: an event's time is its epoch, in
-/// seconds from 0.
+/// The event file for a run's log. Equal logs give equal files: an event's timestamp is its
+/// epoch number, in seconds.
 pub(crate) fn events(log: &[Epoch]) -> Vec<u8> {
     let mut file = Vec::new();
-    // Field 3 of an event: the format's version.
+    // Field 3 of an event is the version of the format.
     record(&mut file, &[double(1, 0.0), bytes(3, b"brain.Event:2")].concat());
     for epoch in log {
         let mut values = vec![("train/loss", epoch.train_loss), ("train/lr", epoch.lr)];
@@ -25,7 +25,7 @@ pub(crate) fn events(log: &[Epoch]) -> Vec<u8> {
             values.push(("held-out/mirrored_accuracy_percent", accuracy.overall_percent));
         }
         let step = epoch.epoch + 1;
-        // Field 5: a summary, whose field 1 are values with tag (1) and number (2).
+        // Field 5 is a summary, whose field 1 repeats values with a tag (1) and a number (2).
         let summary: Vec<u8> = values
             .into_iter()
             .flat_map(|(tag, value)| {
@@ -76,7 +76,7 @@ fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// The CRC with Castagnoli's polynomial, bit by bit: logs are small.
+/// CRC-32C (Castagnoli), bit by bit, as logs are small.
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn checksums_and_numbers_are_the_formats() {
-        // The usual check value of CRC-32C.
+        // The standard check value of CRC-32C.
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
         assert_eq!(varint(300), [0xac, 0x02]);
         assert_eq!(integer(2, 1), [0x10, 0x01]);

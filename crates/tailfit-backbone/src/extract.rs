@@ -1,4 +1,4 @@
-//! Features of a trained network, streamed to a file.
+//! Extracts features with a trained network and streams them to a file.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -20,21 +20,21 @@ use crate::layers::{HeadLayer, NormMode, Pass};
 use crate::network::Network;
 use crate::script::Script;
 
-/// Numbers of stored features.
+/// Number type of stored features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredAs {
-    /// f16: half the size; its rounding moves no accuracy.
+    /// f16: half the size; its rounding does not change accuracy.
     F16,
     /// f32.
     F32,
 }
 
-/// What makes features of images.
+/// What computes features from images.
 #[derive(Clone, Copy, Debug)]
 pub enum Extractor<'a> {
-    /// A network of ours.
+    /// One of our networks.
     Network(&'a Network),
-    /// A user's own, which is always evaluated, in f32.
+    /// A user's own network, always in evaluation mode and in f32.
     Script(&'a Script),
 }
 
@@ -53,7 +53,7 @@ impl Extractor<'_> {
         })
     }
 
-    /// D; a script has to be tried.
+    /// D; a script has to be run to find out.
     fn dim(self, [height, width]: [usize; 2]) -> Result<usize> {
         match self {
             Self::Network(network) => Ok(network.architecture().dim()),
@@ -68,37 +68,37 @@ impl Extractor<'_> {
     }
 }
 
-/// What is taken.
+/// What to extract, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Extraction {
-    /// How images are made ready; its augmentation is that of the views.
+    /// How images are prepared; its augmentation is applied to the views.
     pub preparation: Preparation,
-    /// Running statistics, or those of batches of about 250, for which the images are shuffled:
-    /// a split stands in the order of its classes.
+    /// Running statistics, or those of batches of about 250 images. For the latter the images are
+    /// shuffled, because a split is in the order of its classes.
     pub norm: NormMode,
-    /// Whether convolutions are taken in bf16.
+    /// Whether convolutions run in bf16.
     pub bf16: bool,
-    /// Whether features of mirrored images are stored too.
+    /// Whether to store features of the mirrored images too.
     pub mirror: bool,
-    /// Augmented views stored too.
+    /// Number of augmented views to store too.
     pub views: usize,
-    /// Decides the views and the order.
+    /// Determines the views and the order.
     pub seed: u64,
-    /// Numbers of the file.
+    /// Number type of the features in the file.
     pub stored: StoredAs,
 }
 
-/// Images at once.
+/// Images per batch.
 const BATCH: usize = 250;
 
 impl Extraction {
-    /// Writes features and labels of a part, as `compare` and `train-head` read them, whole or
-    /// not at all; `report` is told the number of images done.
+    /// Writes the features and labels of a part atomically, as `compare` and `train-head` read
+    /// them; `report` is called with the number of images just done.
     ///
     /// # Errors
     ///
-    /// If an image cannot be read, a script fails or is asked for more than it can, or the file
-    /// cannot be written.
+    /// If an image cannot be read, a script fails or is asked for something it cannot do, views are
+    /// asked for without an augmentation, or the file cannot be written.
     pub fn write(
         &self,
         source: Extractor<'_>,
@@ -110,11 +110,11 @@ impl Extraction {
     ) -> Result<()> {
         if matches!(source, Extractor::Script(_)) && (self.bf16 || self.norm != NormMode::Evaluate)
         {
-            let expected = "f32 and running statistics, which are all that TorchScript can do here";
+            let expected = "f32 and running statistics, the only ones supported for TorchScript";
             return Err(Error::usage("extraction", expected, "bf16 or batch statistics", ""));
         }
         if self.views > 0 && self.preparation.augmentation == Augmentation::None {
-            let expected = "an augmentation, without which views are all the same";
+            let expected = "an augmentation, without which all views are the same";
             return Err(Error::usage("views", expected, "augmentation = \"none\"", ""));
         }
         let (images, rows) = data.subset(part);
@@ -122,7 +122,7 @@ impl Extraction {
         if self.norm == NormMode::Batch {
             Rng::new(self.seed, Purpose::Order, 0).shuffle(&mut rows);
         }
-        // No batch of one image, which has no statistics.
+        // Avoid a batch of one image, which has no statistics.
         let size = if rows.len() % BATCH == 1 { BATCH + 1 } else { BATCH };
         let (n, d) = (rows.len(), source.dim(self.preparation.size(images)?)?);
         let (dtype, bytes_each) =
@@ -167,18 +167,18 @@ impl Extraction {
     }
 }
 
-/// What a file says of itself.
+/// The metadata of a file.
 fn metadata(data: &ImageData, provenance: &str) -> HashMap<String, String> {
     let mut metadata = HashMap::from([("provenance".to_owned(), provenance.to_owned())]);
     if !data.class_names().is_empty() {
-        // Metadata are strings: the list is one in JSON.
+        // Metadata values are strings, so the list is written as JSON.
         let names = serde_json::json!(data.class_names()).to_string();
         metadata.insert("class_names".to_owned(), names);
     }
     metadata
 }
 
-/// A tensor's numbers in row-major order.
+/// The bytes of a tensor's numbers, in row-major order.
 fn bytes(tensor: &Tensor) -> Vec<u8> {
     let tensor = tensor.to_device(Device::Cpu).contiguous();
     let n = tensor.numel();
@@ -187,7 +187,7 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
     bytes
 }
 
-/// The network's last layer as stage 2 takes it.
+/// The network's last layer, in the form stage 2 uses.
 pub fn stage_1_head(network: &Network, layer: HeadLayer) -> HeadFile {
     let key = network.architecture().head_key();
     let values = |name: &str| -> Option<Tensor> {

@@ -1,4 +1,4 @@
-//! Crops and sizes, as torchvision takes them of Pillow's images.
+//! Cropping and resizing, as torchvision does it on Pillow images.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -6,7 +6,7 @@ use image::RgbImage;
 use image::imageops::crop_imm;
 use tailfit::rng::Rng;
 
-/// A part of an image.
+/// A rectangle of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crop {
     pub(crate) top: u32,
@@ -15,7 +15,8 @@ pub(crate) struct Crop {
     pub(crate) width: u32,
 }
 
-/// The middle `side` × `side` of the image with its shorter side resized to `side · margin`.
+/// Resizes the image so that its shorter side is `side · margin`, and crops the central
+/// `side` × `side`.
 pub(crate) fn fit(image: &RgbImage, side: u32, margin: f64) -> RgbImage {
     let (width, height) = image.dimensions();
     let shorter = (f64::from(side) * margin).round() as u32;
@@ -31,10 +32,10 @@ pub(crate) fn fit(image: &RgbImage, side: u32, margin: f64) -> RgbImage {
     crop_imm(&image, left, top, side, side).to_image()
 }
 
-/// A part of an image in another size (width, height); bilinear, with the wider filter that
-/// shrinking needs, within one level of Pillow's.
+/// A part of an image, resized to (width, height): bilinear, with the wider filter that shrinking
+/// needs, and within one level of Pillow's result.
 pub(crate) fn resize(image: &RgbImage, crop: Crop, (width, height): (u32, u32)) -> RgbImage {
-    // Cut out first: the crate's own crop blends in what is around it.
+    // Crop first: the resizing crate's own crop blends in pixels from outside it.
     let part = crop_imm(image, crop.left, crop.top, crop.width, crop.height).to_image();
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     let mut resized = Image::new(width, height, PixelType::U8x3);
@@ -48,12 +49,12 @@ pub(crate) fn resize(image: &RgbImage, crop: Crop, (width, height): (u32, u32)) 
     RgbImage::from_raw(width, height, resized.into_vec()).expect("three bytes a pixel")
 }
 
-/// Share of the area and ratio of the sides that a random crop has.
+/// Ranges of a random crop's share of the area and of its aspect ratio.
 const AREA: [f64; 2] = [0.08, 1.0];
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 
-/// A random part of a (width, height) image: torchvision's `RandomResizedCrop`, 8 to 100 % of the
-/// area, sides 3:4 to 4:3.
+/// A random crop of a (width, height) image, as in torchvision's `RandomResizedCrop`: 8 to 100 % of
+/// the area, with an aspect ratio of 3:4 to 4:3.
 pub(crate) fn random_crop(rng: &mut Rng, (width, height): (u32, u32)) -> Crop {
     let (w, h) = (f64::from(width), f64::from(height));
     let between = |rng: &mut Rng, [from, to]: [f64; 2]| from + (to - from) * rng.uniform();
@@ -80,7 +81,7 @@ mod tests {
     use crate::pillow::{bytes, image, pillow};
     use tailfit::rng::Purpose;
 
-    /// Within one level of 255: weights are rounded to fewer bits than Pillow's.
+    /// Within one level out of 255: filter weights are rounded to fewer bits than Pillow's.
     fn near(image: &RgbImage, wanted: &[u8]) {
         assert_eq!(image.as_raw().len(), wanted.len());
         let off = image.iter().zip(wanted).map(|(a, b)| a.abs_diff(*b)).max();
@@ -124,7 +125,7 @@ mod tests {
                 );
             }
         }
-        // Too long for any shape: the middle, at the ratio nearest to its own.
+        // Too elongated for any allowed shape: the centre, at the closest allowed ratio.
         let crop = Crop { top: 0, left: 236, height: 20, width: 27 };
         assert_eq!(random_crop(&mut rng, (500, 20)), crop);
     }

@@ -1,12 +1,12 @@
-//! Colour jitter as torchvision does it on Pillow's images, bit for bit.
+//! Colour jitter as torchvision does it on Pillow images, bit for bit.
 
 use image::{Rgb, RgbImage};
 use tailfit::rng::Rng;
 
-/// How far brightness, contrast and saturation go from 1.
+/// How far the factors of brightness, contrast and saturation may be from 1.
 const STRENGTH: f64 = 0.4;
 
-/// What is jittered.
+/// A property that is jittered.
 #[derive(Clone, Copy, Debug)]
 enum Property {
     Brightness,
@@ -14,7 +14,7 @@ enum Property {
     Saturation,
 }
 
-/// Changes brightness, contrast and saturation, each by a factor 0.6 to 1.4, in random order.
+/// Changes brightness, contrast and saturation, each by a factor of 0.6 to 1.4, in random order.
 pub(crate) fn jitter(image: &mut RgbImage, rng: &mut Rng) {
     let mut properties = [Property::Brightness, Property::Contrast, Property::Saturation];
     rng.shuffle(&mut properties);
@@ -24,7 +24,7 @@ pub(crate) fn jitter(image: &mut RgbImage, rng: &mut Rng) {
     }
 }
 
-/// Moves an image away from what it would be without a property, which is at factor 0.
+/// Scales a property by `factor`: factor 0 removes it, 1 leaves the image unchanged.
 fn change(image: &mut RgbImage, property: Property, factor: f32) {
     let mean = match property {
         Property::Contrast => {
@@ -44,7 +44,7 @@ fn change(image: &mut RgbImage, property: Property, factor: f32) {
     }
 }
 
-/// Pillow's mode L: ITU-R 601-2 in 16 bits.
+/// Pillow's conversion to mode L: ITU-R 601-2 in 16-bit arithmetic.
 fn grey(Rgb([r, g, b]): Rgb<u8>) -> u8 {
     ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
 }

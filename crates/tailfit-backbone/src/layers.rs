@@ -1,27 +1,27 @@
-//! Convolution, batch normalisation and classifier.
+//! The layers: convolution, batch normalisation and classifier.
 
 use tch::{Kind, Tensor};
 
 use crate::parameters::{Init, Parameters};
 
-/// What batch normalisation goes by.
+/// Which statistics batch normalisation uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormMode {
-    /// The batch's statistics, from which the running ones learn.
+    /// The batch's statistics, which also update the running ones.
     Train,
-    /// The batch's statistics; the running ones stay.
+    /// The batch's statistics; the running ones are left unchanged.
     Batch,
     /// The running statistics.
     Evaluate,
 }
 
-/// How a forward pass is done.
+/// How to do a forward pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
-    /// Batch normalisation.
+    /// Statistics of batch normalisation.
     pub norm: NormMode,
-    /// Whether convolutions are taken in bf16.
+    /// Whether convolutions run in bf16.
     pub bf16: bool,
 }
 
@@ -49,7 +49,7 @@ impl Conv {
         let ConvShape { inputs, outputs, kernel, stride, groups } = shape;
         let area = (kernel * kernel) as f64;
         let fan_in = (inputs / groups) as f64 * area;
-        // PyTorch's own, which does not divide by the groups.
+        // As PyTorch defines it, without dividing by the groups.
         let fan_out = outputs as f64 * area;
         let size = [outputs, inputs / groups, kernel, kernel];
         let weight = p.add(format!("{name}.weight"), &size, |rng| match init {
@@ -65,7 +65,7 @@ impl Conv {
         let conv = |x: &Tensor, w: &Tensor| {
             x.conv2d(w, None::<&Tensor>, stride, padding, [1, 1], self.groups)
         };
-        // Autocast does nothing on the CPU, so the casts are written out.
+        // Autocast has no effect on the CPU, so the casts are explicit.
         if pass.bf16 {
             conv(&x.to_kind(Kind::BFloat16), &self.weight.to_kind(Kind::BFloat16))
         } else {
@@ -108,16 +108,16 @@ impl Norm {
     }
 }
 
-/// The last layer.
+/// The type of the last layer.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum HeadLayer {
     /// logits = x Wᵀ + b, `W [K, D]`.
     Linear,
-    /// logits = scale · cosines of x with the columns of `W [D, K]`: LDAM-DRW's `NormedLinear`
-    /// with the scale that its loss applies.
+    /// logits = scale · cosines of x with the columns of `W [D, K]`: LDAM-DRW's `NormedLinear`,
+    /// including the scale that its loss applies.
     Cosine {
-        /// Above 0, usually 30.
+        /// The scale, above 0, usually 30.
         scale: f64,
     },
 }
@@ -174,7 +174,7 @@ impl Head {
     }
 }
 
-/// Divided by the L2 norm along a dimension, at least 1e-12.
+/// Divides by the L2 norm (at least 1e-12) along a dimension.
 fn normalised(x: &Tensor, dim: i64) -> Tensor {
     let norm = x.norm_scalaropt_dim(2, [dim].as_slice(), true);
     x / norm.clamp_min(1e-12)

@@ -1,12 +1,13 @@
-//! Stage 1 of decoupled training: networks trained on long-tailed images as they are, and the
-//! features of their last layer but one. The only crate that sees a tensor framework (libtorch).
+//! Stage 1 of decoupled training: trains networks on long-tailed images as they are, and extracts
+//! the features that enter their last layer. The only crate that uses a tensor framework
+//! (libtorch).
 //!
 //! | To | See |
 //! |:--|:--|
 //! | build a network | [`Network`], [`Architecture`] |
-//! | say how it is trained | [`BackboneRecipe`] |
-//! | train it, stop and go on | [`Run`] |
-//! | take its features | [`Extraction`] |
+//! | describe how it is trained | [`BackboneRecipe`] |
+//! | train it, interrupt and resume | [`Run`] |
+//! | extract its features | [`Extraction`] |
 //! | re-train its head on images | [`Live`] |
 
 mod augment;

@@ -1,4 +1,4 @@
-//! The official second stage: the head is trained on images, not on features that were taken once.
+//! The official second stage: the head is trained on images, not on features extracted once.
 
 use serde::{Deserialize, Serialize};
 use tailfit::error::{Error, Result};
@@ -14,34 +14,35 @@ use crate::optimiser::Optimiser;
 use crate::passes::{Step, TrainingPass};
 use crate::score::score;
 
-/// Re-training a network's head in place. As LOS and LTWB do it, images are augmented and batch
-/// normalisation is in train mode: its running statistics drift although no weight of the
+/// Re-trains a network's head in place. As in LOS and LTWB, images are augmented and batch
+/// normalisation is in train mode, so its running statistics drift although no weight of the
 /// backbone changes.
 pub struct Live<'a> {
-    /// How; of a recipe only what one head trained by SGD needs.
+    /// The recipe to train with; only what a single head trained by SGD needs is supported.
     pub recipe: &'a Recipe,
-    /// Decides order and augmentation.
+    /// Determines order and augmentation.
     pub seed: u64,
-    /// On what.
+    /// The images to train on and to score.
     pub data: &'a ImageData,
-    /// Whose head.
+    /// The network whose head is re-trained.
     pub network: &'a Network,
-    /// [`NormMode::Train`] is official; [`NormMode::Evaluate`] freezes the features.
+    /// Batch normalisation: [`NormMode::Train`] is the official way; [`NormMode::Evaluate`] freezes
+    /// the features.
     pub norm: NormMode,
-    /// How images are made ready; the backbone's own way is official.
+    /// How images are prepared; officially, as for the backbone.
     pub preparation: Preparation,
-    /// Whether convolutions are taken in bf16.
+    /// Whether convolutions run in bf16.
     pub bf16: bool,
-    /// Told of every batch.
+    /// Called after every batch.
     pub report: &'a dyn Fn(),
 }
 
-/// What an epoch came to.
+/// The results of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveEpoch {
-    /// Epochs done; 0 is the start.
+    /// Number of epochs done; 0 is the start.
     pub epoch: usize,
-    /// Mean loss over its images, measured before each step; none at the start.
+    /// Mean loss over the epoch's images, measured before each step; none at the start.
     pub train_loss: Option<f64>,
     /// Accuracy on the test images.
     pub accuracy: Accuracy,
@@ -50,7 +51,7 @@ pub struct LiveEpoch {
 }
 
 impl Live<'_> {
-    /// Batches of all epochs.
+    /// Number of batches in all epochs.
     pub fn batches(&self) -> usize {
         self.data.len(Subset::Train).div_ceil(self.recipe.sgd.batch_size) * self.recipe.sgd.epochs
     }
@@ -59,8 +60,8 @@ impl Live<'_> {
     ///
     /// # Errors
     ///
-    /// If the recipe asks for more than SGD on a linear head from stage 1, an image cannot be read,
-    /// or training diverges.
+    /// If the recipe asks for anything but SGD on a linear head from stage 1, an image cannot be
+    /// read, or training diverges.
     pub fn train(&self) -> Result<Vec<LiveEpoch>> {
         self.check()?;
         let (recipe, data) = (self.recipe, self.data);
@@ -120,7 +121,7 @@ impl Live<'_> {
             None => Ok(()),
             Some((key, _)) => Err(Error::usage(
                 format!("recipe.{key}"),
-                "SGD on a linear head from stage 1, which is all that live training does",
+                "SGD on a linear head from stage 1, which is all that live training supports",
                 "something else",
                 "train on extracted features instead",
             )),

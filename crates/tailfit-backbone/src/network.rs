@@ -6,14 +6,14 @@ use tch::{Device, Kind, Tensor};
 use crate::layers::{Conv, ConvShape, Head, HeadLayer, Norm, Pass};
 use crate::parameters::{Init, Parameters};
 
-/// A backbone by name.
+/// The architecture of a backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
-    /// CIFAR ResNet-32: widths 16, 32, 64, shortcuts that pad with zeros, 64 features
+    /// CIFAR ResNet-32: widths 16, 32 and 64, zero-padded shortcuts, 64 features
     /// (`models/resnet_cifar.py` of LDAM-DRW).
     Resnet32,
-    /// ResNet-34 for 32 x 32 images: 3 x 3 stem without max-pool, 512 features (LTWB, LOS).
+    /// ResNet-34 for 32 x 32 images: 3 x 3 stem without max-pooling, 512 features (LTWB, LOS).
     Resnet34Cifar,
     /// torchvision's ResNet-50, 2,048 features.
     Resnet50,
@@ -21,16 +21,16 @@ pub enum Architecture {
     Resnext50,
 }
 
-/// What an architecture is made of.
+/// The dimensions of an architecture.
 struct Plan {
-    /// Blocks of each stage and the width of their 3 x 3 convolutions.
+    /// Number of blocks in each stage, and the width of their 3 x 3 convolutions.
     stages: &'static [(usize, i64)],
-    /// Output channels over width; above 1 blocks are bottlenecks.
+    /// Output channels divided by width; above 1, blocks are bottlenecks.
     expansion: i64,
     groups: i64,
-    /// Whether the stem is 7 x 7 with stride 2 and a max-pool, or 3 x 3.
+    /// Whether the stem is 7 x 7 with stride 2 and max-pooling, rather than 3 x 3.
     large: bool,
-    /// Whether shortcuts pad with zeros, or are 1 x 1 convolutions.
+    /// Whether shortcuts pad with zeros, rather than being 1 x 1 convolutions.
     pads: bool,
     head: &'static str,
 }
@@ -65,7 +65,7 @@ impl Architecture {
         }
     }
 
-    /// How its authors begin.
+    /// The initialisation its authors use.
     pub fn default_init(self) -> Init {
         match self {
             Self::Resnet32 => Init::KaimingFanIn,
@@ -74,13 +74,13 @@ impl Architecture {
         }
     }
 
-    /// D.
+    /// D, the number of features.
     pub fn dim(self) -> usize {
         let plan = self.plan();
         plan.stages.last().map_or(0, |&(_, width)| (width * plan.expansion) as usize)
     }
 
-    /// Prefix of the last layer's entries.
+    /// Prefix of the last layer's parameter names.
     pub fn head_key(self) -> &'static str {
         self.plan().head
     }
@@ -105,7 +105,7 @@ struct Block {
 #[derive(Debug)]
 enum Shortcut {
     Identity,
-    /// Every second pixel, this many channels of zeros on either side.
+    /// Every second pixel, with this many channels of zeros on either side.
     Pad(i64),
     Conv(Conv, Norm),
 }
@@ -113,19 +113,19 @@ enum Shortcut {
 /// What a network is built with.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
-    /// Which.
+    /// The architecture.
     pub architecture: Architecture,
-    /// How weights begin.
+    /// How weights are initialised.
     pub init: Init,
-    /// The last layer.
+    /// The type of the last layer.
     pub head: HeadLayer,
-    /// K.
+    /// K, the number of classes.
     pub n_classes: usize,
-    /// Decides the weights, whatever the device.
+    /// Determines the initial weights, whatever the device.
     pub seed: u64,
-    /// f32, or f64 for checks.
+    /// Number type of the weights: f32, or f64 for checks.
     pub kind: Kind,
-    /// CPU or GPU.
+    /// The device to build it on, CPU or GPU.
     pub device: Device,
 }
 
@@ -138,7 +138,7 @@ impl Network {
         let width = if plan.large { 64 } else { plan.stages[0].1 };
         let (kernel, stride) = if plan.large { (7, 2) } else { (3, 1) };
         let stem = ConvShape { inputs: 3, outputs: width, kernel, stride, groups: 1 };
-        // LTWB replaces the first convolution of torchvision's ResNet-34 by a fresh one.
+        // LTWB replaces the first convolution of torchvision's ResNet-34 with a fresh one.
         let first = if plan.large { init } else { init.of_fresh_stem() };
         let stem = (Conv::new(&mut p, "conv1", stem, first), Norm::new(&mut p, "bn1", width));
         let mut blocks = Vec::new();
@@ -155,12 +155,12 @@ impl Network {
         Self { architecture, parameters: p, stem, blocks, head }
     }
 
-    /// Which it is.
+    /// The network's architecture.
     pub fn architecture(&self) -> Architecture {
         self.architecture
     }
 
-    /// Its state dictionary.
+    /// The network's state dictionary.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
@@ -177,7 +177,7 @@ impl Network {
         x.mean_dim([2_i64, 3].as_slice(), false, self.parameters.kind())
     }
 
-    /// Whether the last layer is a plain linear one.
+    /// Whether the last layer is a plain linear layer.
     pub fn head_is_linear(&self) -> bool {
         matches!(self.head, Head::Linear { .. })
     }

@@ -1,8 +1,8 @@
-//! PyTorch's SGD, with its state in our hands so that it can be kept and taken up again.
+//! PyTorch's SGD, with accessible state so that it can be saved and restored.
 
 use tch::Tensor;
 
-/// What is stepped, and its momentum.
+/// The parameters to step, with their velocity.
 #[derive(Debug)]
 pub(crate) struct Optimiser {
     parameters: Vec<(Tensor, f64)>,
@@ -12,7 +12,7 @@ pub(crate) struct Optimiser {
 }
 
 impl Optimiser {
-    /// Tensors with the weight decay of each.
+    /// An optimiser of tensors, each with its weight decay.
     pub(crate) fn new(
         parameters: impl Iterator<Item = (Tensor, f64)>,
         momentum: f64,
@@ -23,8 +23,9 @@ impl Optimiser {
         Self { parameters, velocity, momentum, nesterov }
     }
 
-    /// Goes back from a loss and steps: g ← gradient + decay θ, v ← momentum v + g, θ ← θ − lr v,
-    /// or θ − lr (g + momentum v). Gradients are not added up, so there are none to set to zero.
+    /// Backpropagates a loss and takes a step: g ← gradient + decay θ, v ← momentum v + g,
+    /// θ ← θ − lr v, or θ ← θ − lr (g + momentum v) with Nesterov. Gradients are not accumulated,
+    /// so none need zeroing.
     pub(crate) fn step(&mut self, loss: &Tensor, lr: f64) {
         let parameters: Vec<&Tensor> = self.parameters.iter().map(|(tensor, _)| tensor).collect();
         let gradients = Tensor::run_backward(&[loss], &parameters, false, false);
@@ -46,7 +47,7 @@ impl Optimiser {
 mod tests {
     use super::*;
 
-    /// PyTorch's documentation, written out for one number with the gradient 2 θ.
+    /// PyTorch's documented update, written out for one number with gradient 2 θ.
     #[test]
     fn steps_are_pytorchs() {
         for nesterov in [false, true] {

@@ -1,4 +1,4 @@
-//! A network's numbers by name, in PyTorch's order.
+//! A network's parameters by name, in PyTorch's order.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,27 +9,27 @@ use tailfit::files::write_atomically;
 use tailfit::rng::{Purpose, Rng};
 use tch::{Device, Kind, Tensor};
 
-/// How weights begin.
+/// How weights are initialised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
-    /// Convolutions and linear weights N(0, 2 / fan-in): LDAM-DRW's ResNet-32.
+    /// Convolutions and linear weights from N(0, 2 / fan-in): LDAM-DRW's ResNet-32.
     KaimingFanIn,
-    /// Convolutions N(0, 2 / fan-out): torchvision's ResNets, and LTWB's ResNet-34, whose first
-    /// convolution has PyTorch's default.
+    /// Convolutions from N(0, 2 / fan-out): torchvision's ResNets, and LTWB's ResNet-34, whose
+    /// first convolution has PyTorch's default.
     KaimingFanOut,
-    /// U(±1/√fan-in) everywhere, what PyTorch's layers begin with: LOS's ResNet-34.
+    /// U(±1/√fan-in) everywhere, the default of PyTorch's layers: LOS's ResNet-34.
     TorchDefault,
 }
 
 /// One entry of a state dictionary.
 #[derive(Debug)]
 pub struct Parameter {
-    /// Its name, as PyTorch writes it.
+    /// Name, as in PyTorch.
     pub name: String,
-    /// Its numbers.
+    /// Values.
     pub tensor: Tensor,
-    /// Whether it is trained; running statistics are not.
+    /// Whether the entry is trained; running statistics are not.
     pub trained: bool,
 }
 
@@ -47,32 +47,32 @@ impl Parameters {
         Self { list: Vec::new(), kind, device, seed }
     }
 
-    /// The number of `f32` or `f64` it is made of.
+    /// The number type of the weights, f32 or f64.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Where it is.
+    /// The device the tensors are on.
     pub fn device(&self) -> Device {
         self.device
     }
 
-    /// Every entry in order.
+    /// Every entry, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
         self.list.iter()
     }
 
-    /// Entries that are trained, in order.
+    /// The trained entries, in order.
     pub fn trained(&self) -> impl Iterator<Item = &Parameter> {
         self.list.iter().filter(|parameter| parameter.trained)
     }
 
-    /// Trained numbers.
+    /// Number of trained values.
     pub fn count(&self) -> usize {
         self.trained().map(|parameter| parameter.tensor.numel()).sum()
     }
 
-    /// Adds an entry whose numbers `next` draws from the entry's own stream.
+    /// Adds an entry whose values `next` draws from the entry's own random stream.
     pub(crate) fn add(
         &mut self,
         name: String,
@@ -122,18 +122,18 @@ impl Parameters {
         Ok(())
     }
 
-    /// Reads all entries by name; extra entries in the file are ignored, but a missing one is
-    /// only excused if it counts batches.
+    /// Reads all entries by name. Extra entries in the file are ignored; missing entries are an
+    /// error, except for batch counts.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, an entry is missing or has another shape.
+    /// If the file cannot be read, or an entry is missing or has another shape.
     pub fn load(&self, path: &Path) -> Result<()> {
         let entries = read_tensors(path)?;
         self.take(&entries, &path.display().to_string())
     }
 
-    /// Takes all entries by name.
+    /// Copies all entries by name.
     pub(crate) fn take(&self, entries: &HashMap<String, Tensor>, place: &str) -> Result<()> {
         for (number, Parameter { name, .. }) in self.list.iter().enumerate() {
             match entries.get(name) {
@@ -141,7 +141,7 @@ impl Parameters {
                 None if name.ends_with("num_batches_tracked") => {}
                 None => {
                     let found = tailfit::error::nearest(name, entries.keys().map(String::as_str));
-                    let remedy = "is it the file of another network?";
+                    let remedy = "does the file belong to another network?";
                     let found =
                         if found.is_empty() { "none".to_owned() } else { format!("none; {found}") };
                     return Err(Error::data(place, format!("a tensor `{name}`"), found, remedy));
@@ -151,7 +151,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// Writes all entries, whole or not at all, under their names.
+    /// Writes all entries under their names, atomically.
     ///
     /// # Errors
     ///
@@ -162,15 +162,15 @@ impl Parameters {
     }
 }
 
-/// The same numbers, with the channels next to each other in memory.
+/// The same tensor, with channels last in memory.
 pub(crate) fn channels_last(tensor: &Tensor) -> Tensor {
     tensor.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
-/// All tensors of a safetensors file.
+/// Reads all tensors of a safetensors file.
 pub(crate) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
     if !path.exists() {
-        // tch's own message does not name the file.
+        // Opened for the error message only: tch's own does not name the file.
         fs_err::File::open(path)?;
     }
     let read = Tensor::read_safetensors(path);
@@ -181,7 +181,7 @@ pub(crate) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
     Ok(entries.into_iter().collect())
 }
 
-/// Writes tensors in order, whole or not at all.
+/// Writes tensors in order, atomically.
 pub(crate) fn write_tensors(
     path: &Path,
     entries: Vec<(String, Tensor)>,

@@ -1,4 +1,4 @@
-//! A pass over training images: the step that stage 1 and live re-training share.
+//! A training pass over images, shared by stage 1 and live re-training.
 
 use tailfit::error::{Error, Result};
 use tailfit::images::Images;
@@ -12,24 +12,24 @@ use crate::network::Network;
 use crate::optimiser::Optimiser;
 use crate::seam::host_loss;
 
-/// One epoch's way over augmented images.
+/// One epoch's pass over augmented images.
 pub(crate) struct TrainingPass<'a> {
     pub(crate) network: &'a Network,
-    /// How the network is passed through, and whether its features are trained too.
+    /// How to do the forward pass, and whether to train the features too.
     pub(crate) pass: Pass,
     pub(crate) trains_features: bool,
     pub(crate) images: (&'a Images, Preparation),
-    /// Images of the epoch in their order, and how many of them are done already.
+    /// The images of the epoch in order, and how many of them are already done.
     pub(crate) order: (Vec<u32>, usize),
     pub(crate) batch_size: usize,
     pub(crate) objective: &'a Objective,
     pub(crate) lr: f64,
     pub(crate) seed: u64,
-    /// From 0.
+    /// Index of the epoch, from 0.
     pub(crate) epoch: usize,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) loss: f64,
@@ -37,7 +37,8 @@ pub(crate) struct Step {
 }
 
 impl TrainingPass<'_> {
-    /// Steps on every batch that is left; `done` is told of each and says whether to go on.
+    /// Takes a step on every remaining batch; `done` is called after each and says whether to
+    /// continue.
     ///
     /// # Errors
     ///
@@ -55,7 +56,7 @@ impl TrainingPass<'_> {
             for batch in batches(scope, self.images, self.order, self.batch_size, look)? {
                 let batch = batch?;
                 if batch.labels.len() < 2 {
-                    // One image has no statistics; LTWB's loop fails on it.
+                    // A single image has no statistics; LTWB's loop fails on it.
                     continue;
                 }
                 let images = batch.images(device);
@@ -80,5 +81,5 @@ impl TrainingPass<'_> {
 
 fn diverged(epoch: usize, batch: usize, loss: f64) -> Error {
     let place = format!("epoch {epoch}, batch {batch}");
-    Error::data(place, "a finite loss", loss, "training diverges; lower the learning rate")
+    Error::data(place, "a finite loss", loss, "training diverged; lower the learning rate")
 }

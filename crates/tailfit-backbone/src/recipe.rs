@@ -1,4 +1,4 @@
-//! All of stage 1 as plain data.
+//! Everything about stage 1, as plain data.
 
 use serde::{Deserialize, Serialize};
 use tailfit::Precision;
@@ -10,45 +10,45 @@ use crate::layers::HeadLayer;
 use crate::network::{Architecture, Build, Network};
 use crate::parameters::Init;
 
-/// How a backbone is trained. The default is cross-entropy on a ResNet-32: 200 epochs, batch 128,
-/// learning rate 0.1 with a cosine, weight decay 5e-4 on everything.
+/// How a backbone is trained. The default is cross-entropy on a ResNet-32: 200 epochs, batch size
+/// 128, learning rate 0.1 with a cosine schedule, weight decay 5e-4 on everything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackboneRecipe {
-    /// The network.
+    /// The network's architecture.
     pub network: Architecture,
-    /// How its weights begin; its authors' way if not said.
+    /// How its weights are initialised; by default, as its authors do it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
-    /// The last layer.
+    /// The type of the last layer.
     pub head: HeadLayer,
-    /// Loss, class weights, mean, deferral.
+    /// Loss, class weights, mean and deferral.
     #[serde(flatten)]
     pub cost: Cost,
-    /// Which images an epoch sees.
+    /// Which images each epoch sees.
     pub sampler: Sampler,
-    /// What is done to the images.
+    /// Augmentation of the training images.
     pub augmentation: Augmentation,
-    /// Side that images are brought to; needed for images in files.
+    /// Side length that images are resized to; required for images in files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
-    /// Mean of each channel, of values 0 to 1; CIFAR's (LDAM-DRW, LTWB, LOS) if not said.
+    /// Mean of each channel, for values from 0 to 1; by default CIFAR's (LDAM-DRW, LTWB, LOS).
     pub image_mean: [f32; 3],
     /// Standard deviation of each channel.
     pub image_std: [f32; 3],
-    /// Epochs, batches, learning rate, momentum, weight decay.
+    /// Epochs, batch size, learning rate, momentum and weight decay.
     #[serde(flatten)]
     pub sgd: Sgd,
-    /// Whether weight decay applies to batch normalisation and biases too, as in PyTorch by
-    /// default.
+    /// Whether weight decay also applies to batch normalisation and biases, as it does by default
+    /// in PyTorch.
     pub decay_norm_and_bias: bool,
-    /// Numbers of the convolutions; weights, batch normalisation and head are f32 in any case.
+    /// Precision of the convolutions; weights, batch normalisation and head are always f32.
     pub precision: Precision,
-    /// The held-out images are scored every so many epochs, and after the last.
+    /// Score the held-out images every this many epochs, and after the last.
     pub score_every: usize,
 }
 
-/// Keys that a recipe is written without where they have nothing to say.
+/// Keys that are omitted when a recipe is written with their default value.
 const OPTIONAL: [&str; 2] = ["init", "image_size"];
 
 impl Default for BackboneRecipe {
@@ -80,22 +80,22 @@ impl Default for BackboneRecipe {
 }
 
 impl BackboneRecipe {
-    /// Reads a recipe in TOML.
+    /// Reads a recipe from TOML.
     ///
     /// # Errors
     ///
-    /// Unknown keys and names, and values out of range.
+    /// On unknown keys and names, and values out of range.
     pub fn from_toml(text: &str, place: &str) -> Result<Self> {
         let recipe = overlay_toml(&Self::default(), text, &OPTIONAL, place)?;
         recipe.check()?;
         Ok(recipe)
     }
 
-    /// Whether every value is in range.
+    /// Checks that every value is in range.
     ///
     /// # Errors
     ///
-    /// Names the first key that is not.
+    /// If one is not; the message names the first such key.
     pub fn check(&self) -> Result<()> {
         let positive = |key: &str, value: f64| {
             if value > 0.0 && value.is_finite() {
@@ -114,7 +114,7 @@ impl BackboneRecipe {
         }
         positive("image_size", self.image_size.unwrap_or(1) as f64)?;
         for (mean, std) in self.image_mean.into_iter().zip(self.image_std) {
-            let expected = "numbers for values 0 to 1, not 0 to 255";
+            let expected = "a number on the scale 0 to 1, not 0 to 255";
             if !(0.0..=1.0).contains(&mean) {
                 return Err(Error::usage("image_mean", expected, mean, ""));
             }
@@ -123,13 +123,13 @@ impl BackboneRecipe {
             }
         }
         if self.sgd.batch_size < 2 {
-            let expected = "at least 2, which batch statistics need";
+            let expected = "at least 2, as batch statistics require";
             return Err(Error::usage("batch_size", expected, self.sgd.batch_size, ""));
         }
         Ok(())
     }
 
-    /// How its images are made ready.
+    /// How its images are prepared.
     pub fn preparation(&self) -> Preparation {
         Preparation {
             augmentation: self.augmentation,
@@ -139,7 +139,7 @@ impl BackboneRecipe {
         }
     }
 
-    /// The network before training.
+    /// The network, before training.
     pub fn network(&self, n_classes: usize, seed: u64, device: tch::Device) -> Network {
         Network::new(Build {
             architecture: self.network,

@@ -1,4 +1,4 @@
-//! Files of a run's folder.
+//! The files in a run's folder.
 
 /// The checkpoint.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -8,5 +8,5 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 /// The log, one JSON line per epoch.
 pub const LOG: &str = "log.jsonl";
-/// The same for TensorBoard.
+/// The same log for TensorBoard.
 pub const EVENTS: &str = "events.out.tfevents.tailfit";

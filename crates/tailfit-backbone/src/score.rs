@@ -1,4 +1,4 @@
-//! How good a network is on held-out images.
+//! Scores a network on held-out images.
 
 use tailfit::error::Result;
 use tailfit::metrics::{Accuracy, samples_per_class};
@@ -10,10 +10,10 @@ use crate::data::{ImageData, Subset};
 use crate::layers::{NormMode, Pass};
 use crate::network::Network;
 
-/// Images scored at once.
+/// Images scored at a time.
 const BATCH: usize = 250;
 
-/// Accuracy of plain logits, and of logits averaged over plain and mirrored images.
+/// Accuracy with plain logits, and with logits averaged over plain and mirrored images.
 ///
 /// # Errors
 ///

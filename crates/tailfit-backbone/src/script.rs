@@ -1,4 +1,4 @@
-//! A user's own network, as TorchScript.
+//! A user's own network, in TorchScript.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use tch::{CModule, Device, Kind, Tensor};
 use crate::augment::Preparation;
 use crate::data::{ImageData, Subset};
 
-/// A network that makes features `[B, D]` of images `[B, 3, height, width]`, saved by
-/// `torch.jit.trace(network, images).save(path)` or `torch.jit.script`.
+/// A network that turns images `[B, 3, height, width]` into features `[B, D]`, saved by
+/// `torch.jit.trace(network, images).save(path)` or with `torch.jit.script`.
 #[derive(Debug)]
 pub struct Script {
     module: CModule,
@@ -18,7 +18,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Reads a network; batch normalisation and dropout are set to evaluation.
+    /// Reads a network; batch normalisation and dropout are put in evaluation mode.
     ///
     /// # Errors
     ///
@@ -30,14 +30,14 @@ impl Script {
         }
         let mut module = CModule::load_on_device(path, device).map_err(|error| {
             let remedy =
-                "save it by `torch.jit.trace(network, images).save(path)`, not by `torch.save`";
+                "save it with `torch.jit.trace(network, images).save(path)`, not with `torch.save`";
             Error::data(&place, "a network in TorchScript", cause(&error), remedy)
         })?;
         module.set_eval();
         Ok(Self { module, place, device })
     }
 
-    /// What its features of these images are, for people.
+    /// Describes the network's features of these images, in words.
     pub fn provenance(&self, data: &ImageData, preparation: Preparation) -> String {
         let sha256 = data.train_sha256();
         let split = sha256.get(..12).unwrap_or_default();
@@ -52,11 +52,11 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// If the network fails, or what it makes has another shape.
+    /// If the network fails, or its output has another shape.
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
         let expected = "features [B, D] of images [B, 3, height, width]";
-        let remedy = "cut the network off before its last layer, and flatten";
-        // As PyTorch hands images out: not every network takes them channels last.
+        let remedy = "cut the network off before its last layer, and flatten the output";
+        // Contiguous, as PyTorch delivers images: not every network accepts channels last.
         let features = self.module.forward_ts(&[images.contiguous()]).map_err(|error| {
             let remedy = "is image_size the network's?";
             Error::data(&self.place, expected, cause(&error), remedy).answered_by("config")
@@ -69,7 +69,8 @@ impl Script {
     }
 }
 
-/// What libtorch says, without its stack: an interpreter puts the reason last.
+/// The reason in libtorch's message, without the stack trace: the line with the runtime error if
+/// there is one, else the first line.
 fn cause(error: &tch::TchError) -> String {
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -1,15 +1,15 @@
-//! The core's losses at a network's logits.
+//! Connects the core's losses to a network's logits.
 
 use tailfit::losses::Objective;
 use tch::{Device, Kind, Tensor};
 
-/// A batch's loss: its value is the core's, and so is its gradient with respect to the `logits`
-/// `[B, K]`, which backward passes go on from. The logits go to the host and back, so that no
-/// loss exists twice. Taken in double precision where the logits are.
+/// A batch's loss. Its value and its gradient with respect to `logits`, `[B, K]`, are computed by
+/// the core, and backward passes continue from there. The logits go to the host and back, so that
+/// no loss has to be implemented twice. Computed in double precision if the logits are.
 ///
 /// # Panics
 ///
-/// If there are not as many labels as samples, or a label is not a class.
+/// If the numbers of labels and samples differ, or a label is not a class.
 pub fn host_loss(objective: &Objective, logits: &Tensor, labels: &[i64]) -> Tensor {
     let labels: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
     let host = logits.detach().to_device(Device::Cpu);
@@ -25,7 +25,7 @@ pub fn host_loss(objective: &Objective, logits: &Tensor, labels: &[i64]) -> Tens
         (objective.value_and_grad(&mut values, &labels), Tensor::from_slice(&values))
     };
     let gradient = gradient.view_as(&host).to_device(logits.device()).to_kind(logits.kind());
-    // Σ z g has the gradient g; what is left of its own value is replaced by the loss's.
+    // Σ z g has the gradient g; its own value is replaced by that of the loss.
     let product = (logits * gradient).sum(logits.kind());
     &product - product.detach() + value
 }

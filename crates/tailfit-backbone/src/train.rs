@@ -1,4 +1,4 @@
-//! Stage 1: the loop.
+//! The training loop of stage 1.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,29 +20,29 @@ use crate::recipe::BackboneRecipe;
 use crate::run_files::{BEST, CHECKPOINT, EVENTS, LAST, LOG};
 use crate::score::score;
 
-/// What is trained, on what, and where it goes.
+/// A training run: what is trained, on which images, and where the results go.
 pub struct Run<'a> {
-    /// How.
+    /// The recipe to train with.
     pub recipe: &'a BackboneRecipe,
-    /// Decides weights, order and augmentation.
+    /// Determines initial weights, order and augmentation.
     pub seed: u64,
-    /// On what.
+    /// The images to train on and to score.
     pub data: &'a ImageData,
-    /// CPU or GPU.
+    /// The device to train on, CPU or GPU.
     pub device: tch::Device,
-    /// Folder of the run; a checkpoint in it is taken up again.
+    /// Folder of the run; if it holds a checkpoint, the run resumes from it.
     pub folder: &'a Path,
-    /// Once it is set, the step in hand is finished and saved.
+    /// Once set, the current step is finished, the run is saved, and training stops.
     pub stop: &'a AtomicBool,
-    /// Told of every batch and every epoch.
+    /// Called with every event.
     pub report: &'a dyn Fn(Event<'_>),
 }
 
-/// What happens while training.
+/// What happens during training.
 pub enum Event<'a> {
-    /// A checkpoint was taken up, from which so many batches are already done.
+    /// The run resumed from a checkpoint.
     Resumed {
-        /// Batches done, of all epochs.
+        /// Number of batches already done, over all epochs.
         batches: usize,
     },
     /// A batch is done.
@@ -57,26 +57,26 @@ pub enum Event<'a> {
 /// How training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// After its last epoch.
+    /// After the last epoch.
     Finished,
-    /// Because it was told to; it can be taken up again.
+    /// Because it was told to; the run can be resumed.
     Stopped,
 }
 
 impl Run<'_> {
-    /// Batches of an epoch.
+    /// Number of batches per epoch.
     pub fn batches_per_epoch(&self) -> usize {
         self.data.split.train.len().div_ceil(self.recipe.sgd.batch_size)
     }
 
-    /// Trains from the start, or from the folder's checkpoint, and saves after every epoch.
-    /// Interrupted at any moment and taken up again, it comes to the same weights bit for bit on
-    /// the CPU, with the same number of threads.
+    /// Trains from the start or from the folder's checkpoint, and saves after every epoch. A run
+    /// that is interrupted at any moment and resumed ends with bit-identical weights, on the CPU
+    /// and with the same number of threads.
     ///
     /// # Errors
     ///
-    /// If the recipe is invalid, the checkpoint is of another run, a file cannot be written
-    /// (the checkpoint before is then intact), an image cannot be read, or training diverges.
+    /// If the recipe is invalid, the checkpoint belongs to another run, a file cannot be written
+    /// (the previous checkpoint is then intact), an image cannot be read, or training diverges.
     pub fn train(&self) -> Result<(Network, State, End)> {
         let recipe = self.recipe;
         recipe.check()?;
@@ -107,8 +107,8 @@ impl Run<'_> {
                 }
                 end = if self.stop.load(Ordering::Relaxed) { End::Stopped } else { End::Finished };
             }
-            // The checkpoint comes last: whoever is killed before it does the epoch again, and
-            // writes the same files.
+            // The checkpoint is written last: a run killed before that repeats the epoch and writes
+            // the same files.
             let whole = state.log.last().filter(|_| state.step == 0);
             if let Some(epoch) = whole {
                 self.write_log(&state)?;
@@ -143,7 +143,7 @@ impl Run<'_> {
         }
     }
 
-    /// The rest of an epoch's batches.
+    /// Trains on the remaining batches of an epoch.
     fn epoch(
         &self,
         network: &Network,
@@ -178,7 +178,7 @@ impl Run<'_> {
         Ok(end)
     }
 
-    /// Ends an epoch whose batches are done.
+    /// Scores and logs an epoch whose batches are done.
     fn score(&self, network: &Network, state: &mut State) -> Result<()> {
         let (recipe, data, epoch) = (self.recipe, self.data, state.epoch);
         let (lr, bf16) = (recipe.sgd.lr_of(epoch), recipe.precision == Precision::Bf16);
@@ -209,7 +209,7 @@ impl Run<'_> {
     }
 }
 
-/// The scored epoch with the highest accuracy, the later of equals.
+/// The scored epoch with the highest accuracy; ties go to the later one.
 pub fn best(log: &[Epoch]) -> Option<usize> {
     let scored = log.iter().filter_map(|e| Some((e.epoch, e.accuracy.as_ref()?.overall_percent)));
     scored.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(epoch, _)| epoch)

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 
 /// How many training samples each class has: n₀, …, n₍K₋₁₎, all at least 1.
 ///
-/// This is the only statistic of the training set that long-tail methods share,
-/// so it is passed around on its own instead of the data set.
+/// This is the only statistic of the training set that long-tail methods share, so it is
+/// passed around on its own rather than with the data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<usize>", into = "Vec<usize>")]
 pub struct ClassCounts(Vec<usize>);
@@ -40,7 +40,7 @@ impl ClassCounts {
     ///
     /// # Errors
     ///
-    /// As [`ClassCounts::new`], and if a label is not below `n_classes`.
+    /// As for [`ClassCounts::new`], and if a label is not below `n_classes`.
     pub fn from_labels(labels: &[u32], n_classes: usize) -> Result<Self> {
         let mut counts = vec![0; n_classes];
         for (row, &label) in labels.iter().enumerate() {
@@ -56,7 +56,7 @@ impl ClassCounts {
         Self::new(counts)
     }
 
-    /// K.
+    /// K, the number of classes.
     pub fn n_classes(&self) -> usize {
         self.0.len()
     }
@@ -77,14 +77,14 @@ impl ClassCounts {
         self.0.iter().map(|&n| n as f64 / total).collect()
     }
 
-    /// max n / min n, at least 1.
+    /// Imbalance ratio max n / min n, at least 1.
     pub fn imbalance_ratio(&self) -> f64 {
         let max = self.0.iter().max().copied().unwrap_or(1);
         let min = self.0.iter().min().copied().unwrap_or(1);
         max as f64 / min as f64
     }
 
-    /// Class ids from the most to the least frequent; ties by id.
+    /// Class ids from most to least frequent; ties are broken by id.
     pub fn by_frequency(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.0.len()).collect();
         order.sort_by_key(|&class| std::cmp::Reverse(self.0[class]));

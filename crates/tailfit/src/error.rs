@@ -1,18 +1,18 @@
-//! The one error type: where, what was expected, what was found, what to do.
+//! The crate's error type: where, what was expected, what was found, and what to do.
 
 use std::fmt;
 
-/// What every fallible function of this crate returns.
+/// The result of every fallible function of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why something could not be done.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The data are not usable as they stand.
+    /// The data is unusable as it is.
     #[error("{0}")]
     Data(Fault),
-    /// The request itself is wrong: a name, a key, a value or a combination.
+    /// The request itself is wrong: a name, a key, a value or a combination of them.
     #[error("{0}")]
     Usage(Fault),
     /// The operating system refused; the message names the path.
@@ -20,19 +20,19 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
-/// The four parts of a message one can act on.
+/// The four parts of an actionable message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// File, row, key or option.
+    /// The file, row, key or option at fault.
     pub place: String,
-    /// What should have been there.
+    /// What was expected there.
     pub expected: String,
-    /// What was there.
+    /// What was found instead.
     pub found: String,
-    /// What to do about it; may be empty.
+    /// How to fix it; may be empty.
     pub remedy: String,
-    /// The option that would answer it, by its name here (such as `head_key`), if there is one.
-    /// Whoever calls knows how it is given: the program as `--head-key`.
+    /// The option that would resolve it, if there is one, by its name in the library (such as
+    /// `head_key`). Callers know how it is spelled for their users: the CLI as `--head-key`.
     pub option: Option<&'static str>,
 }
 
@@ -75,7 +75,7 @@ impl Error {
 }
 
 impl Error {
-    /// The same, answered by the option of this name.
+    /// The same error, marked as resolved by the option of this name.
     #[must_use]
     pub fn answered_by(mut self, name: &'static str) -> Self {
         if let Self::Data(fault) | Self::Usage(fault) = &mut self {
@@ -84,7 +84,7 @@ impl Error {
         self
     }
 
-    /// The option that would answer it, if there is one.
+    /// The option that would resolve it, if there is one.
     pub fn option(&self) -> Option<&'static str> {
         match self {
             Self::Data(fault) | Self::Usage(fault) => fault.option,
@@ -93,7 +93,7 @@ impl Error {
     }
 }
 
-/// The candidate most like `name`, as a hint; empty if none is close.
+/// A hint naming the candidate most similar to `name`; empty if none is close.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     candidates
         .into_iter()
@@ -103,7 +103,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map_or_else(String::new, |(_, candidate)| format!("did you mean `{candidate}`?"))
 }
 
-/// The hint that belongs to a serde message about an unknown field or variant.
+/// A hint for a serde message about an unknown field or variant; empty for other messages.
 pub fn nearest_in_message(message: &str) -> String {
     if !message.contains("unknown field") && !message.contains("unknown variant") {
         return String::new();

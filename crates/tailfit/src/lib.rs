@@ -1,15 +1,15 @@
 //! Re-train classifier heads for long-tailed recognition.
 //!
-//! Real data are long-tailed: a few classes have most of the samples, and a network
-//! trained on them fails on the rare ones. The cure has two stages: train features on the
-//! data as they are, freeze them, then re-train only the classifier head. This crate does
-//! the second stage, for many heads at once, and says honestly what each method does.
+//! Real data is long-tailed: a few classes have most of the samples, and a network trained
+//! on it fails on the rare ones. The remedy has two stages: train features on the data as it
+//! is, freeze them, then re-train only the classifier head. This crate does the second stage,
+//! for many heads at once, and reports honestly what each method achieves.
 //!
 //! | To | See |
 //! |:--|:--|
 //! | load features, or start from arrays | [`features`] |
 //! | find a loss, a method, a metric | [`losses`], [`methods`], [`metrics`] |
-//! | say how a head is trained | [`recipe`] |
+//! | describe how a head is trained | [`recipe`] |
 //! | train heads | [`train`](mod@train) |
 //! | compare methods; choose epoch and hyper-parameters | [`compare`] |
 //! | show results | [`report`] |
@@ -28,7 +28,7 @@
 //! # Ok::<(), tailfit::error::Error>(())
 //! ```
 //!
-//! B samples of a batch, K classes, N training samples, D features, H heads trained
+//! B samples in a batch, K classes, N training samples, D features, H heads trained
 //! together: these letters mean nothing else here. All arrays are row-major.
 
 pub mod class_counts;

@@ -1,5 +1,5 @@
-//! Random numbers as a function of (seed, purpose, index): nothing to save, nothing
-//! to resume, and no order of calls to keep.
+//! Random numbers as a function of (seed, purpose, index): there is no state to save or
+//! restore, and the order of calls does not matter.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
@@ -9,13 +9,13 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng};
 pub enum Purpose {
     /// Order of the training samples in an epoch.
     Order = 1,
-    /// Start of a head.
+    /// Initial weights of a head.
     Start = 2,
-    /// Halves of the test set for cross-fitting.
+    /// Halves of a scored set, for cross-fitting.
     Folds = 3,
-    /// Start of a network's weights; the index is the entry's.
+    /// Initial weights of a network; the index is that of the parameter.
     Weights = 4,
-    /// Augmentation of an image; the index is of epoch and image.
+    /// Augmentation of an image; the index encodes the epoch and the image's place in it.
     Augmentation = 5,
 }
 
@@ -54,13 +54,13 @@ impl Rng {
         (self.0.next_u64() >> 11) as f64 * (0.5_f64).powi(53)
     }
 
-    /// A normal number of mean 0 and variance 1 (Box and Muller's, the first of the pair).
+    /// A standard normal number (the first of a Box-Muller pair).
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (2.0 * std::f64::consts::PI * self.uniform()).cos()
     }
 
-    /// Fisher-Yates.
+    /// Shuffles in place (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));

@@ -4,24 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::class_counts::ClassCounts;
 
-/// Group of a class by its number of training samples.
+/// The group a class belongs to, by its number of training samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shot {
     /// More than [`ShotThresholds::many_above`] training samples.
     Many,
-    /// Both thresholds belong here.
+    /// Anything between; both thresholds are medium-shot.
     Medium,
     /// Fewer than [`ShotThresholds::few_below`] training samples.
     Few,
 }
 
 impl Shot {
-    /// All three, from frequent to rare.
+    /// All three groups, from frequent to rare.
     pub const ALL: [Self; 3] = [Self::Many, Self::Medium, Self::Few];
 }
 
-/// Where the groups end. The field's convention is many > 100, few < 20 (Liu et
+/// Boundaries of the groups. The field's convention is many > 100, few < 20 (Liu et
 /// al., CVPR 2019; also Sun et al., ICLR 2025, section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,7 +39,7 @@ impl Default for ShotThresholds {
 }
 
 impl ShotThresholds {
-    /// Group of a class with `n` training samples.
+    /// The group of a class with `n` training samples.
     pub fn shot(self, n: usize) -> Shot {
         if n > self.many_above {
             Shot::Many
@@ -55,8 +55,8 @@ impl ShotThresholds {
         Shot::ALL.map(|shot| counts.as_slice().iter().filter(|&&n| self.shot(n) == shot).count())
     }
 
-    /// Mean of `values` (`[K]`) over the classes of `shot`; `None` where it has no
-    /// class with a value.
+    /// Mean of `values` (`[K]`) over the classes of `shot`; `None` if none of them has a
+    /// value.
     pub fn mean(self, counts: &ClassCounts, shot: Shot, values: &[Option<f64>]) -> Option<f64> {
         let members = counts.as_slice().iter().zip(values);
         let picked: Vec<f64> = members

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use ndarray::Array2;
 use tailfit::features::{DataSet, Features, Matrix, Storage};
+use tailfit::files::safetensors::Layout;
 use tailfit::head::Start;
 use tailfit::recipe::{Recipe, Sgd};
 use tailfit::shots::ShotThresholds;
@@ -116,16 +117,12 @@ fn make_file(shape: &Shape) -> Result<PathBuf> {
         if row < k { row } else { ((uniform().powi(3) * k as f32) as usize).min(k - 1) }
     };
     let labels: Vec<u32> = (0..n).map(|row| label(row, &mut uniform) as u32).collect();
-    let size = n * dim * 2;
-    let header = serde_json::json!({
-        "features": {"dtype": "F16", "shape": [n, dim], "data_offsets": [0, size]},
-        "labels": {"dtype": "U32", "shape": [n], "data_offsets": [size, size + 4 * n]},
-    });
-    let header = serde_json::to_string(&header)?;
+    let mut layout = Layout::default();
+    layout.add("features", "F16", 2, &[n, dim]);
+    layout.add("labels", "U32", 4, &[n]);
     let unfinished = path.with_extension("tmp");
     let mut out = BufWriter::new(fs_err::File::create(&unfinished)?);
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
-    out.write_all(header.as_bytes())?;
+    out.write_all(&layout.header())?;
     let mut row = Vec::with_capacity(2 * dim);
     for &label in &labels {
         row.clear();

@@ -1,4 +1,4 @@
-//! What a record says of its data.
+//! What a record says about its data.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,31 +7,31 @@ use crate::features::{DataSet, Features};
 use crate::metrics::samples_per_class;
 use crate::shots::ShotThresholds;
 
-/// What a record says of its data.
+/// What a record says about its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataRecord {
-    /// Name for people and files.
+    /// Name, for display and file names.
     pub name: String,
     /// Where the training features came from.
     pub provenance: String,
-    /// N.
+    /// N, the number of training samples.
     pub n_train: usize,
-    /// K.
+    /// K, the number of classes.
     pub n_classes: usize,
-    /// D.
+    /// D, the number of features.
     pub dim: usize,
-    /// Test samples.
+    /// Number of test samples.
     pub n_test: usize,
     /// Whether every class has the same number of test samples.
     pub test_is_balanced: bool,
-    /// max n / min n.
+    /// Imbalance ratio, max n / min n.
     pub imbalance_ratio: f64,
-    /// Where shots end.
+    /// Boundaries of the shots.
     pub thresholds: ShotThresholds,
-    /// Many-, medium- and few-shot classes.
+    /// Number of many-, medium- and few-shot classes.
     pub shot_sizes: [usize; 3],
-    /// Augmented training views used, 0 for plain features.
+    /// Number of augmented training views used; 0 for plain features.
     pub n_views: usize,
     /// Whether test logits are averaged over plain and mirrored images.
     pub mirror: bool,

@@ -1,5 +1,5 @@
-//! One method on one data set: train the grid for every seed, select, and train the
-//! selected trials again to get their heads.
+//! One method on one data set: train the grid for every seed, select, and re-train the
+//! selected trials to get their heads.
 
 mod data_record;
 mod record;
@@ -21,7 +21,7 @@ use crate::metrics::{Accuracy, ClassTally, EvaluationSet, PerSet, TestPart, eval
 use crate::recipe::Recipe;
 use crate::train::{Options, Outcome, Trial, train};
 
-/// What is the same for all methods of a comparison.
+/// What all methods of a comparison share.
 pub struct Comparison<'a> {
     data: &'a DataSet,
     record: DataRecord,
@@ -30,48 +30,49 @@ pub struct Comparison<'a> {
     precision: Precision,
 }
 
-/// What one method came to.
+/// The results of one method.
 pub struct MethodResult {
     /// One record per seed, or two with [`Selection::CrossFitted`].
     pub records: Vec<RunRecord>,
-    /// The head to use: of the first seed, chosen on all held-out samples.
+    /// The head to use: that of the first seed, chosen on all held-out samples.
     pub head: Head,
-    /// Its record; with [`Selection::CrossFitted`] its scores are optimistic and marked.
+    /// The record of `head`; with [`Selection::CrossFitted`] its scores are optimistic, and marked
+    /// as such.
     pub head_record: RunRecord,
     /// Every epoch of every trial.
     pub curves: Vec<Curve>,
 }
 
-/// Accuracies of one trial on the whole test set after each epoch, from 0.
+/// Accuracy of one trial on the whole test set over the epochs.
 pub struct Curve {
     /// Index in the method's grid.
     pub trial: usize,
-    /// Seed.
+    /// The seed.
     pub seed: u64,
-    /// What was done.
+    /// The trial's recipe.
     pub recipe: Recipe,
     /// Mean training loss of each epoch.
     pub train_loss: Vec<f64>,
-    /// After each epoch.
+    /// Accuracy after each epoch, starting with epoch 0.
     pub accuracy: Vec<Accuracy>,
 }
 
-/// The whole grid for one seed.
+/// The whole grid, trained for one seed.
 struct SeedRun {
     seed: u64,
-    /// Samples of the scored sets.
+    /// Samples of the scored sets, by class and half.
     samples: PerSet<ClassTally>,
-    /// In the order of the grid.
+    /// Outcomes of the trials, in the order of the grid.
     outcomes: Vec<Outcome>,
 }
 
-/// A trial and epoch that were chosen for a seed.
+/// A trial and an epoch chosen for a seed.
 struct Chosen<'a> {
     run: &'a SeedRun,
     pick: Pick,
 }
 
-/// What says which head it is: seed, trial and epoch.
+/// What identifies a head: seed, trial and epoch.
 type HeadKey = (u64, usize, usize);
 
 impl<'a> Chosen<'a> {
@@ -93,7 +94,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     ///
-    /// If there are no seeds, selection by validation without a validation set, or features left
+    /// If there are no seeds, the rule needs a validation set and there is none, or features left
     /// in their file can no longer be read.
     pub fn new(data: &'a DataSet, selection: Selection, seeds: Vec<u64>) -> Result<Self> {
         if seeds.is_empty() {
@@ -112,18 +113,18 @@ impl<'a> Comparison<'a> {
         Ok(Self { data, record, selection, seeds, precision })
     }
 
-    /// The same in other numbers than f32.
+    /// The same comparison at another precision than f32.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
-    /// What records say of the data.
+    /// What records say about the data.
     pub fn data_record(&self) -> &DataRecord {
         &self.record
     }
 
-    /// Recipes tried: the grid, or the default alone if nothing is chosen.
+    /// The recipes to try: the grid, or only the default if nothing is chosen.
     fn recipes(&self, method: &Method) -> Result<Vec<Recipe>> {
         if self.selection.rule().searches() {
             method.grid()
@@ -132,7 +133,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Head-epochs that [`Comparison::run`] will report for a method, about.
+    /// Approximate number of head-epochs that [`Comparison::run`] will report for a method.
     ///
     /// # Errors
     ///
@@ -143,8 +144,8 @@ impl<'a> Comparison<'a> {
         Ok(epochs.sum::<usize>() * self.seeds.len())
     }
 
-    /// Trains, selects and trains the selected again; `progress` is told the number of
-    /// head-epochs done as they are done.
+    /// Trains, selects, and trains the selected trials again; `progress` is called with the number
+    /// of head-epochs just completed.
     ///
     /// # Errors
     ///
@@ -152,8 +153,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Panics
     ///
-    /// If a selected trial does not repeat bit for bit, which would be a fault of this
-    /// program.
+    /// If a selected trial does not repeat bit for bit, which would be a bug in this program.
     pub fn run(&self, method: &Method, progress: &(dyn Fn(usize) + Sync)) -> Result<MethodResult> {
         let recipes = self.recipes(method)?;
         let runs = self.train(&recipes, progress)?;
@@ -188,7 +188,7 @@ impl<'a> Comparison<'a> {
         Ok(self.seeds.iter().map(run).collect())
     }
 
-    /// Samples of the scored sets, halved as a seed halves them.
+    /// Samples of the scored sets, by class and by the halves of a seed.
     fn samples(&self, seed: u64) -> PerSet<ClassTally> {
         let k = self.data.counts.n_classes();
         let of = |labels: &[u32]| ClassTally::of(labels, &halves(labels, seed), k);
@@ -198,9 +198,9 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Trains the chosen trials again, up to the chosen epochs: cheaper than keeping the
-    /// weights of every epoch, and a check that a record can be replayed. The two halves and the
-    /// whole often choose the same trial.
+    /// Trains the chosen trials again, up to the chosen epochs. This is cheaper than keeping the
+    /// weights of every epoch, and checks that a record can be replayed. The two halves and the
+    /// whole set often choose the same trial, which is then trained only once.
     fn replay<'b>(
         &self,
         recipes: &[Recipe],
@@ -288,7 +288,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Rows of a part of the test set, or `None` for all.
+/// Rows of a part of the test set; `None` for all of it.
 pub fn test_rows(labels: &[u32], seed: u64, part: TestPart) -> Option<Vec<usize>> {
     part.half()?;
     let halves = halves(labels, seed);

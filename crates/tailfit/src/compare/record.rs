@@ -1,4 +1,4 @@
-//! Everything about one selected trial, as one JSON file.
+//! Everything about one selected trial, in one JSON file.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,44 +12,44 @@ use crate::metrics::{Accuracy, Evaluation, TestPart};
 use crate::recipe::Recipe;
 use crate::train::Solution;
 
-/// Version of the record's layout.
+/// Version of the record format.
 pub const FORMAT: u32 = 1;
 
-/// One selected trial: what was done, how it was chosen, what came out. Replaying it
-/// gives the same head, byte for byte, on the same instruction set. It holds no times and
-/// no paths, so equal runs write equal files.
+/// One selected trial: what was done, how it was chosen, and what came out. Replaying it on the
+/// same instruction set gives the same head, byte for byte. It contains no times or paths, so
+/// equal runs write equal files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// [`FORMAT`].
+    /// Version of the record format, [`FORMAT`].
     pub format: u32,
     /// Version of this program.
     pub version: String,
     /// Instruction set of the matrix products.
     pub instruction_set: String,
-    /// How the optimum was reached, where the recipe's solver reaches it.
+    /// How the optimum was reached, if the recipe's solver reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub solution: Option<Solution>,
-    /// What the products of training were taken in.
+    /// Number format of the matrix products in training.
     #[serde(default)]
     pub precision: Precision,
-    /// The data.
+    /// The data set.
     pub data: DataRecord,
     /// Name of the method.
     pub method: String,
     /// The resolved recipe.
     pub recipe: Recipe,
-    /// Seed of batch order, random start and halves.
+    /// Seed of the batch order, the random start and the halves.
     pub seed: u64,
-    /// Epochs trained of the recipe's schedule: where selection stopped.
+    /// Number of epochs trained, of the recipe's schedule: the selected epoch.
     pub epoch: usize,
-    /// How trial and epoch were chosen.
+    /// How the trial and the epoch were chosen.
     pub selection: SelectionRecord,
     /// Scores on the part of the test set that `selection` names.
     pub evaluation: Evaluation,
-    /// Accuracy on the same part after each epoch, from the start (epoch 0) on.
+    /// Accuracy on the same part after each epoch, beginning with the start (epoch 0).
     pub epochs: Vec<Accuracy>,
-    /// What choosing trial and epoch on the test set would have claimed.
+    /// What would have been claimed by choosing the trial and the epoch on the test set.
     pub best_on_test: Claim,
     /// SHA-256 of the head's f32 weights and biases.
     pub head_sha256: String,
@@ -59,24 +59,24 @@ pub struct RunRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelectionRecord {
-    /// The rule.
+    /// The selection rule.
     pub rule: Selection,
-    /// Trials it chose from.
+    /// Number of trials chosen from.
     pub n_trials: usize,
     /// Part of the test set the scores are taken on.
     pub scored_on: TestPart,
-    /// Whether the scored samples took part in the choice: such a score is too good,
-    /// and starred in every table.
+    /// Whether the scored samples took part in the choice. Such a score is too good, and is
+    /// starred in every table.
     pub optimistic: bool,
 }
 
-/// A score that was chosen on the samples it is taken on.
+/// A score taken on the same samples it was chosen on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// On the whole test set.
+    /// Accuracy on the whole test set.
     pub accuracy: Accuracy,
-    /// Epochs trained.
+    /// Number of epochs trained.
     pub epoch: usize,
 }
 
@@ -101,13 +101,13 @@ impl RunRecord {
         }
     }
 
-    /// As pretty JSON with a final line break.
+    /// Pretty-printed JSON, ending in a newline.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
 
-/// SHA-256 of a head as it is stored: f32 weight, then bias, then whether features are
+/// SHA-256 of a head as stored: the f32 weight, then the bias, then whether features are
 /// normalised.
 pub fn head_sha256(head: &Head) -> String {
     let mut hash = Sha256::new();

@@ -1,11 +1,11 @@
-//! Which trial and which epoch counts, and on what it is scored.
+//! Which trial and which epoch are chosen, and what they are scored on.
 
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{ClassTally, PerSet, TestPart};
 use crate::train::Outcome;
 
-/// How epoch and hyper-parameters are chosen.
+/// How the epoch and the hyper-parameters are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selection {
@@ -13,39 +13,39 @@ pub enum Selection {
     Last,
     /// The best on a validation set; scored on the whole test set.
     Validation,
-    /// The best on one half of the test set, scored on the other, and the reverse;
-    /// halves are stratified and follow the seed.
+    /// The best on one half of the test set, scored on the other half, and vice versa; the halves
+    /// are stratified and depend on the seed.
     CrossFitted,
-    /// The best on the test set it is scored on. Optimistic; only to compare with papers
-    /// that did so, and starred in every table.
+    /// The best on the very test set it is scored on. Optimistic, and starred in every table;
+    /// meant only for comparison with papers that did the same.
     BestOnTest,
 }
 
-/// All that is asked of a selection rule.
+/// The definition of a selection rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Its name.
+    /// Name in commands and records.
     pub name: &'static str,
-    /// What it does, in a few words of help.
+    /// What it does, in a few words, for help texts.
     pub help: &'static str,
-    /// What a caption says of it.
+    /// What it does, for table captions.
     pub caption: &'static str,
-    /// What is chosen for each seed.
+    /// The choices made for each seed.
     pub choices: &'static [Choice],
-    /// How the head to use is chosen: by everything held out.
+    /// How the head to use is chosen: on everything held out.
     pub head: Choice,
 }
 
-/// What a choice goes by, and where the chosen is scored.
+/// What a choice is based on, and where the chosen trial is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What decides.
+    /// What the choice is based on.
     pub by: Criterion,
     /// Part of the test set that the score is taken on.
     pub scored_on: TestPart,
 }
 
-/// What decides on trial and epoch.
+/// What determines the trial and the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Criterion {
     /// Nothing: the first trial, which is the method's default, and its last epoch.
@@ -67,7 +67,7 @@ impl Selection {
     /// Every rule.
     pub const ALL: [Self; 4] = [Self::Last, Self::Validation, Self::CrossFitted, Self::BestOnTest];
 
-    /// Its answers.
+    /// The rule's definition.
     pub fn rule(self) -> Rule {
         match self {
             Self::Last => Rule {
@@ -104,12 +104,12 @@ impl Selection {
 }
 
 impl Rule {
-    /// Whether it chooses among trials and epochs at all.
+    /// Whether the rule chooses among trials and epochs at all.
     pub fn searches(&self) -> bool {
         self.choices.iter().any(|choice| choice.by != Criterion::Default)
     }
 
-    /// Whether it wants a validation set.
+    /// Whether the rule needs a validation set.
     pub fn wants_validation(&self) -> bool {
         self.choices.iter().any(|choice| choice.by == Validation)
     }
@@ -124,14 +124,14 @@ impl Choice {
     /// The best on the whole test set: what papers claim.
     pub const CLAIM: Self = choice(Test(All), All);
 
-    /// Whether samples it is scored on took part in the choice: such a score is too good.
+    /// Whether any samples it is scored on took part in the choice; such a score is too good.
     pub fn is_optimistic(self) -> bool {
         matches!(self.by, Test(part) if part == All || self.scored_on == All || part == self.scored_on)
     }
 
-    /// What it picks among the trials of one method and seed; `samples` are those of the scored
-    /// sets. Of equal epochs the later one (as the authors' `<=`), of equal trials the first. Epoch
-    /// 0, the start, is a candidate only where nothing is trained.
+    /// Picks among the trials of one method and seed; `samples` are those of the scored sets. Ties
+    /// go to the later epoch (as with the authors' `<=`) and to the first trial. Epoch 0 (the
+    /// start) is a candidate only if nothing is trained.
     pub fn pick(self, outcomes: &[Outcome], samples: &PerSet<ClassTally>) -> Pick {
         let pick = |trial, epoch| Pick { trial, epoch, choice: self };
         let mut best = (f64::NEG_INFINITY, pick(0, outcomes[0].hits.len() - 1));
@@ -156,7 +156,7 @@ impl Choice {
 }
 
 impl Criterion {
-    /// Macro accuracy in percent of these hits among the samples; 0 if it goes by nothing.
+    /// Macro accuracy in percent, given hits and samples; 0 for [`Criterion::Default`].
     pub fn value(self, hits: &PerSet<ClassTally>, samples: &PerSet<ClassTally>) -> f64 {
         let of = |hits: &ClassTally, samples: &ClassTally, part| {
             let (hits, samples) = (hits.in_part(part), samples.in_part(part));
@@ -175,14 +175,14 @@ impl Criterion {
     }
 }
 
-/// A trial and an epoch, and how they were chosen.
+/// A trial and an epoch, with the choice that picked them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
     /// Index of the trial.
     pub trial: usize,
     /// Number of epochs trained; 0 is the start.
     pub epoch: usize,
-    /// The choice.
+    /// The choice that was made.
     pub choice: Choice,
 }
 
@@ -223,8 +223,14 @@ mod tests {
     #[test]
     fn a_score_is_optimistic_where_its_samples_took_part_in_the_choice() {
         let optimistic = |s: Selection| (s.rule().is_optimistic(), s.rule().head.is_optimistic());
-        let found = Selection::ALL.map(optimistic);
-        assert_eq!(found, [(false, false), (false, false), (false, true), (true, true)]);
+        for (selection, wanted) in [
+            (Selection::Last, (false, false)),
+            (Selection::Validation, (false, false)),
+            (Selection::CrossFitted, (false, true)),
+            (Selection::BestOnTest, (true, true)),
+        ] {
+            assert_eq!(optimistic(selection), wanted, "{selection:?}");
+        }
         for selection in Selection::ALL {
             let name = serde_json::to_value(selection).unwrap();
             assert_eq!(name, selection.rule().name);

@@ -1,4 +1,4 @@
-//! Whether sets fit each other.
+//! Checks that feature sets match each other.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -8,7 +8,7 @@ use ndarray::ArrayView1;
 use super::Features;
 use crate::error::{Error, Result};
 
-/// Checks that `other` has the features and classes of `train`.
+/// Checks that `other` has the same number of features as `train`, and only its classes.
 ///
 /// # Errors
 ///
@@ -33,12 +33,12 @@ pub fn check_pair(train: &Features, other: &Features, n_classes: usize, name: &s
     }
 }
 
-/// Rows (a, b) of the two sets with exactly the same features; for each row of `b` the
+/// Pairs (row of `a`, row of `b`) with exactly the same features; for each row of `b`, the
 /// first such row of `a`.
 ///
 /// # Errors
 ///
-/// If `b` is left in its file, or the file of `a` cannot be read any more.
+/// If `b` is left in its file, or the file of `a` can no longer be read.
 pub fn shared_rows(a: &Features, b: &Features) -> Result<Vec<(usize, usize)>> {
     let wanted = b.plain.in_memory()?;
     let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();

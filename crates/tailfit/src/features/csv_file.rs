@@ -1,4 +1,4 @@
-//! CSV: one sample a line, the label in one column.
+//! CSV: one sample per line, with the label in one column.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 use crate::shots::ShotThresholds;
 
-/// Training, test and optional validation features with the head of stage 1.
+/// Training, test and optional validation features, with the stage-1 head.
 ///
 /// ```
 /// use ndarray::array;
@@ -22,26 +22,26 @@ use crate::shots::ShotThresholds;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DataSet {
-    /// Name for people and files.
+    /// Name, for display and file names.
     pub name: String,
     /// Training features.
     pub train: Features,
     /// Test features.
     pub test: Features,
-    /// Validation features the backbone has not been trained on.
+    /// Validation features, of samples the backbone was not trained on.
     pub validation: Option<Features>,
-    /// The stage-1 head.
+    /// The stage-1 head, if there is one.
     pub stage_1: Option<HeadFile>,
-    /// Where the stage-1 head came from, for people.
+    /// Where the stage-1 head came from, in words.
     pub stage_1_origin: String,
     /// Training samples per class.
     pub counts: ClassCounts,
-    /// Where shots end.
+    /// Boundaries of the shots.
     pub thresholds: ShotThresholds,
 }
 
 impl DataSet {
-    /// The data set that comes with the program.
+    /// The data set embedded in the program.
     ///
     /// # Errors
     ///
@@ -51,13 +51,13 @@ impl DataSet {
         Self::new(embedded::NAME, train, test, None, Some(head), thresholds)
     }
 
-    /// Checks that the parts fit each other, and brings test and validation features to memory;
+    /// Checks that the parts match each other, and loads test and validation features into memory;
     /// training features may stay in their file.
     ///
     /// # Errors
     ///
-    /// If a class has no training samples, labels are out of range, or D or K differ
-    /// between the parts.
+    /// If a class has no training samples, a label is out of range, or the parts differ in D
+    /// or K.
     pub fn new(
         name: &str,
         train: Features,

@@ -1,18 +1,18 @@
-//! From little-endian bytes of any number type to f32 features and u32 labels.
+//! Decodes little-endian bytes of any number type to f32 features and u32 labels.
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use crate::error::{Error, Result};
 
-/// Number types that features and labels may have.
+/// Number types of features and labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dtype {
     F16,
     Bf16,
     F32,
     F64,
-    /// Integer of this many bytes; signed or not.
+    /// An integer of this many bytes, and whether it is signed.
     Int(usize, bool),
 }
 
@@ -30,7 +30,7 @@ impl Dtype {
         !matches!(self, Self::Int(..))
     }
 
-    /// Numbers as f32, as many as `out` has room for; integers have no place among features and
+    /// Decodes numbers to f32, as many as `out` has room for. Integers are not features; they
     /// become 0.
     pub(super) fn floats(self, bytes: &[u8], out: &mut [f32]) {
         match self {
@@ -45,10 +45,10 @@ impl Dtype {
         }
     }
 
-    /// Integers as labels; `place` says where they stand.
+    /// Decodes integers to labels; `place` says where they are, for messages.
     pub(super) fn labels(self, bytes: &[u8], place: &str) -> Result<Vec<u32>> {
         let Self::Int(size, signed) = self else {
-            let remedy = "convert them, such as labels.astype('int64')";
+            let remedy = "convert them, for example with labels.astype('int64')";
             return Err(Error::data(place, "integers", format!("{self:?}"), remedy));
         };
         let value = |(row, bytes): (usize, &[u8])| {
@@ -78,7 +78,7 @@ fn bad_label(place: &str, found: impl ToString) -> Error {
     Error::data(place, "a class index 0, 1, 2, …", found.to_string(), "")
 }
 
-/// A label written as text.
+/// Parses a label written as text.
 pub(super) fn label_text(text: &str, place: &str) -> Result<u32> {
     let whole = text.parse::<f64>().ok().filter(|v| v.fract() == 0.0 && (0.0..4e9).contains(v));
     text.parse().ok().or(whole.map(|v| v as u32)).ok_or_else(|| bad_label(place, text))
@@ -96,7 +96,7 @@ mod tests {
             (Dtype::F32, 1.5_f32.to_le_bytes().to_vec()),
             (Dtype::F64, 1.5_f64.to_le_bytes().to_vec()),
         ] {
-            // More than a vector of them, at an odd address.
+            // More numbers than a vector register holds, at an odd address.
             let bytes = [vec![0], bytes.repeat(37)].concat();
             let mut out = [0.0; 37];
             dtype.floats(&bytes[1..], &mut out);

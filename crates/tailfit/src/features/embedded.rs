@@ -1,4 +1,4 @@
-//! Features that come with the program, so that it shows something true at once.
+//! Features embedded in the program, so that it can show real results at once.
 
 use super::{Features, HeadFile, parse_head};
 use crate::error::Result;
@@ -20,7 +20,7 @@ const HEAD: &[u8] = include_bytes!("../../embedded/head.safetensors");
 /// Size of the embedded files in bytes.
 pub const SIZE: usize = TRAIN.len() + TEST.len() + HEAD.len();
 
-/// Training set, test set and stage-1 head.
+/// Loads the training set, the test set and the stage-1 head.
 ///
 /// # Errors
 ///

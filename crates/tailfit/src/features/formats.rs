@@ -1,4 +1,4 @@
-//! Features from files.
+//! The file formats of features.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use super::{Features, csv_file, npy, npz, safetensors_file, same};
 use crate::error::{Error, Result, nearest};
 use crate::files::Source;
 
-/// A file format: extension, what it holds, how it is read.
+/// A file format: its extension, what it holds, and how it is read.
 pub struct Format {
     /// File extension.
     pub extension: &'static str,
     /// What the file must hold.
     pub holds: &'static str,
-    /// The second argument: whether to map the file.
+    /// Reads a file; the second argument says whether to map it.
     read: fn(&Path, bool) -> Result<Raw>,
 }
 
@@ -43,24 +43,24 @@ pub const FORMATS: &[Format] = &[
 ];
 
 impl Features {
-    /// Reads a file of any format of [`FORMATS`], told by its extension, with the
-    /// labels from a second file (npy, or text with one label a line) if given.
+    /// Reads a file in any of the [`FORMATS`], chosen by its extension; labels come from a
+    /// second file (npy, or text with one label per line) if given.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is damaged, or its contents do not fit together;
-    /// also for NaN and infinite features. The message names file, place, what was
-    /// expected and found.
+    /// If the file cannot be read, is damaged, has parts that do not match, or contains NaN or
+    /// infinite features. The message names the file, the place in it, and what was expected and
+    /// found.
     pub fn load(path: &Path, labels: Option<&Path>) -> Result<Self> {
         Self::open(path, labels, Storage::MEMORY)
     }
 
-    /// As [`Features::load`], but leaves large matrices in their file, if it holds them as they
-    /// are: safetensors, or npy in C order.
+    /// As [`Features::load`], but leaves large matrices in their file if it stores them
+    /// uncompressed and row-major: safetensors, or npy in C order.
     ///
     /// # Errors
     ///
-    /// As [`Features::load`].
+    /// As for [`Features::load`].
     pub fn open(path: &Path, labels: Option<&Path>, storage: Storage) -> Result<Self> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let format = FORMATS.iter().find(|f| f.extension == extension).ok_or_else(|| {
@@ -83,7 +83,7 @@ impl Features {
     ///
     /// # Errors
     ///
-    /// As [`Features::load`].
+    /// As for [`Features::load`].
     pub fn from_safetensors(bytes: &[u8], place: &str) -> Result<Self> {
         let source = Source::Memory(bytes.to_vec());
         Self::assemble(safetensors_file::parse(source, place)?, place, Storage::MEMORY)
@@ -93,7 +93,7 @@ impl Features {
         let missing = |what: &str, remedy: &str| Error::data(place, what, "none", remedy);
         let plain = raw.features.ok_or_else(|| missing("an array of features", ""))?;
         let labels = raw.labels.ok_or_else(|| {
-            missing("an array of labels", "put them in the same file, or name theirs")
+            missing("an array of labels", "put them in the same file, or name a second one")
                 .answered_by("labels")
         })?;
         let &[n, d] = plain.shape.as_slice() else {

@@ -1,4 +1,4 @@
-//! A head in a safetensors file, under the key names of its network.
+//! Heads in safetensors files, under the key names of their networks.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,15 +11,31 @@ use crate::files::safetensors::Layout;
 use crate::files::{Source, write_atomically};
 use crate::head::Head;
 
-/// Prefixes under which the last layer of the usual networks is stored, as in
-/// `fc.weight` and `fc.bias`.
+/// Prefixes under which common networks store their last layer, as in `fc.weight` and
+/// `fc.bias`.
 pub const HEAD_KEYS: &[&str] =
     &["fc", "classifier", "head", "linear", "head.fc", "classifier.1", ""];
 
-/// A head with the key prefix it had, or is to have.
+/// A head with the key prefix it has in its file.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tailfit::features::{HeadFile, load_head, save_head};
+/// use tailfit::head::Head;
+///
+/// let folder = std::env::temp_dir().join(format!("tailfit-doc-{}", std::process::id()));
+/// let path = folder.join("head.safetensors");
+/// let head = Head::zeros(10, 64);
+/// save_head(&path, &HeadFile { head, key: "fc".to_owned(), metadata: HashMap::new() })?;
+/// // The key is found, as it is for heads that PyTorch has written.
+/// let file = load_head(&path, None)?;
+/// assert_eq!((file.key.as_str(), file.head.n_classes(), file.head.dim()), ("fc", 10, 64));
+/// # std::fs::remove_dir_all(&folder).ok();
+/// # Ok::<(), tailfit::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadFile {
-    /// The classifier.
+    /// The head itself.
     pub head: Head,
     /// Prefix of its tensors: `fc` for `fc.weight` and `fc.bias`.
     pub key: String,
@@ -31,11 +47,11 @@ fn joined(key: &str, name: &str) -> String {
     if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
 }
 
-/// Reads a head, under `key` or under the first prefix of [`HEAD_KEYS`] that is there.
+/// Reads a head under `key`, or else under the first prefix of [`HEAD_KEYS`] that exists.
 ///
 /// # Errors
 ///
-/// If the file is damaged, has no such tensor, or its shapes do not agree.
+/// If the file is damaged, lacks such a tensor, or its shapes do not agree.
 pub fn load_head(path: &Path, key: Option<&str>) -> Result<HeadFile> {
     parse_head(fs_err::read(path)?, &path.display().to_string(), key)
 }
@@ -105,7 +121,7 @@ pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Resu
     })
 }
 
-/// Writes a head in f32, whole or not at all. The metadata say how to apply it.
+/// Writes a head in f32, atomically. The metadata says how to apply it.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A matrix of features, in memory or in its file.
+//! A matrix of features, in memory or left in its file.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -6,8 +6,8 @@ use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-/// Features `[N, D]`: held in memory, or left in their file, from which rows are read as they
-/// are needed. Training gives the same bits for both.
+/// Features `[N, D]`: held in memory, or left in their file, from which rows are read as needed.
+/// Training is bit-identical for both.
 #[derive(Clone, Debug)]
 pub enum Matrix {
     /// In memory.
@@ -16,20 +16,20 @@ pub enum Matrix {
     File(FileMatrix),
 }
 
-/// Features `[N, D]` in a file, as f16, bf16, f32 or f64. The file must not change meanwhile.
+/// Features `[N, D]` in a file, as f16, bf16, f32 or f64. The file must not change while in use.
 #[derive(Clone, Debug)]
 pub struct FileMatrix {
     stored: Stored,
 }
 
-/// Which features are held in memory.
+/// Which features to hold in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// Features, with their views and mirror, that would take more bytes than this as f32 are left
+    /// Features that, with their views and mirror, would take more bytes than this as f32 are left
     /// in their file.
     pub memory: u64,
-    /// Whether such a file is mapped to memory rather than read row by row. Should somebody cut
-    /// off a mapped file, the system ends the program.
+    /// Whether such a file is memory-mapped rather than read row by row. If a mapped file is
+    /// truncated by someone, the operating system kills the program.
     pub mmap: bool,
 }
 
@@ -38,11 +38,11 @@ impl Storage {
     pub const MEMORY: Self = Self { memory: u64::MAX, mmap: false };
 }
 
-/// Rows handed over at once.
+/// Rows per block.
 const ROWS: usize = 512;
 
 impl Matrix {
-    /// A stored array `[N, D]`, in memory or not.
+    /// The matrix of a stored array `[N, D]`, loaded into memory or not.
     pub(super) fn of(stored: Stored, in_memory: bool) -> Result<Self> {
         stored.check_type()?;
         let in_memory = in_memory || matches!(*stored.source, Source::Memory(_));
@@ -50,7 +50,7 @@ impl Matrix {
         if in_memory { matrix.into_memory() } else { Ok(matrix) }
     }
 
-    /// N.
+    /// N, the number of samples.
     pub fn n_rows(&self) -> usize {
         match self {
             Self::Memory(array) => array.nrows(),
@@ -58,7 +58,7 @@ impl Matrix {
         }
     }
 
-    /// D.
+    /// D, the number of features.
     pub fn dim(&self) -> usize {
         match self {
             Self::Memory(array) => array.ncols(),
@@ -87,7 +87,7 @@ impl Matrix {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read any more.
+    /// If the file can no longer be read.
     pub fn into_memory(self) -> Result<Self> {
         let Self::File(FileMatrix { stored }) = &self else { return Ok(self) };
         let shape = (stored.shape[0], stored.shape[1]);
@@ -95,11 +95,11 @@ impl Matrix {
         Ok(Self::Memory(array.map_err(|error| Error::data(&stored.place, "a matrix", error, ""))?))
     }
 
-    /// Calls `each` with blocks of rows that follow each other, and the number of their first.
+    /// Calls `each` with consecutive blocks of rows and the index of each block's first row.
     ///
     /// # Errors
     ///
-    /// Those of `each`, or if the file cannot be read any more.
+    /// As for `each`, and if the file can no longer be read.
     pub fn blocks(
         &self,
         mut each: impl FnMut(usize, ArrayView2<'_, f32>) -> Result<()>,
@@ -126,15 +126,15 @@ impl Matrix {
 }
 
 impl FileMatrix {
-    /// Calls `each` with each of `rows`, `[D]`, in their order.
+    /// Calls `each` with each of `rows`, `[D]`, in the order given.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read any more.
+    /// If the file can no longer be read.
     ///
     /// # Panics
     ///
-    /// If there is no such row.
+    /// If a row does not exist.
     pub fn gather(
         &self,
         rows: impl Iterator<Item = usize>,

@@ -1,4 +1,4 @@
-//! Frozen features of a data set, from arrays or from any of the usual files.
+//! Frozen features of a data set, from arrays or from files in common formats.
 
 mod check;
 mod csv_file;
@@ -26,7 +26,7 @@ pub use self::matrix::{FileMatrix, Matrix, Storage};
 use crate::error::{Error, Result};
 use crate::files::hex;
 
-/// Features `[N, D]` with their labels, and where they came from.
+/// Features `[N, D]` with their labels and their provenance.
 ///
 /// ```
 /// use ndarray::array;
@@ -42,25 +42,25 @@ use crate::files::hex;
 pub struct Features {
     /// Features of the plain images, `[N, D]`.
     pub plain: Matrix,
-    /// Augmented views, each `[N, D]`, or none; training uses them in turn, one per epoch.
+    /// Augmented views, each `[N, D]`, if any; training uses them in turn, one per epoch.
     pub views: Vec<Matrix>,
-    /// Features of the mirrored images, `[N, D]`; scores average logits over both.
+    /// Features of the mirrored images, `[N, D]`; scoring averages logits over both.
     pub mirror: Option<Matrix>,
     /// Class of each sample, `[N]`.
     pub labels: Vec<u32>,
     /// Name of each class, if known.
     pub class_names: Option<Vec<String>>,
-    /// Where the features came from, for people.
+    /// Where the features came from, in words.
     pub provenance: String,
 }
 
 impl Features {
-    /// From arrays: features `[N, D]`, and the class of each sample, `[N]`.
+    /// Features from arrays: features `[N, D]`, and the class of each sample, `[N]`.
     ///
     /// # Errors
     ///
-    /// If there is no sample or no feature, labels are not as many as samples, or a number is not
-    /// finite.
+    /// If there are no samples or no features, the numbers of labels and samples differ, or a value
+    /// is not finite.
     pub fn new(features: Array2<f32>, labels: Vec<u32>) -> Result<Self> {
         Self::checked(features.into(), Vec::new(), None, labels, "features")
     }
@@ -69,7 +69,7 @@ impl Features {
     ///
     /// # Errors
     ///
-    /// If a view has another shape, or a number is not finite.
+    /// If a view has another shape, or a value is not finite.
     pub fn with_views(self, views: Vec<Array2<f32>>) -> Result<Self> {
         let views = views.into_iter().map(Matrix::from).collect();
         let mut features =
@@ -78,11 +78,11 @@ impl Features {
         Ok(features)
     }
 
-    /// The same with features of the mirrored images, `[N, D]`; scores average logits over both.
+    /// The same with features of the mirrored images, `[N, D]`; scoring averages logits over both.
     ///
     /// # Errors
     ///
-    /// If it has another shape, or a number is not finite.
+    /// If `mirror` has another shape, or a value is not finite.
     pub fn with_mirror(self, mirror: Array2<f32>) -> Result<Self> {
         let mirror = Some(mirror.into());
         let mut features =
@@ -91,7 +91,7 @@ impl Features {
         Ok(features)
     }
 
-    /// Checks that all parts fit each other; `place` is where they came from.
+    /// Checks that all parts match each other; `place` says where they came from.
     pub(crate) fn checked(
         plain: Matrix,
         views: Vec<Matrix>,
@@ -141,17 +141,17 @@ impl Features {
         Ok(())
     }
 
-    /// N.
+    /// N, the number of samples.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Never: a set has at least one sample.
+    /// Always false: a set has at least one sample.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// D.
+    /// D, the number of features.
     pub fn dim(&self) -> usize {
         self.plain.dim()
     }
@@ -160,7 +160,7 @@ impl Features {
     ///
     /// # Errors
     ///
-    /// If features left in their file cannot be read any more.
+    /// If features left in their file can no longer be read.
     pub fn sha256(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for (_, matrix) in self.matrices() {
@@ -182,7 +182,7 @@ impl Features {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read any more.
+    /// If the file can no longer be read.
     pub fn into_memory(self) -> Result<Self> {
         Ok(Self {
             plain: self.plain.into_memory()?,

@@ -1,4 +1,4 @@
-//! npy: the header is checked against the bytes that are there before anything is
+//! npy files. The header is checked against the actual size of the file before anything is
 //! allocated; object arrays (pickles) are refused.
 
 use std::path::Path;
@@ -74,7 +74,7 @@ pub(super) fn parse(source: Source, place: &str) -> Result<Stored> {
     Ok(Stored { source: Arc::new(source), at, dtype, shape, place: place.to_owned() })
 }
 
-/// Value of a key in the header, a Python dictionary as numpy writes it.
+/// The value of a key in the header, a Python dictionary as numpy writes it.
 fn field<'a>(header: &'a str, key: &str, place: &str) -> Result<&'a str> {
     let value = header.split_once(&format!("'{key}'")).and_then(|(_, rest)| {
         let rest = rest.trim_start().strip_prefix(':')?.trim_start();
@@ -102,7 +102,7 @@ fn dtype(descr: &str, place: &str) -> Result<Dtype> {
         "f2" => Dtype::F16,
         "f4" => Dtype::F32,
         "f8" => Dtype::F64,
-        // What numpy writes for bfloat16 arrays of ml_dtypes.
+        // What numpy writes for ml_dtypes's bfloat16 arrays.
         "V2" => Dtype::Bf16,
         "i1" => Dtype::Int(1, true),
         "u1" => Dtype::Int(1, false),

@@ -1,5 +1,5 @@
-//! npz: a zip of npy files. An entry that claims to grow more than 100 times and
-//! beyond 64 MiB is refused before it is unpacked.
+//! npz files: zip archives of npy files. An entry that claims to expand more than 100 times
+//! and beyond 64 MiB is refused before it is unpacked.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-// Never left in the file: its entries may be packed.
+// Always read into memory: entries may be compressed.
 type Archive = ZipArchive<Cursor<Vec<u8>>>;
 
 const FEATURE_KEYS: [&str; 7] = ["features", "feats", "embeddings", "X", "x", "data", "X_train"];
@@ -55,7 +55,7 @@ fn damaged(place: &str, error: &dyn std::fmt::Display) -> Error {
     Error::data(place, "a whole npz file", error, "the file is cut off or damaged; write it again")
 }
 
-/// The array of an entry, unpacked.
+/// Unpacks an entry into an array.
 fn entry(archive: &mut Archive, name: &str, place: &str) -> Result<Stored> {
     let place = format!("{place}: {name}");
     let file = archive.by_name(name).map_err(|error| damaged(&place, &error))?;
@@ -65,7 +65,7 @@ fn entry(archive: &mut Archive, name: &str, place: &str) -> Result<Stored> {
             place,
             "features, which hardly compress",
             format!("{packed} bytes that claim to unpack to {size}"),
-            "if the file is to be trusted, save it with np.savez instead of np.savez_compressed",
+            "if you trust the file, save it with np.savez instead of np.savez_compressed",
         ));
     }
     let mut bytes = Vec::new();

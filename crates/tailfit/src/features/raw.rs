@@ -1,8 +1,8 @@
-//! What readers hand over.
+//! What the readers of file formats return.
 
 use super::stored::Stored;
 
-/// What a file holds before it is checked.
+/// The contents of a file before they are checked.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
     pub(super) features: Option<Stored>,

@@ -1,4 +1,4 @@
-//! safetensors: arrays are read later.
+//! safetensors files. Only the header is read at first; arrays are read when needed.
 
 use std::path::Path;
 use std::sync::Arc;

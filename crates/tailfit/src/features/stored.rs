@@ -1,4 +1,4 @@
-//! Arrays as they stand in a file.
+//! Arrays as stored in a file.
 
 use std::io;
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use super::decode::Dtype;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-/// Values read at once.
+/// Values read at a time.
 const CHUNK: usize = 1 << 18;
 
-/// An array of any shape, not read yet. Whoever makes one has checked that its source is long
-/// enough.
+/// An array of any shape that has not been read yet. Whoever creates one must have checked that
+/// its source is long enough.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) source: Arc<Source>,
-    /// Its first byte.
+    /// Offset of the first byte.
     pub(super) at: u64,
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
-    /// File and name, for messages.
+    /// File and array name, for messages.
     pub(super) place: String,
 }
 
 impl Stored {
-    /// All its numbers as f32.
+    /// All values as f32.
     pub(super) fn floats(&self) -> Result<Vec<f32>> {
         self.check_type()?;
         let mut values = vec![0.0; self.shape.iter().product()];
@@ -32,7 +32,7 @@ impl Stored {
         Ok(values)
     }
 
-    /// Its numbers as labels; one dimension, or two with one column.
+    /// The values as labels; the array has one dimension, or two with one column.
     pub(super) fn labels(&self) -> Result<Vec<u32>> {
         let (&[n] | &[n, 1]) = self.shape.as_slice() else {
             return Err(Error::data(&self.place, "shape [N]", format!("{:?}", self.shape), ""));
@@ -42,14 +42,14 @@ impl Stored {
         self.dtype.labels(bytes.map_err(|error| self.unreadable(&error))?, &self.place)
     }
 
-    /// Part `number` of its first dimension.
+    /// Slice `number` along the first dimension.
     pub(super) fn part(&self, number: usize) -> Self {
         let shape = self.shape[1..].to_vec();
         let size = shape.iter().product::<usize>() * self.dtype.size();
         Self { at: self.at + (number * size) as u64, shape, ..self.clone() }
     }
 
-    /// Values from number `first` on, as many as `out` has room for.
+    /// Reads values starting at number `first`, as many as `out` has room for.
     pub(super) fn read(&self, first: usize, out: &mut [f32]) -> Result<()> {
         let size = self.dtype.size();
         let mut scratch = Vec::new();
@@ -61,12 +61,12 @@ impl Stored {
         Ok(())
     }
 
-    /// Bytes it would take in memory.
+    /// Bytes it takes in memory as f32.
     pub(super) fn size_as_f32(&self) -> u64 {
         4 * self.shape.iter().product::<usize>() as u64
     }
 
-    /// Calls `each` with single rows of a matrix.
+    /// Calls `each` with individual rows of a matrix.
     pub(super) fn gather(
         &self,
         rows: impl Iterator<Item = usize>,
@@ -83,7 +83,7 @@ impl Stored {
         Ok(())
     }
 
-    /// Whether its numbers can be features.
+    /// Checks that the values can be features.
     pub(super) fn check_type(&self) -> Result<()> {
         if self.dtype.is_float() {
             return Ok(());
@@ -94,7 +94,7 @@ impl Stored {
 
     fn unreadable(&self, error: &io::Error) -> Error {
         let remedy =
-            "the file was cut off or cannot be read any more; it must not change meanwhile";
-        Error::data(&self.place, "to read on", error, remedy)
+            "the file was cut off or can no longer be read; it must not change while in use";
+        Error::data(&self.place, "a readable file", error, remedy)
     }
 }

@@ -1,4 +1,4 @@
-//! A file as memory.
+//! Memory-mapped files.
 
 use std::fs::File;
 use std::io;
@@ -7,8 +7,8 @@ use memmap2::Mmap;
 
 /// Maps a whole file for reading.
 pub(super) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the bytes are only ever read, copied out and decoded to numbers, of which any
-    // value is valid. Somebody who changes the file meanwhile changes those numbers; somebody
-    // who cuts it off ends the process with a signal, which is why mapping is asked for by name.
+    // SAFETY: the bytes are only ever read, copied out and decoded to numbers, of which any value
+    // is valid. If the file is modified meanwhile, those numbers change; if it is truncated, the
+    // process is killed by a signal, which is why mapping is opt-in.
     unsafe { Mmap::map(file) }
 }

@@ -1,5 +1,5 @@
-//! Files: written whole or not at all; bytes in memory, in a file or in a mapped file; the layout
-//! of safetensors.
+//! Files: atomic writes; bytes in memory, in a file or in a mapped file; the layout of
+//! safetensors.
 
 #[allow(unsafe_code, reason = "a mapped file may be changed by others; see the block")]
 mod map;
@@ -12,26 +12,26 @@ use std::path::Path;
 pub(crate) use self::source::Source;
 use crate::error::Result;
 
-/// Bytes in hexadecimal, as hashes are written.
+/// Formats bytes, such as hashes, in hexadecimal.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
-/// Writes `bytes` to a temporary name beside `path`, then renames it. Makes the folder
-/// if need be.
+/// Writes `bytes` to a temporary file beside `path`, then renames it. Creates the folder if
+/// needed.
 ///
 /// # Errors
 ///
-/// If the folder cannot be made or the file cannot be written; `path` is then as it was.
+/// If the folder cannot be created or the file cannot be written; `path` is then unchanged.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically_with(path, &mut |out| out.write_all(bytes))
 }
 
-/// As [`write_atomically`], with what `write` writes.
+/// As [`write_atomically`], with the contents that `write` produces.
 ///
 /// # Errors
 ///
-/// Also those of `write`.
+/// As for [`write_atomically`], and the errors of `write`.
 pub fn write_atomically_with(
     path: &Path,
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
@@ -49,18 +49,18 @@ pub fn write_atomically_with(
         fs_err::rename(&temporary, path)
     })();
     if written.is_err() {
-        // Nothing more can be done about it; the first error is the one to report.
+        // Nothing more can be done; the first error is the one to report.
         let _ignored = fs_err::remove_file(&temporary);
     }
     Ok(written?)
 }
 
-/// Removes what writers of `path` that were killed have left beside it. Only for a file that
-/// nobody else writes at the time.
+/// Removes temporary files that killed writers of `path` left beside it. Call it only while no
+/// one else is writing the file.
 ///
 /// # Errors
 ///
-/// If the folder cannot be read or a file cannot be removed; a folder that is not there is none.
+/// If the folder cannot be read or a file cannot be removed; a missing folder is not an error.
 pub fn remove_leftovers(path: &Path) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! safetensors: headers are read and checked against a file's size before anything else, and
-//! written with their keys in order, so that equal contents are equal bytes.
+//! The safetensors format. Headers are read and checked against the file's size before anything
+//! else, and written with their keys in order, so that equal contents give equal bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use super::source::Source;
 use crate::error::{Error, Result};
 
-/// Longest header, in bytes; the format's own limit.
+/// Maximum header length in bytes; the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
 
 /// The header of a file.
 #[derive(Debug)]
 pub(crate) struct Header {
     metadata: Metadata,
-    /// Where the data begin.
+    /// Offset at which the data begins.
     pub(crate) at: u64,
 }
 
 impl Header {
-    /// Reads the header and checks that the file is as long as it says.
+    /// Reads the header and checks that the file has the size it implies.
     pub(crate) fn read(source: &Source, place: &str) -> Result<Self> {
         let damaged = |error: &dyn std::fmt::Display| {
             let remedy = "the file is cut off or not safetensors; write it again";
@@ -45,32 +45,32 @@ impl Header {
         Ok(Self { metadata, at })
     }
 
-    /// Names in the order of the file.
+    /// Tensor names, in file order.
     pub(crate) fn names(&self) -> Vec<String> {
         self.metadata.offset_keys()
     }
 
-    /// Type, shape and place of a tensor.
+    /// Type, shape and offsets of a tensor.
     pub(crate) fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.metadata.info(name)
     }
 
-    /// What the file says of itself.
+    /// The file's metadata.
     pub(crate) fn metadata(&self) -> HashMap<String, String> {
         self.metadata.metadata().clone().unwrap_or_default()
     }
 }
 
-/// What a file says of itself, without reading its tensors.
+/// Reads a file's metadata without reading its tensors.
 ///
 /// # Errors
 ///
-/// If the file cannot be read or is not a whole safetensors file.
+/// If the file cannot be read or is not a complete safetensors file.
 pub fn read_metadata(path: &Path) -> Result<HashMap<String, String>> {
     Ok(Header::read(&Source::open(path, false)?, &path.display().to_string())?.metadata())
 }
 
-/// The header of a file to be written: its tensors in the order in which their bytes follow.
+/// The header of a file to be written: its tensors, in the order of their bytes.
 #[derive(Debug, Default)]
 pub struct Layout {
     entries: serde_json::Map<String, Value>,
@@ -78,7 +78,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A file that says this of itself.
+    /// The layout of a file with this metadata and no tensors yet.
     pub fn new(metadata: HashMap<String, String>) -> Self {
         let mut layout = Self::default();
         if !metadata.is_empty() {
@@ -88,7 +88,7 @@ impl Layout {
         layout
     }
 
-    /// Adds a tensor of `size` bytes a number; `dtype` as the format names it, such as `F32`.
+    /// Adds a tensor with `size` bytes per number; `dtype` is the format's name, such as `F32`.
     pub fn add(&mut self, name: &str, dtype: &str, size: usize, shape: &[usize]) {
         let start = self.end;
         self.end += size * shape.iter().product::<usize>();
@@ -96,12 +96,12 @@ impl Layout {
         self.entries.insert(name.to_owned(), entry);
     }
 
-    /// Bytes of all tensors added so far.
+    /// Total bytes of the tensors added so far.
     pub fn data_len(&self) -> usize {
         self.end
     }
 
-    /// The bytes that stand before those of the tensors.
+    /// The bytes that precede those of the tensors.
     pub fn header(self) -> Vec<u8> {
         let mut text = Value::from(self.entries).to_string();
         while text.len() % 8 > 0 {

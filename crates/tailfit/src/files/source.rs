@@ -1,4 +1,4 @@
-//! Bytes that features are decoded from: in memory, in a file, or in a mapped file.
+//! The bytes that features are decoded from: in memory, in a file, or in a mapped file.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use memmap2::Mmap;
 
 use super::map::map;
 
-/// Where bytes are.
+/// Where the bytes are held.
 #[derive(Debug)]
 pub(crate) enum Source {
     Memory(Vec<u8>),
@@ -17,7 +17,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Opens a file; nothing is read yet.
+    /// Opens a file without reading any of it.
     pub(crate) fn open(path: &Path, mapped: bool) -> io::Result<Self> {
         let file = fs_err::File::open(path)?;
         let metadata = file.metadata()?;
@@ -41,7 +41,7 @@ impl Source {
         }
     }
 
-    /// `n` bytes from `at` on; those of a file are read into `scratch`.
+    /// `n` bytes starting at `at`; those of a file are read into `scratch`.
     pub(crate) fn bytes<'a>(
         &'a self,
         at: u64,

@@ -11,31 +11,31 @@ pub use self::start::Start;
 
 /// The classifier: logits = W f + b, or W (f / ‖f‖) + b for a cosine head.
 ///
-/// Scales, temperatures and per-class offsets are folded into W and b, so that a plain
-/// linear layer gives the same logits. Kept in f64, stored in f32.
+/// Scales, temperatures and per-class offsets are folded into W and b, so that a plain linear
+/// layer yields the same logits. Kept in f64, stored in f32.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     /// Weight, `[K, D]`.
     pub weight: Array2<f64>,
-    /// Bias, `[K]`; zeros where the head has none.
+    /// Bias, `[K]`; zeros if the head has none.
     pub bias: Array1<f64>,
-    /// Whether features are divided by their L2 norm first.
+    /// Whether features are first divided by their L2 norm.
     pub normalise_features: bool,
 }
 
 impl Head {
-    /// Weight and bias 0.
+    /// A head with weight and bias 0.
     pub fn zeros(n_classes: usize, dim: usize) -> Self {
         let (weight, bias) = (Array2::zeros((n_classes, dim)), Array1::zeros(n_classes));
         Self { weight, bias, normalise_features: false }
     }
 
-    /// K.
+    /// K, the number of classes.
     pub fn n_classes(&self) -> usize {
         self.weight.nrows()
     }
 
-    /// D.
+    /// D, the number of features.
     pub fn dim(&self) -> usize {
         self.weight.ncols()
     }
@@ -44,7 +44,7 @@ impl Head {
     ///
     /// # Panics
     ///
-    /// If the number of features differs.
+    /// If the number of features is not D.
     pub fn logits(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
         let mut features = features.mapv(f64::from);
         if self.normalise_features {
@@ -58,15 +58,15 @@ impl Head {
         self.weight.rows().into_iter().map(|row| row.dot(&row).sqrt()).collect()
     }
 
-    /// ‖wₖ − mean of all w‖₂, `[K]`: adding one vector to every row changes no
-    /// prediction (Proposition 2 of Sun et al.) but changes the raw norms.
+    /// ‖wₖ − mean of all w‖₂, `[K]`: adding one vector to every row changes the raw norms but
+    /// no prediction (Proposition 2 of Sun et al.).
     pub fn centred_weight_norms(&self) -> Vec<f64> {
         let Some(mean) = self.weight.mean_axis(Axis(0)) else { return Vec::new() };
         let centred = Self { weight: &self.weight - &mean, ..self.clone() };
         centred.weight_norms()
     }
 
-    /// The head as it is stored: rounded to f32.
+    /// The head as stored, rounded to f32.
     #[must_use]
     pub fn rounded(&self) -> Self {
         let round = |v: f64| f64::from(v as f32);

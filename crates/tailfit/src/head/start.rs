@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Head, HeadKind};
 use crate::rng::{Purpose, Rng};
 
-/// Weights at which training starts.
+/// The weights at which training starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
@@ -13,19 +13,19 @@ pub enum Start {
     #[default]
     #[serde(rename = "stage-1")]
     Stage1,
-    /// Zeros.
+    /// All zeros.
     Zero,
-    /// PyTorch's start of a linear layer, uniform in ±1/√D for weight and bias; for a
-    /// cosine head rows of norm 1 in random directions.
+    /// PyTorch's initialisation of a linear layer, uniform in ±1/√D for weight and bias; for a
+    /// cosine head, rows of norm 1 in random directions.
     Random,
 }
 
 impl Start {
-    /// The head `[K, D]` at which training of this kind starts.
+    /// The head `[K, D]` at which training of a kind starts.
     ///
     /// # Panics
     ///
-    /// If it is the stage-1 head and there is none.
+    /// If training starts from the stage-1 head and there is none.
     pub(crate) fn head(
         self,
         kind: HeadKind,
@@ -34,7 +34,7 @@ impl Start {
         (n_classes, dim): (usize, usize),
     ) -> Head {
         let mut head = match self {
-            Self::Stage1 => stage_1.expect("checked before training: a stage-1 head").clone(),
+            Self::Stage1 => stage_1.expect("training checks for a stage-1 head").clone(),
             Self::Zero | Self::Random => Head::zeros(n_classes, dim),
         };
         if self == Self::Random {

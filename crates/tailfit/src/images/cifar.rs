@@ -1,25 +1,25 @@
-//! CIFAR-10 and CIFAR-100 in their binary layout.
+//! CIFAR-10 and CIFAR-100 in their binary format.
 
 use std::path::{Path, PathBuf};
 
 use super::{ImageSet, Images};
 use crate::error::{Error, Result};
 
-/// Side of a CIFAR image.
+/// Height and width of a CIFAR image.
 const SIDE: usize = 32;
 
-/// Whether a folder has such files.
+/// Whether a folder holds CIFAR's binary files.
 pub(super) fn is_cifar(folder: &Path) -> bool {
     ["train.bin", "test.bin", "data_batch_1.bin"].iter().any(|name| folder.join(name).exists())
 }
 
-/// The training and the test images of a folder in CIFAR's binary layout: `train.bin` and
+/// The training and test images of a folder in CIFAR's binary format: `train.bin` and
 /// `test.bin` (CIFAR-100, whose fine labels are the classes), or `data_batch_1.bin` to
 /// `data_batch_5.bin` and `test_batch.bin` (CIFAR-10).
 ///
 /// # Errors
 ///
-/// If a file is missing or cut off, or a label is not a class.
+/// If a file is missing or truncated, or a label is not a class.
 pub fn read_cifar(folder: &Path) -> Result<ImageSet> {
     let has = |name: &str| folder.join(name).exists();
     let one = |name: &str| vec![folder.join(name)];
@@ -35,7 +35,7 @@ pub fn read_cifar(folder: &Path) -> Result<ImageSet> {
     Err(Error::data(folder.display(), expected, "none of them", "take the binary version of CIFAR"))
 }
 
-/// Records of labels (the last of them counts) and pixels.
+/// Reads records of labels (the last of which is the class) and pixels.
 fn read(paths: &[PathBuf], n_classes: usize) -> Result<Images> {
     let n_labels = if n_classes == 100 { 2 } else { 1 };
     let size = n_labels + 3 * SIDE * SIDE;
@@ -47,7 +47,7 @@ fn read(paths: &[PathBuf], n_classes: usize) -> Result<Images> {
             let whole = bytes.len() / size;
             let found =
                 format!("{} bytes: {whole} records and {} bytes", bytes.len(), bytes.len() % size);
-            let remedy = "the file is cut off or another data set; fetch it again";
+            let remedy = "the file is cut off or from another data set; fetch it again";
             return Err(Error::data(path.display(), expected, found, remedy));
         }
         for (number, record) in bytes.chunks_exact(size).enumerate() {
@@ -57,7 +57,7 @@ fn read(paths: &[PathBuf], n_classes: usize) -> Result<Images> {
                 return Err(Error::data(place, format!("a label below {n_classes}"), label, ""));
             }
             labels.push(u32::from(label));
-            // Stored plane by plane.
+            // The file stores one plane per channel.
             let planes = &record[n_labels..];
             let pixel = |at: usize| [0, 1, 2].map(|plane| planes[plane * SIDE * SIDE + at]);
             pixels.extend((0..SIDE * SIDE).flat_map(pixel));
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(train.labels, [1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
         assert_eq!(test.labels, [9]);
         let Pixels::Memory { bytes, height: 32, width: 32 } = train.pixels else { panic!() };
-        // The channels of a pixel stand side by side.
+        // The channels of a pixel are interleaved.
         assert_eq!((&bytes[3 * 3072..][..4], bytes[5 * 3072 - 1]), (&[2, 3, 4, 2][..], 9));
 
         let message = || read_cifar(&folder).unwrap_err().to_string();

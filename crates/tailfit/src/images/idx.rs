@@ -1,4 +1,4 @@
-//! MNIST's layout, IDX: Fashion-MNIST, MNIST, KMNIST.
+//! IDX, the format of MNIST, Fashion-MNIST and KMNIST.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,24 +8,24 @@ use flate2::read::GzDecoder;
 use super::{ImageSet, Images};
 use crate::error::{Error, Result};
 
-/// Names of images and labels, training and test.
+/// File names of images and labels, for training and test.
 const NAMES: [[&str; 2]; 2] = [
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"],
     ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"],
 ];
 
-/// Whether a folder has such files.
+/// Whether a folder holds any of these files.
 pub(super) fn is_idx(folder: &Path) -> bool {
     NAMES.iter().flatten().any(|name| existing(folder, name).is_some())
 }
 
-/// The training and the test images of a folder with `train-images-idx3-ubyte`,
-/// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each as it is
-/// or with `.gz`. Grey becomes three equal channels.
+/// The training and test images of a folder with `train-images-idx3-ubyte`,
+/// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each plain
+/// or gzipped (`.gz`). Grey becomes three equal channels.
 ///
 /// # Errors
 ///
-/// If a file is missing, cut off or of another kind, or images and labels are not as many.
+/// If a file is missing, truncated or not IDX, or the numbers of images and labels differ.
 pub fn read_idx(folder: &Path) -> Result<ImageSet> {
     let [train, test] = NAMES.map(|[images, labels]| -> Result<_> {
         let (place, pixels, sizes) = read(folder, images, 3)?;
@@ -51,7 +51,7 @@ fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
         .find(|p| p.exists())
 }
 
-/// A file's bytes of data and its sizes, one for each dimension.
+/// A file's path, its data, and its sizes, one per dimension.
 fn read(folder: &Path, name: &str, dimensions: usize) -> Result<(PathBuf, Vec<u8>, Vec<usize>)> {
     let remedy = "fetch the file again";
     let path = existing(folder, name).ok_or_else(|| {
@@ -68,7 +68,7 @@ fn read(folder: &Path, name: &str, dimensions: usize) -> Result<(PathBuf, Vec<u8
     let header = 4 + 4 * dimensions;
     let magic = [0, 0, 8, dimensions as u8];
     if bytes.len() < header || bytes[..4] != magic {
-        let expected = format!("unsigned bytes of {dimensions} dimensions in IDX");
+        let expected = format!("an IDX file of unsigned bytes in {dimensions} dimensions");
         return Err(Error::data(path.display(), expected, "something else", remedy));
     }
     let sizes: Vec<usize> = bytes[4..header]
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::images::Pixels;
 
-    /// Images or labels in IDX.
+    /// An IDX file of images or labels.
     fn idx(sizes: &[u8], data: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 0, 8, sizes.len() as u8];
         for &size in sizes {

@@ -1,24 +1,24 @@
-//! Images in a folder per class.
+//! Images in one folder per class.
 
 use std::path::{Path, PathBuf};
 
 use super::{ImageSet, Images, Pixels};
 use crate::error::{Error, Result};
 
-/// The images of a folder with `train/` and `test/` (or `val/`), in each a folder per class with
-/// PNG and JPEG files at any depth. With both `test/` and `val/`, the latter are validation images.
-/// Classes are numbered in the order of their names, images stand in the order of torchvision's
-/// `ImageFolder`. Hidden files and those that are no images by their extension are left alone.
+/// The images of a folder with `train/` and `test/` (or `val/`), each with one folder per class
+/// that holds PNG and JPEG files at any depth. If both `test/` and `val/` exist, the latter holds
+/// validation images. Classes are numbered in the order of their names; images come in the order
+/// of torchvision's `ImageFolder`. Hidden files and files without an image extension are skipped.
 ///
 /// # Errors
 ///
-/// If a class has no images, `test/` or `val/` has a class that `train/` has not, an image stands
-/// outside of a class's folder, or a file is an image of another format or has no extension.
+/// If a class has no images, `test/` or `val/` has a class that `train/` lacks, an image lies
+/// outside the class folders, or a file is an image in another format or has no extension.
 pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
     let class_names = sub_folders(&folder.join("train"))?;
     let parts = ["test", "val"].map(|name| folder.join(name));
     if !parts.iter().any(|part| part.is_dir()) {
-        let remedy = "put the images to score on there";
+        let remedy = "put the images to score there";
         return Err(Error::data(
             folder.display(),
             "test/ or val/ beside train/",
@@ -42,7 +42,7 @@ pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
             let before = paths.len();
             files_below(&place, &mut paths)?;
             if paths.len() == before {
-                let remedy = "remove the folder if the class is not meant";
+                let remedy = "remove the folder if it is not a class";
                 return Err(Error::data(place.display(), "PNG or JPEG files", "none", remedy));
             }
             labels.resize(paths.len(), class as u32);
@@ -62,7 +62,7 @@ pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
     })
 }
 
-/// What a folder has, without hidden entries, in the order of names.
+/// The entries of a folder that are not hidden, sorted by name.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
     for entry in fs_err::read_dir(folder)? {
@@ -75,14 +75,14 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
-/// Names of the folders in a folder, in order.
+/// The names of a folder's subfolders, sorted.
 fn sub_folders(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for path in entries(folder)? {
         if path.is_dir() {
             names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
         } else if is_image(&path)? {
-            let remedy = "put it into the folder of its class";
+            let remedy = "move it into its class's folder";
             return Err(Error::data(path.display(), "folders of classes here", "an image", remedy));
         }
     }
@@ -92,8 +92,7 @@ fn sub_folders(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Adds the images below a folder: its own in the order of their names, then those of each folder
-/// in it.
+/// Adds the images below a folder: first its own, sorted by name, then those of each subfolder.
 fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     let (folders, files): (Vec<_>, Vec<_>) =
         entries(folder)?.into_iter().partition(|path| path.is_dir());
@@ -105,7 +104,8 @@ fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     folders.iter().try_for_each(|folder| files_below(folder, paths))
 }
 
-/// Whether a file is an image by its name, if it is one that can be read.
+/// Whether a file's extension says it is a PNG or JPEG image; an error for other image formats and
+/// for files without an extension.
 fn is_image(path: &Path) -> Result<bool> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
@@ -119,7 +119,7 @@ fn is_image(path: &Path) -> Result<bool> {
         }
         None => {
             let remedy = "name it .png or .jpg, or move it away";
-            Err(Error::data(path.display(), "a file whose name says what it is", "none", remedy))
+            Err(Error::data(path.display(), "a file name with an extension", "none", remedy))
         }
         Some(_) => Ok(false),
     }
@@ -129,7 +129,7 @@ fn is_image(path: &Path) -> Result<bool> {
 pub(super) mod tests {
     use super::*;
 
-    /// Empty files: listing does not decode.
+    /// Creates empty files: listing does not decode.
     pub(in crate::images) fn touch(root: &Path, names: &[&str]) {
         for name in names {
             let path = root.join(name);

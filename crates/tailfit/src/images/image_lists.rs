@@ -1,4 +1,4 @@
-//! Images named by lists: paths and classes, iNaturalist's JSON.
+//! Images named by lists: text files of paths and classes, or iNaturalist's JSON.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,15 @@ use serde::Deserialize;
 use super::{ImageSet, Images, Pixels};
 use crate::error::{Error, Result};
 
-/// The images that lists name, with paths relative to `root`: lines "path label" (ImageNet-LT,
-/// Places-LT), or iNaturalist's JSON for a name that ends in `.json`, whose categories are the
-/// classes. There are as many classes as the largest label of the training list says.
+/// The images that lists name, with paths relative to `root`. A list has lines "path label"
+/// (ImageNet-LT, Places-LT); if its name ends in `.json` it is iNaturalist's JSON, whose
+/// categories are the classes. The largest label of the training list gives the number of classes.
 ///
 /// # Errors
 ///
-/// If a line is not a path and a number, a label of another list is not a class of the training
-/// list, or a file is not there. (A class without training images is refused by whoever counts.)
+/// If a line is not a path and a number, another list has a label that is not a class of the
+/// training list, or a file is missing. (Classes without training images are refused later, when
+/// they are counted.)
 pub fn read_image_lists(
     root: &Path,
     train: &Path,
@@ -41,8 +42,8 @@ pub fn read_image_lists(
         if let Some(first) = missing.first() {
             let found =
                 format!("{} of {} missing: {} …", missing.len(), paths.len(), first.display());
-            let remedy = "give the folder in which the list's paths begin";
-            let error = Error::data(place.display(), "every image that it names", found, remedy);
+            let remedy = "give the folder that the list's paths are relative to";
+            let error = Error::data(place.display(), "every image it names", found, remedy);
             return Err(error.answered_by("images"));
         }
         Ok(Images {
@@ -80,7 +81,7 @@ fn read_list(path: &Path) -> Result<List> {
         let Some((name, Ok(label))) = parts.map(|(name, label)| (name.trim_end(), label.parse()))
         else {
             let place = format!("{}, line {}", path.display(), number + 1);
-            return Err(Error::data(place, "a path and a class, as `a/b.jpg 17`", line, ""));
+            return Err(Error::data(place, "a path and a class, such as `a/b.jpg 17`", line, ""));
         };
         list.paths.push(name.to_owned());
         list.labels.push(label);
@@ -117,7 +118,7 @@ struct Category {
     name: String,
 }
 
-/// iNaturalist 2018's `train2018.json` and `val2018.json`, in the order of their images.
+/// Reads iNaturalist 2018's `train2018.json` or `val2018.json`, in the order of its images.
 fn inaturalist(text: &str, path: &Path) -> Result<List> {
     let expected = "images, annotations and categories as in iNaturalist's train2018.json";
     let fault = |found: String| Error::data(path.display(), expected, found, "");
@@ -128,11 +129,11 @@ fn inaturalist(text: &str, path: &Path) -> Result<List> {
     for image in file.images {
         let label = classes.get(&image.id);
         list.labels
-            .push(*label.ok_or_else(|| fault(format!("no annotation of image {}", image.id)))?);
+            .push(*label.ok_or_else(|| fault(format!("no annotation for image {}", image.id)))?);
         list.paths.push(image.file_name);
     }
     if list.paths.is_empty() {
-        return Err(fault("no image".to_owned()));
+        return Err(fault("no images".to_owned()));
     }
     let mut categories = file.categories;
     categories.sort_by_key(|category| category.id);

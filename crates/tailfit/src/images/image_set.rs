@@ -13,41 +13,41 @@ pub struct Images {
     pub pixels: Pixels,
     /// Class of each image, `[N]`.
     pub labels: Vec<u32>,
-    /// K.
+    /// K, the number of classes.
     pub n_classes: usize,
-    /// Names of the classes, `[K]`; none if nobody says them.
+    /// Names of the classes, `[K]`; empty if unknown.
     pub class_names: Vec<String>,
 }
 
-/// Where the pixels of images are.
+/// Where the pixels of the images are held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pixels {
-    /// In memory: images of one size, as they are stored.
+    /// In memory: images of equal size, at their stored resolution.
     Memory {
-        /// `[N, height, width, 3]`, 0 to 255, as networks take them.
+        /// `[N, height, width, 3]`, values 0 to 255.
         bytes: Vec<u8>,
-        /// Pixels from top to bottom.
+        /// Height in pixels.
         height: usize,
-        /// Pixels from left to right.
+        /// Width in pixels.
         width: usize,
     },
-    /// In a file each, of any size, decoded whenever it is seen.
+    /// One file per image, of any size, decoded each time the image is used.
     Files(Vec<PathBuf>),
 }
 
 /// The images of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
-    /// Trained on, or what a long-tailed training set is cut out of.
+    /// The images to train on, or to cut a long-tailed training set out of.
     pub train: Images,
-    /// Validation images, where the data set has its own.
+    /// Validation images, if the data set has its own.
     pub validation: Option<Images>,
     /// Test images.
     pub test: Images,
 }
 
 impl Images {
-    /// Images in memory, `[N, height, width, 3]`, without names of classes.
+    /// Images in memory, `[N, height, width, 3]`, without class names.
     pub fn in_memory(
         bytes: Vec<u8>,
         (height, width): (usize, usize),
@@ -58,30 +58,30 @@ impl Images {
         Self { pixels, labels, n_classes, class_names: Vec::new() }
     }
 
-    /// N.
+    /// N, the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 }
 
 impl From<[Images; 2]> for ImageSet {
-    /// Training and test images.
+    /// A set of training and test images, without validation images.
     fn from([train, test]: [Images; 2]) -> Self {
         Self { train, validation: None, test }
     }
 }
 
-/// The images of a folder, whichever way they are in it: IDX, folders of classes below `train/`,
-/// or CIFAR's binary files.
+/// The images of a folder in any supported layout: IDX files, class folders below `train/`, or
+/// CIFAR's binary files.
 ///
 /// # Errors
 ///
-/// As [`read_idx`], [`read_image_folders`] and [`read_cifar`].
+/// As for [`read_idx`], [`read_image_folders`] and [`read_cifar`].
 pub fn read_images(folder: &Path) -> Result<ImageSet> {
     if idx::is_idx(folder) {
         read_idx(folder)

@@ -1,16 +1,16 @@
-//! Cutting a balanced data set down to a long-tailed one.
+//! How a balanced data set is cut down to a long-tailed one.
 
 use serde::{Deserialize, Serialize};
 
 use super::Mt19937;
 
-/// How the number of samples falls from class to class.
+/// How the number of samples falls off from class to class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// nₖ = n_max ratio^(−k / (K − 1)).
     Exponential,
-    /// The first half of the classes has n_max, the second n_max / ratio.
+    /// The first half of the classes has n_max samples each, the second n_max / ratio.
     Step,
 }
 
@@ -24,19 +24,19 @@ pub struct LongTail {
 }
 
 impl LongTail {
-    /// Samples of each class, `[K]`, truncated towards zero as in every published code.
+    /// Samples of each class, `[K]`, truncated towards zero as in all published code but EWB-FDR's.
     pub fn counts(&self, n_max: usize, n_classes: usize) -> Vec<usize> {
         self.real_counts(n_max, n_classes).into_iter().map(|n| n as usize).collect()
     }
 
-    /// The same rounded half to even, as EWB-FDR does.
+    /// The same, rounded half to even, as in EWB-FDR.
     pub fn rounded_counts(&self, n_max: usize, n_classes: usize) -> Vec<usize> {
         let counts = self.real_counts(n_max, n_classes);
         counts.into_iter().map(|n| n.round_ties_even() as usize).collect()
     }
 
     fn real_counts(&self, n_max: usize, n_classes: usize) -> Vec<f64> {
-        // The codes take the factor 1 / ratio first; the last digit decides a truncation.
+        // Published code computes 1 / ratio first, and the last digit can decide a truncation.
         let factor = 1.0 / self.imbalance_ratio;
         let last = n_classes as f64 - 1.0;
         (0..n_classes)
@@ -49,21 +49,21 @@ impl LongTail {
     }
 }
 
-/// Which samples of a class stay.
+/// Which samples of a class are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kept {
     /// The first n in file order (LTWB, LOS).
     FirstN,
-    /// The first n after `np.random.shuffle`, one generator going through the classes
-    /// in order after `np.random.seed(seed)` (LDAM-DRW and most others with seed 0).
+    /// The first n after `np.random.shuffle`, with one generator, seeded by
+    /// `np.random.seed(seed)`, for all classes in order (LDAM-DRW and most others, with seed 0).
     NumpyShuffle {
         /// Seed of numpy's legacy generator.
         seed: u32,
     },
 }
 
-/// Positions within each class, in the order selected, for `counts[k]` of the
+/// The positions kept within each class, in the order selected: `counts[k]` of the
 /// `available` samples that every class has.
 pub fn kept_positions(kept: Kept, counts: &[usize], available: usize) -> Vec<Vec<usize>> {
     let mut rng = match kept {

@@ -1,4 +1,4 @@
-//! Images: where they are, and how balanced sets of them are cut into long-tailed ones.
+//! Images: where they are held, and how balanced sets are cut down to long-tailed ones.
 
 mod cifar;
 mod idx;

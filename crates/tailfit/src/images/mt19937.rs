@@ -1,6 +1,6 @@
-//! numpy's legacy random numbers, so that published subsets come out to the image.
+//! numpy's legacy random numbers, so that published subsets are reproduced image for image.
 
-/// MT19937 as `np.random.seed(seed)` sets it up.
+/// MT19937, the generator behind `np.random`.
 #[derive(Clone, Debug)]
 pub struct Mt19937 {
     state: [u32; 624],
@@ -8,7 +8,7 @@ pub struct Mt19937 {
 }
 
 impl Mt19937 {
-    /// The generator after `np.random.seed(seed)`.
+    /// The generator as `np.random.seed(seed)` leaves it.
     pub fn new(seed: u32) -> Self {
         let mut state = [seed; 624];
         for i in 1..624 {
@@ -35,7 +35,7 @@ impl Mt19937 {
         y ^ (y >> 18)
     }
 
-    /// `np.random.shuffle`: each index by masking 32 bits and rejecting.
+    /// `np.random.shuffle`: each index is drawn by masking 32 bits and rejecting.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             let mask =

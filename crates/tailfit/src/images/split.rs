@@ -1,4 +1,4 @@
-//! Which images of a data set are trained on.
+//! Which images of a data set are used for training.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -9,36 +9,36 @@ use crate::error::{Error, Result};
 use crate::files::hex;
 use crate::shots::ShotThresholds;
 
-/// A training set, usually long-tailed and cut out of a balanced one, and possibly a balanced
-/// validation set of images that neither stage is trained on.
+/// A training set, usually a long-tailed one cut out of a balanced one, with an optional balanced
+/// validation set of images that neither stage trains on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// How the number of images falls; none if nothing is cut.
+    /// How the number of images falls off; none if nothing is cut.
     pub rule: Option<LongTail>,
-    /// Which images stay; none if nothing is cut.
+    /// Which images are kept; none if nothing is cut.
     pub kept: Option<Kept>,
-    /// Images of each class held out for validation when it was cut.
+    /// Images per class held out for validation when the split was cut.
     pub validation_per_class: usize,
     /// Training images of each class, `[K]`.
     pub counts: Vec<usize>,
-    /// Where shots end.
+    /// Boundaries of the shots.
     pub thresholds: ShotThresholds,
-    /// Many-, medium- and few-shot classes.
+    /// Number of many-, medium- and few-shot classes.
     pub shot_sizes: [usize; 3],
-    /// Where the training images stand in the data set: by class, then as selected.
+    /// Indices of the training images in the data set: by class, then in the order selected.
     pub train: Vec<u32>,
-    /// Where the validation images stand.
+    /// Indices of the validation images.
     pub validation: Vec<u32>,
-    /// SHA-256 of the training indices joined by commas.
+    /// SHA-256 of the training indices, joined by commas.
     pub train_sha256: String,
-    /// The same of the validation indices, if there are any.
+    /// The same for the validation indices, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_sha256: Option<String>,
 }
 
 impl Split {
-    /// All images are trained on.
+    /// A split that trains on all images.
     ///
     /// # Errors
     ///
@@ -50,11 +50,11 @@ impl Split {
         Ok(Self::new((None, None), counts, thresholds, train, Vec::new()))
     }
 
-    /// Leaves images out, in training and in validation.
+    /// The same split with only the training and validation images that satisfy `keep`.
     ///
     /// # Errors
     ///
-    /// If a class has no training images any more.
+    /// If a class is left without training images.
     pub fn retain(&self, labels: &[u32], keep: impl Fn(u32) -> bool) -> Result<Self> {
         let kept = |rows: &[u32]| rows.iter().copied().filter(|&row| keep(row)).collect::<Vec<_>>();
         let (train, validation) = (kept(&self.train), kept(&self.validation));
@@ -85,13 +85,13 @@ impl Split {
         }
     }
 
-    /// Cuts down a set with these labels. With validation images, n_max is what is left of the
-    /// smallest class and counts are rounded, as EWB-FDR does (480 and 20 of CIFAR-100's 500);
-    /// without, counts are truncated, as everybody else does.
+    /// Cuts down a set with these labels. With validation images, n_max is what remains of the
+    /// smallest class and counts are rounded, as in EWB-FDR (480 and 20 of CIFAR-100's 500);
+    /// without, counts are truncated, as everyone else does.
     ///
     /// # Errors
     ///
-    /// If a class has no images, or fewer than are to be held out, or the ratio leaves none.
+    /// If a class has no images or too few to hold out, or the ratio leaves a class without any.
     pub fn cut(
         labels: &[u32],
         n_classes: usize,
@@ -112,11 +112,11 @@ impl Split {
             rule.counts(n_max, n_classes)
         };
         if let Some(class) = counts.iter().position(|&n| n == 0) {
-            let found = format!("none for class {class} of {available} images a class");
+            let found = format!("none for class {class}, with {available} images per class");
             let remedy = "lower the imbalance ratio, or hold out fewer images";
             return Err(Error::usage(
                 "split",
-                "at least one training image a class",
+                "at least one training image per class",
                 found,
                 remedy,
             ));
@@ -142,7 +142,7 @@ impl Split {
     ///
     /// # Errors
     ///
-    /// If it is damaged or was edited.
+    /// If the text is damaged or was edited.
     pub fn from_json(text: &str, place: &str) -> Result<Self> {
         let split: Self = serde_json::from_str(text).map_err(|error| {
             Error::data(place, "a split as `tailfit split` writes it", error, "")
@@ -152,14 +152,14 @@ impl Split {
             let found = sha256(rows);
             if said.is_some_and(|said| *said != found) {
                 let expected = format!("indices with hash {}", said.map_or("", String::as_str));
-                let remedy = "was the file edited? make it again";
+                let remedy = "was the file edited? recreate it";
                 return Err(Error::data(place, expected, found, remedy));
             }
         }
         Ok(split)
     }
 
-    /// As [`Split::from_json`] reads it.
+    /// The JSON that [`Split::from_json`] reads.
     ///
     /// # Panics
     ///

@@ -1,7 +1,7 @@
-//! Products with all the accuracy of single precision, for scoring. Where the machine has
-//! matrix tiles, a number is split into two bf16, high and low, and x w taken as the sum of three
-//! products, xₕ wₕ + xₕ wₗ + xₗ wₕ: its error is below 2⁻¹⁶ Σ |x| |w|, at several times the speed.
-//! They are one product over three times the depth.
+//! Accurate products for scoring: single precision, or a close match of it where the machine has
+//! matrix tiles. There each number is split into two bf16, high and low, and x w is computed as
+//! the sum of three products, xₕ wₕ + xₕ wₗ + xₗ wₕ, with an error below 2⁻¹⁶ Σ |x| |w| at several
+//! times the speed. The three are done as one product over three times the depth.
 
 use super::bf16::{self, PairPanels, from_bf16, to_bf16};
 use super::block::{BLOCK, Unit, units};
@@ -10,7 +10,7 @@ use super::panels::{Aligned, Panels, zeros};
 use super::tiles::{Forward, Rows, TILE};
 use crate::numbers::Real;
 
-/// Samples `[N, D]` that many heads will score.
+/// Samples `[N, D]`, packed for scoring by many heads.
 #[derive(Clone, Debug)]
 pub(crate) struct ScoringRows<R> {
     depth: usize,
@@ -21,7 +21,7 @@ pub(crate) struct ScoringRows<R> {
 enum Values<R> {
     /// `[N / 8][D][8]`.
     Full(Aligned<R>),
-    /// `[N, 3 D]` bf16: high, high, low.
+    /// bf16 `[N, 3 D]`: high, high, low.
     Split(Aligned<u16>),
 }
 
@@ -29,15 +29,15 @@ fn splits<R: Real>() -> bool {
     R::SINGLE && units().first() == Some(&Unit::Tiles)
 }
 
-/// D with padding, as scoring wants it.
+/// D, padded as scoring requires.
 fn depth<R: Real>(dim: usize) -> usize {
     padded_depth(dim, splits::<R>().then_some(Unit::Tiles))
 }
 
 impl<R: Real> ScoringRows<R> {
-    /// Packs features `[N, D]`, as they are or each row divided by its L2 norm. With features of the
-    /// mirrored images it packs the means of both: a head is linear in what it sees, so that gives
-    /// the mean of their logits.
+    /// Packs features `[N, D]`, either as they are or with each row divided by its L2 norm. If
+    /// features of the mirrored images are given, it packs the mean of the two: a head is linear in
+    /// its input, so this yields the mean of their logits.
     pub(crate) fn new(features: &[R], mirror: Option<&[R]>, dim: usize, normalised: bool) -> Self {
         let seen = |features: &[R]| {
             let mut rows = features.to_vec();
@@ -93,21 +93,21 @@ pub(crate) fn normalise_rows<R: Real>(rows: &mut [R], dim: usize) {
     }
 }
 
-/// A number as the sum of two bf16.
+/// Splits a number into the sum of two bf16.
 #[inline(always)]
 fn split(value: f32) -> (u32, u32) {
     let high = to_bf16(value);
     (high, to_bf16(value - from_bf16(high)))
 }
 
-/// Columns `[D, C]` to score with.
+/// Columns `[D, C]` of the heads to score.
 pub(crate) struct ScoringColumns<R> {
     pub panels: Panels,
-    /// Changed from outside only with [`ScoringColumns::changed`] after it.
+    /// Whoever changes it must call [`ScoringColumns::changed`] afterwards.
     pub value: Aligned<R>,
     /// `[C]`.
     pub bias: Aligned<R>,
-    /// In panels of three times the depth: high, low, high.
+    /// The split copy, in panels of three times the depth: high, low, high.
     pairs: Aligned<u32>,
 }
 
@@ -128,8 +128,8 @@ impl<R: Real> ScoringColumns<R> {
         pulp::Arch::new().dispatch(PairPanels { from, to, panels: self.panels, split: true });
     }
 
-    /// `out = x W + bias` for samples `from..`, as many as `out` has rows; both are multiples of
-    /// 16.
+    /// `out = x W + bias` for samples `from..`, as many as `out` has rows. `from` and the number
+    /// of rows are multiples of 16.
     pub(crate) fn multiply(&self, out: Rows<'_, R>, x: &ScoringRows<R>, from: usize) {
         let Rows { values, pitch } = out;
         let part = |depth: usize| from * depth..(from + values.len() / pitch) * depth;

@@ -1,5 +1,5 @@
-//! bf16: single precision with 8 bits of mantissa, as pairs that the matrix instructions take.
-//! Sums are in f32.
+//! Products in bf16 (single precision cut to 8 bits of mantissa), with operands in the pairs that
+//! the matrix instructions expect. Sums are in f32.
 
 use pulp::{Simd, WithSimd};
 
@@ -8,20 +8,20 @@ use super::panels::{PANEL, Panels};
 use super::tiles::Rows;
 use super::update::Steps;
 
-/// The upper half of a number, rounded to nearest even.
+/// The upper 16 bits of a number, rounded to nearest even.
 #[inline(always)]
 pub(crate) fn to_bf16(value: f32) -> u32 {
     let bits = value.to_bits();
     bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16
 }
 
-/// The number of a bf16.
+/// The value of a bf16.
 #[inline(always)]
 pub(crate) fn from_bf16(bits: u32) -> f32 {
     f32::from_bits(bits << 16)
 }
 
-/// The bf16 of a register, in the lower half of each lane.
+/// Rounds a register to bf16, in the lower half of each lane.
 #[inline(always)]
 fn round<S: Simd>(simd: S, value: S::f32s) -> S::u32s {
     let (bits, sixteen) = (simd.transmute_u32s_f32s(value), simd.splat_u32s(16));
@@ -30,14 +30,14 @@ fn round<S: Simd>(simd: S, value: S::f32s) -> S::u32s {
     simd.wrapping_dyn_shr_u32s(simd.add_u32s(bits, rounding), sixteen)
 }
 
-/// Two registers as one of pairs, the first in the lower half.
+/// Two registers as one register of pairs, the first in the lower half.
 #[inline(always)]
 fn pair<S: Simd>(simd: S, even: S::f32s, odd: S::f32s) -> S::u32s {
     let odd = simd.wrapping_dyn_shl_u32s(round(simd, odd), simd.splat_u32s(16));
     simd.or_u32s(round(simd, even), odd)
 }
 
-/// Two rows as one row of pairs, the even row in the lower half; rows are multiples of 16.
+/// Two rows as one row of pairs, the even row in the lower half. Row lengths are multiples of 16.
 #[inline(always)]
 pub(crate) fn pair_rows<S: Simd>(simd: S, out: &mut [u32], even: &[f32], odd: &[f32]) {
     let rows = S::as_simd_f32s(even).0.iter().zip(S::as_simd_f32s(odd).0);
@@ -46,7 +46,7 @@ pub(crate) fn pair_rows<S: Simd>(simd: S, out: &mut [u32], even: &[f32], odd: &[
     }
 }
 
-/// As [`pair_rows`], of what bf16 leaves of each number.
+/// As [`pair_rows`], for the remainder of each number after rounding to bf16.
 #[inline(always)]
 pub(crate) fn pair_rests<S: Simd>(simd: S, out: &mut [u32], even: &[f32], odd: &[f32]) {
     let rest = |value: S::f32s| {
@@ -59,12 +59,12 @@ pub(crate) fn pair_rests<S: Simd>(simd: S, out: &mut [u32], even: &[f32], odd: &
     }
 }
 
-/// Rows of panels as pairs: `from [depth, C]` to `to [depth / 2, C]`.
+/// Converts rows of panels to pairs: `from [depth, C]` to `to [depth / 2, C]`.
 pub(crate) struct PairPanels<'a> {
     pub from: &'a [f32],
     pub to: &'a mut [u32],
     pub panels: Panels,
-    /// Three times the depth: the pairs, what they leave of the numbers, and the pairs again.
+    /// Whether to write three times the depth: the pairs, their remainders, and the pairs again.
     pub split: bool,
 }
 
@@ -93,11 +93,10 @@ impl WithSimd for PairPanels<'_> {
     }
 }
 
-/// Inner length of one round: a panel of this depth stays in the first cache.
+/// Inner length of one round: a panel of this depth stays in L1.
 const DEPTH: usize = 256;
 
-/// `out = x W + bias`: `x [B, depth]` bf16, `w` the panels'
-/// rows in pairs, `[depth / 2, 48]`.
+/// `out = x W + bias`: `x [B, depth]` in bf16, `w` the panels' rows in pairs, `[depth / 2, 48]`.
 pub(crate) fn forward(
     unit: Unit,
     Rows { values, pitch }: Rows<'_, f32>,
@@ -134,11 +133,12 @@ pub(crate) fn forward(
     }
 }
 
-/// Blocks of a gradient multiplied before the first is used.
+/// Number of gradient blocks computed before the first is used.
 const AHEAD: usize = 4;
 
-/// As [`Descend`](super::tiles::Descend) with bf16 operands: `x [rows, samples]`, `g [samples,
-/// width]` in rows of a matrix of `pitch` columns from `first` on. Renews the weights' pairs.
+/// As [`Descend`](super::tiles::Descend), with bf16 operands: `x [rows, samples]`, and
+/// `g [samples, width]` taken from a matrix of `pitch` columns, starting at column `first`. Also
+/// updates the weights' pairs.
 pub(crate) struct Descend<'a> {
     pub unit: Unit,
     pub value: &'a mut [f32],
@@ -171,8 +171,8 @@ impl WithSimd for Descend<'_> {
         let state = self.value.chunks_mut(round).zip(self.velocity.chunks_mut(round));
         let state = state.zip(self.pairs.chunks_mut(round / 2));
         for (x, ((w, v), pairs)) in self.x.chunks(AHEAD * BLOCK * samples).zip(state) {
-            // Several blocks before the first is read: what the unit has just written is slow to
-            // read.
+            // Several blocks are computed before the first is read: reading what the unit has just
+            // written is slow.
             for (a, out) in
                 x.chunks_exact(samples * BLOCK).zip(grad.chunks_exact_mut(width * BLOCK))
             {

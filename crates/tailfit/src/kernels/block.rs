@@ -1,51 +1,51 @@
-//! The bf16 product of one block: 16 rows by up to three registers, on the two units that x86
-//! processors have for it.
+//! The bf16 product of one block, 16 rows by up to three registers, on the two kinds of unit that
+//! x86 processors have for it.
 
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 
-/// Rows of a block; also the numbers of a register.
+/// Rows in a block; also the lanes of a register.
 pub(crate) const BLOCK: usize = 16;
 
-/// Inner length of a step of the block: a register's worth of pairs.
+/// Inner length of one step of a block: a register's worth of pairs.
 pub(crate) const STEP: usize = 32;
 
-/// Which unit multiplies bf16 numbers.
+/// The unit that multiplies bf16 numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "x86 alone has them"))]
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only x86 has them"))]
 pub(crate) enum Unit {
-    /// Tiles (AMX-BF16): a matrix instruction, about 16 times the f32 peak.
+    /// Tiles (AMX-BF16): a matrix instruction, at about 16 times the f32 peak.
     Tiles,
-    /// Dot products (AVX-512 BF16): twice the f32 peak, or half of it on Intel's cores.
+    /// Dot products (AVX-512 BF16): twice the f32 peak, but half of it on Intel's cores.
     Dots,
-    /// The plain loop, so that what surrounds the units is tested on machines that have none.
+    /// A plain loop, so that the code around the units can be tested on machines without one.
     #[cfg(test)]
     Plain,
 }
 
-/// What the product of a block is added to.
+/// What a block's product is added to.
 #[derive(Clone, Copy)]
 pub(crate) enum Addend<'a> {
     /// Nothing.
     Zero,
-    /// `[16, 16 registers]`. (Tiles could take one row sixteen times by a pitch of 0, but are
-    /// many times slower at it.)
+    /// `[16, 16 registers]`. (Tiles could repeat one row sixteen times through a pitch of 0, but
+    /// that is many times slower.)
     Rows(&'a [f32]),
-    /// What is in `out`.
+    /// The contents of `out`.
     Out,
 }
 
-/// Where a block reads and writes. Distances between rows are in numbers of the operand.
+/// Where a block reads and writes. Distances between rows are in elements of the operand.
 pub(crate) struct Block<'a> {
-    /// `[16, 16 registers]` from the start of the slice on.
+    /// `[16, 16 registers]`, from the start of the slice.
     pub out: &'a mut [f32],
     /// Distance between rows of `out`.
     pub pitch: usize,
     /// What the products are added to.
     pub start: Addend<'a>,
-    /// `[16, inner]` bf16.
+    /// bf16 `[16, inner]`.
     pub a: &'a [u16],
     /// Distance between rows of `a`.
     pub a_pitch: usize,
@@ -60,7 +60,7 @@ pub(crate) struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Adds the product `a b` to the start, in f32, and writes it to `out`.
+    /// Adds the product `a b` to `start`, in f32, and writes the sum to `out`.
     ///
     /// # Panics
     ///
@@ -82,12 +82,14 @@ impl Block<'_> {
             return self.plain();
         }
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the assertions keep all that a block of this shape reads and writes inside its
-        // slices, and only `units` makes units, for machines that have them.
+        // SAFETY: the assertions keep everything that a block of this shape reads and writes within
+        // its slices, and only `units` creates units, on machines that have them.
         unsafe {
             match unit {
                 Unit::Tiles => x86::tiles(&mut self),
-                _ => x86::dots(&mut self),
+                Unit::Dots => x86::dots(&mut self),
+                #[cfg(test)]
+                Unit::Plain => unreachable!("taken above"),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -116,13 +118,13 @@ impl Block<'_> {
     }
 }
 
-/// The units of this machine, the faster first, and the plain loop.
+/// The units of this machine, fastest first, then the plain loop.
 #[cfg(test)]
 pub(super) fn every_unit() -> impl Iterator<Item = Unit> {
     units().iter().copied().chain([Unit::Plain])
 }
 
-/// The units of this machine, the faster first.
+/// The units of this machine, fastest first.
 pub(crate) fn units() -> &'static [Unit] {
     static UNITS: OnceLock<Vec<Unit>> = OnceLock::new();
     UNITS.get_or_init(|| {
@@ -142,8 +144,8 @@ pub(crate) fn units() -> &'static [Unit] {
     })
 }
 
-/// A thread's use of a unit: tiles are configured when it begins and given back when it ends,
-/// which spares the system saving them.
+/// A thread's use of a unit: tiles are configured when it begins and released when it ends, which
+/// spares the system from saving them.
 pub(crate) struct Session(Unit);
 
 impl Session {

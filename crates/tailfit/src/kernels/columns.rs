@@ -1,10 +1,10 @@
-//! Loops over `[rows, C]` matrices whose columns belong to many heads: each column has
-//! its own factors and sums.
+//! Loops over `[rows, C]` matrices whose columns belong to many heads; each column has its
+//! own factor and its own sum.
 
 use super::{Weights, vectorised};
 use crate::numbers::Real;
 
-/// Multiplies every row by `factor[c]`.
+/// Multiplies column c of every row by `factor[c]`.
 pub(crate) fn scale_columns<R: Real>(z: &mut [R], factor: &[R]) {
     each_row(z, factor.len(), |row| {
         for (value, &factor) in row.iter_mut().zip(factor) {
@@ -21,7 +21,7 @@ fn each_row<R: Real>(z: &mut [R], c: usize, work: impl Fn(&mut [R])) {
     );
 }
 
-/// out[c] = Σ over rows of a · b (of a alone without b).
+/// out[c] = Σ over rows of a · b, or of a alone if `b` is `None`.
 pub(crate) fn column_sums<R: Real>(out: &mut [R], a: &[R], b: Option<&[R]>) {
     let c = out.len();
     vectorised(
@@ -48,7 +48,7 @@ pub(crate) fn column_sums<R: Real>(out: &mut [R], a: &[R], b: Option<&[R]>) {
     );
 }
 
-/// L2 norm of every column of weights.
+/// L2 norm of every column of the weights.
 pub(crate) fn column_norms<R: Real>(out: &mut [R], weights: &Weights<R>) {
     for first in weights.panels.firsts() {
         let columns = first..first + weights.panels.width(first);
@@ -61,7 +61,7 @@ pub(crate) fn column_norms<R: Real>(out: &mut [R], weights: &Weights<R>) {
     }
 }
 
-/// Multiplies every column of weights by `factor[c]`.
+/// Multiplies column c of the weights by `factor[c]`.
 pub(crate) fn scale_weights<R: Real>(weights: &mut Weights<R>, factor: &[R]) {
     for first in weights.panels.firsts() {
         let columns = first..first + weights.panels.width(first);

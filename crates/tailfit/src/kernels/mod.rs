@@ -1,11 +1,11 @@
-//! The arithmetic that takes the time: products of packed batches with the columns of many
-//! heads, and the step. Holds the unsafe code of the crate, in `x86.rs` and its one caller (beside it
-//! there is the mapping of files).
+//! The performance-critical arithmetic: products of packed batches with the columns of many
+//! heads, and the step. It holds the crate's unsafe code, in `x86.rs` and its one caller; the only
+//! other unsafe code maps files.
 
 #![allow(
     clippy::needless_range_loop,
     clippy::manual_memcpy,
-    reason = "loops over registers have to be unrolled, which plain counts are"
+    reason = "loops over registers must be unrolled, as plain counting loops are"
 )]
 
 mod accurate;
@@ -39,8 +39,8 @@ pub(crate) use self::tiles::Rows;
 pub(crate) use self::update::{Steps, descend};
 pub(crate) use self::weights::Weights;
 
-/// Runs `work` compiled for the best instruction set of this machine. Loops in it
-/// vectorise as far as everything they call is inlined.
+/// Runs `work` compiled for this machine's best instruction set. Loops in it vectorise
+/// provided that everything they call is inlined.
 #[inline]
 pub(crate) fn vectorised<T>(work: impl FnOnce() -> T) -> T {
     struct Work<F>(F);
@@ -62,7 +62,9 @@ pub fn instruction_set() -> &'static str {
         let avx512 = std::is_x86_feature_detected!("avx512f");
         match units().first() {
             Some(Unit::Tiles) => "avx512+amx-bf16",
-            Some(_) => "avx512+bf16",
+            Some(Unit::Dots) => "avx512+bf16",
+            #[cfg(test)]
+            Some(Unit::Plain) => unreachable!("no unit of a machine"),
             None if avx512 => "avx512",
             None if std::is_x86_feature_detected!("fma") => "avx2+fma",
             None => "sse2",
@@ -74,7 +76,7 @@ pub fn instruction_set() -> &'static str {
     }
 }
 
-/// Whether the processor is Intel's.
+/// Whether this is an Intel processor.
 pub(crate) fn is_intel() -> bool {
     #[cfg(target_arch = "x86_64")]
     {

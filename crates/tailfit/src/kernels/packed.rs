@@ -1,4 +1,4 @@
-//! A batch of samples, packed as the products read it.
+//! A batch of samples, packed in the order in which the products read it.
 
 use super::bf16::to_bf16;
 use super::block::{STEP, Unit};
@@ -7,14 +7,14 @@ use super::tiles::TILE;
 use super::vectorised;
 use crate::numbers::Real;
 
-/// Samples of a batch, and the same again transposed for the gradient. Both sides are padded
-/// with zeros, which add nothing to any product.
+/// Samples of a batch, and again transposed for the gradient. Both dimensions are padded with
+/// zeros, which do not affect any product.
 pub(crate) struct Packed<R> {
-    /// Samples.
+    /// Number of samples.
     pub samples: usize,
-    /// Samples with padding.
+    /// Number of samples with padding.
     pub padded: usize,
-    /// Features with padding.
+    /// Number of features with padding.
     pub depth: usize,
     pub values: Values<R>,
 }
@@ -22,17 +22,17 @@ pub(crate) struct Packed<R> {
 pub(crate) enum Values<R> {
     /// `[B / 8][D][8]` and `[D / 8][B][8]`.
     Full { tall: Aligned<R>, wide: Aligned<R> },
-    /// bf16, `[B, D]` and `[D, B]`.
+    /// bf16 `[B, D]` and `[D, B]`.
     Half { rows: Aligned<u16>, columns: Aligned<u16> },
 }
 
-/// D with padding, as the kernel wants it.
+/// D, padded as the kernel requires.
 pub(crate) fn padded_depth(dim: usize, unit: Option<Unit>) -> usize {
     dim.next_multiple_of(if unit.is_some() { STEP } else { TILE })
 }
 
 impl<R: Real> Packed<R> {
-    /// Room for batches of `dim` features.
+    /// An empty batch for samples of `dim` features.
     pub(crate) fn new(dim: usize, unit: Option<Unit>) -> Self {
         let values = if unit.is_some() {
             Values::Half { rows: zeros(0), columns: zeros(0) }
@@ -74,7 +74,7 @@ impl<R: Real> Packed<R> {
     }
 }
 
-/// Each number as bf16.
+/// Converts each number to bf16.
 fn halve<R: Real>(out: &mut [u16], values: &[R]) {
     vectorised(
         #[inline(always)]
@@ -86,8 +86,8 @@ fn halve<R: Real>(out: &mut [u16], values: &[R]) {
     );
 }
 
-/// `columns [depth, padded]` from `rows [padded, depth]`, 32 rows of the result at a time so that
-/// what is written stays in the first cache.
+/// Writes `columns [depth, padded]` from `rows [padded, depth]`, 32 rows of the result at a time
+/// so that what is written stays in L1.
 fn transpose(columns: &mut [u16], rows: &[u16], depth: usize, padded: usize) {
     for (block, columns) in columns.chunks_exact_mut(STEP * padded).enumerate() {
         for (i, pair) in rows.chunks_exact(2 * depth).enumerate() {
@@ -101,7 +101,7 @@ fn transpose(columns: &mut [u16], rows: &[u16], depth: usize, padded: usize) {
     }
 }
 
-/// `n` zeros in the same memory.
+/// Resets to `n` zeros, reusing the memory.
 fn renew<T: Copy + Default>(values: &mut Aligned<T>, n: usize) {
     values.clear();
     values.resize(n, T::default());

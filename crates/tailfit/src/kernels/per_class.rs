@@ -2,7 +2,7 @@
 
 use crate::numbers::Real;
 
-/// What a loss of the softmax family knows of each class, `[K]` each. With
+/// The constants that define a loss of the softmax family, `[K]` each. With
 /// z′ₖ = scaleₖ zₖ + offsetₖ − marginₖ [k = y] and target
 /// t = (1 − smoothing_y) e_y + smoothing_y / K,
 ///
@@ -11,20 +11,20 @@ use crate::numbers::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PerClass<R> {
-    /// Factor on the logit of the class, whatever the label.
+    /// Factor on the class's logit, whatever the label.
     pub scale: Vec<R>,
-    /// Added to the logit of the class, whatever the label.
+    /// Added to the class's logit, whatever the label.
     pub offset: Vec<R>,
-    /// Taken off the logit of the class where it is the label.
+    /// Subtracted from the class's logit if it is the label.
     pub margin: Vec<R>,
-    /// Share of the target spread evenly over all classes, by label.
+    /// Share of the target spread evenly over all classes if the class is the label.
     pub smoothing: Vec<R>,
-    /// Whether `scale` is all 1 and `offset` all 0, so that one pass can be saved.
+    /// Whether `scale` is all 1 and `offset` all 0, which saves a pass.
     pub unadjusted: bool,
 }
 
 impl PerClass<f64> {
-    /// Plain cross-entropy.
+    /// The constants of plain cross-entropy.
     pub(crate) fn neutral(n_classes: usize) -> Self {
         Self {
             scale: vec![1.0; n_classes],
@@ -35,7 +35,7 @@ impl PerClass<f64> {
         }
     }
 
-    /// The same in the number trained in.
+    /// The same constants in the number type trained in.
     pub(crate) fn cast<R: Real>(&self) -> PerClass<R> {
         let cast = |values: &[f64]| values.iter().map(|&v| R::from_f64(v)).collect();
         PerClass {

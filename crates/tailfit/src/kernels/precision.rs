@@ -1,4 +1,4 @@
-//! The numbers that products are taken in.
+//! The number format of the matrix products.
 
 use std::str::FromStr;
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 use super::{Unit, is_intel, units};
 use crate::error::{Error, Result};
 
-/// What the products of training are taken in. Weights, momentum, sums, softmax and scoring are
-/// single precision always.
+/// Number format of the matrix products in training. Weights, velocity, sums, softmax and scoring
+/// are always in single precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// Single precision: the same bits on every machine that fuses multiply and add.
+    /// Single precision: bit-identical on every machine with fused multiply-add.
     #[default]
     F32,
-    /// Features, weights and gradients of logits rounded to bf16 (8 bits of mantissa) before
-    /// each product. Costs no accuracy that a seed would not, and is several times faster where
-    /// the machine has instructions for it.
+    /// Features, weights and gradients of logits are rounded to bf16 (8 bits of mantissa) before
+    /// each product. Accuracy changes by no more than with another seed, and training is several
+    /// times faster where the machine has instructions for it.
     Bf16,
 }
 
-/// What a user may ask for.
+/// The precision a user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PrecisionChoice {
-    /// Exactly this.
+    /// Exactly this precision.
     Fixed(Precision),
-    /// [`Precision::Bf16`] where it is faster on this machine, else [`Precision::F32`].
+    /// [`Precision::Bf16`] if it is faster on this machine, else [`Precision::F32`].
     #[default]
     Auto,
 }
 
 impl Precision {
-    /// The unit that multiplies: none for f32.
+    /// The unit that multiplies; none for f32.
     pub(crate) fn unit(self) -> Option<Unit> {
         match self {
             Self::F32 => None,
@@ -42,7 +42,7 @@ impl Precision {
 }
 
 impl PrecisionChoice {
-    /// The precision asked for, or this one if none is.
+    /// The precision asked for, or `precision` for [`PrecisionChoice::Auto`].
     pub fn or(self, precision: Precision) -> Precision {
         match self {
             Self::Fixed(fixed) => fixed,
@@ -50,11 +50,11 @@ impl PrecisionChoice {
         }
     }
 
-    /// What this machine will do.
+    /// The precision this machine will use.
     ///
     /// # Errors
     ///
-    /// If bf16 is asked for and the machine has no instructions for it.
+    /// If bf16 is requested and the machine has no instructions for it.
     pub fn resolve(self) -> Result<Precision> {
         match (self, units().first()) {
             (Self::Fixed(Precision::Bf16), None) => Err(Error::usage(

@@ -1,15 +1,15 @@
-//! The softmax family on rows that fit the registers: each row is read once and written once.
-//! The same bits as the loop of the losses, which does all other rows.
+//! The softmax family for rows that fit in registers: each row is read once and written once.
+//! Bit-identical to the loop in `losses`, which handles all other rows.
 
 use pulp::{Simd, WithSimd};
 
 use super::PerClass;
 use crate::numbers::Lane;
 
-/// Numbers of a register that this is for, and the lanes that sums go through everywhere.
+/// Lanes of the registers this is written for, and of the fixed-order sums everywhere else.
 const LANES: usize = 16;
 
-/// Most classes: the registers that are left beside those of the exponential.
+/// Maximum number of classes: what fits in the registers left over by the exponential.
 const MOST: usize = 12 * LANES;
 
 /// [`PerClass`] in single precision.
@@ -34,21 +34,21 @@ impl<'a> Family<'a> {
     }
 }
 
-/// Rows of logits that become their gradient.
+/// Rows of logits to be replaced by their gradient.
 pub(crate) struct SoftmaxRows<'a> {
-    /// Logits of all heads; sample i's begin at `start + i stride`.
+    /// Logits of all heads; this head's for sample i begin at `start + i stride`.
     pub logits: &'a mut [f32],
     pub start: usize,
     pub stride: usize,
     pub labels: &'a [u32],
     pub constants: Family<'a>,
-    /// By label: what value and gradient are multiplied by.
+    /// What value and gradient are multiplied by, as a function of the label.
     pub factor: &'a dyn Fn(u32) -> f64,
 }
 
 impl SoftmaxRows<'_> {
-    /// The sum of the losses times their factors, or `None` (and nothing done) where the rows
-    /// do not fit, or the machine has not such registers.
+    /// The sum of the losses times their factors; `None`, with nothing changed, if the rows do
+    /// not fit or the machine lacks such registers.
     pub(crate) fn apply(self) -> Option<f64> {
         pulp::Arch::new().dispatch(self)
     }
@@ -159,12 +159,12 @@ fn row<S: Simd, const N: usize>(
     }
     simd.partial_store_f32s(tail, values[N - 1]);
     z[y] -= (1.0 - smoothing) * factor * c.scale[y];
-    // Every logit is at most the maximum, so the total is at least 1.
+    // The maximum contributes exp(0) = 1, so the total is at least 1.
     let log_total = f64::from(total).ln() as f32;
     log_total - (1.0 - smoothing) * (label - max) - smoothing * mean
 }
 
-/// Whether a lane is among the first `left`.
+/// Mask of the first `left` lanes.
 #[inline(always)]
 fn tail_mask<S: Simd>(simd: S, left: usize) -> S::m32s {
     const ORDER: [f32; LANES] =
@@ -172,7 +172,7 @@ fn tail_mask<S: Simd>(simd: S, left: usize) -> S::m32s {
     simd.less_than_f32s(S::as_simd_f32s(&ORDER).0[0], simd.splat_f32s(left as f32))
 }
 
-/// [`crate::numbers::Real::exp_neg`] of a register.
+/// [`crate::numbers::Real::exp_neg`] for a register.
 #[inline(always)]
 fn exp_neg<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     use crate::numbers::exp::{COEFFICIENTS, LN_2_HIGH, LN_2_LOW, LOWEST, ROUND};

@@ -1,4 +1,4 @@
-//! Every path this machine has against the plain loop, over random shapes with every remainder.
+//! Every code path this machine has, against a plain loop, over random shapes with every remainder.
 
 use pulp::{Simd, WithSimd};
 
@@ -16,7 +16,7 @@ fn singles(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&v| v as f32).collect()
 }
 
-/// Σ over the inner dimension of a[i] b[j], for rows i and columns j.
+/// Σ over the inner dimension of a[i] b[j], for all rows i and columns j.
 fn plain(a: &[f64], b: &[f64], n: usize, inner: usize, c: usize) -> Vec<f64> {
     let at = |i: usize, j: usize| (0..inner).map(|k| a[i * inner + k] * b[k * c + j]).sum();
     (0..n * c).map(|p| at(p / c, p % c)).collect()
@@ -29,7 +29,7 @@ fn close(got: &[f32], want: &[f64], tolerance: f64) {
     }
 }
 
-/// The work on each instruction set that this machine has, through the same dispatch.
+/// Runs the work on each instruction set that this machine has, through the same dispatch.
 fn on_every_set<W: WithSimd>(work: impl Fn() -> W) -> Vec<W::Output> {
     let mut outputs = vec![work().with_simd(pulp::Scalar), pulp::Arch::new().dispatch(work())];
     #[cfg(target_arch = "x86_64")]
@@ -62,7 +62,7 @@ impl WithSimd for Both<'_> {
         Forward { out, x, w, bias, panels }.with_simd(simd);
         let width = 48.min(c);
         let g: Vec<f32> = self.g.chunks_exact(c).flat_map(|row| row[..width].to_vec()).collect();
-        // With a rate of -1 and nothing else, a step from 0 is the gradient.
+        // With a learning rate of -1 and nothing else, a step from 0 yields the gradient.
         let mut grad = vec![0.0; self.batch.depth * width];
         let (mut velocity, lr, zero) = (grad.clone(), [-1.0; 48], [0.0; 48]);
         let (lr, decay, momentum) = (&lr[..width], &zero[..width], &zero[..width]);
@@ -112,7 +112,7 @@ fn both_products_equal_the_plain_loop_and_each_other_on_every_instruction_set() 
                 close(&grad[j * width..][..n], &gradient[j * c..][..n], 2e-5);
             }
         }
-        // All that fuse multiply and add give the same bits; the scalar path does not fuse.
+        // All sets with fused multiply-add are bit-identical; the scalar path does not fuse.
         assert!(outputs[1..].iter().all(|output| *output == outputs[1]));
     }
 }
@@ -170,11 +170,11 @@ fn blocks_of_bf16_equal_the_plain_loop_on_every_unit() {
     }
 }
 
-/// The step in each precision, against the plain loop in f64 on the same rounded operands.
+/// The step in each precision, against a plain loop in f64 on the same rounded operands.
 #[test]
 fn a_step_equals_the_plain_loop() {
     let mut rng = Rng::new(3, Purpose::Start, 0);
-    let ways = std::iter::once(None).chain(units().iter().copied().map(Some));
+    let ways = std::iter::once(None).chain(every_unit().map(Some));
     for unit in ways {
         for round in 0..20 {
             let (b, dim, c) = (1 + rng.below(70), 1 + rng.below(70), 1 + rng.below(130));
@@ -234,7 +234,7 @@ fn a_step_equals_the_plain_loop() {
     }
 }
 
-/// Scoring has single precision's accuracy, split or not.
+/// Scoring is accurate, whether numbers are split or not.
 #[test]
 fn accurate_products_are_accurate() {
     let mut rng = Rng::new(4, Purpose::Start, 0);

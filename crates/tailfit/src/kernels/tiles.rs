@@ -1,9 +1,9 @@
-//! The two products of a step, in tiles of up to 8 rows by three registers: both operands are
+//! The two products of a step, in tiles of up to 8 rows by three registers. Both operands are
 //! packed so that every loop reads memory front to back.
 //!
-//! Each number is one chain of multiply-adds in the order of the inner dimension, whatever tile
-//! it is in. So it has the same bits in any company, on any number of threads, and on every
-//! instruction set that fuses multiply and add.
+//! Each result is one chain of multiply-adds in the order of the inner dimension, whatever tile
+//! it is in. It is therefore bit-identical whatever else is computed with it, on any number of
+//! threads, and on every instruction set with fused multiply-add.
 
 use pulp::{Simd, WithSimd};
 
@@ -11,20 +11,20 @@ use super::panels::Panels;
 use super::update::{Registers, Steps};
 use crate::numbers::Real;
 
-/// Rows of a packed tile.
+/// Rows in a packed tile.
 pub(crate) const TILE: usize = 8;
 
-/// Inner length of one round: a panel of this depth stays in the first cache.
+/// Inner length of one round: a panel of this depth stays in L1.
 const DEPTH: usize = 128;
 
-/// Values and pitch of a row-major matrix whose rows are padded.
+/// A row-major matrix with padded rows: its values and its pitch.
 pub(crate) struct Rows<'a, R> {
     pub values: &'a mut [R],
     pub pitch: usize,
 }
 
-/// Runs `$tile` over all registers of a row, three by three, in tiles that fit the registers:
-/// 8 rows of 32, or 4 of 16.
+/// Runs `$tile` over all registers of a row, three at a time, in tiles that fit the register
+/// file: 8 rows with 32 registers, 4 rows with 16.
 macro_rules! for_tiles {
     ($pitch:expr, $tile:ident($($argument:expr),*)) => {
         let few = S::REGISTER_COUNT < 32;
@@ -98,8 +98,8 @@ impl<R: Real> Window<'_, R> {
     }
 }
 
-/// `ROWS` rows of `out` from `row` on, `N` registers from `at` on; without a start the product
-/// is added to what is there.
+/// `ROWS` rows of `out` starting at `row`, `N` registers starting at `at`. If `start` is `None`,
+/// the product is added to the contents of `out`.
 #[inline(always)]
 fn forward_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,
@@ -150,7 +150,7 @@ fn accumulate<S: Simd, R: Real, const ROWS: usize, const N: usize>(
 }
 
 /// A momentum step of a panel `value [rows, width]` along `xᵀ g`: `x` packed as
-/// `[rows / 8][B][8]`, `g [B, width]`. Weights and momentum are touched once.
+/// `[rows / 8][B][8]`, `g [B, width]`. Weights and velocity are read and written once.
 pub(crate) struct Descend<'a, R> {
     pub value: &'a mut [R],
     pub velocity: &'a mut [R],
@@ -177,7 +177,7 @@ impl<R: Real> WithSimd for Descend<'_, R> {
     }
 }
 
-/// `ROWS` rows of the panel from `row` on, `N` registers from `at` on.
+/// `ROWS` rows of the panel starting at `row`, `N` registers starting at `at`.
 #[inline(always)]
 fn descend_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,

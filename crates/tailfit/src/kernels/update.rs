@@ -1,4 +1,4 @@
-//! The momentum step on weights.
+//! The momentum step.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::numbers::Real;
 
-/// One momentum step's hyper-parameters, per column.
+/// The hyper-parameters of one momentum step, per column.
 #[derive(Clone, Copy)]
 pub(crate) struct Steps<'a, R> {
     /// Learning rate, `[C]`.
@@ -15,12 +15,12 @@ pub(crate) struct Steps<'a, R> {
     pub decay: &'a [R],
     /// Momentum, `[C]`.
     pub momentum: &'a [R],
-    /// Nesterov's form.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }
 
 impl<'a, R: Real> Steps<'a, R> {
-    /// Those of some columns.
+    /// The same hyper-parameters for a range of columns.
     pub(crate) fn of(&self, columns: Range<usize>) -> Self {
         Self {
             lr: &self.lr[columns.clone()],
@@ -30,7 +30,7 @@ impl<'a, R: Real> Steps<'a, R> {
         }
     }
 
-    /// The same if they are f32.
+    /// The same as f32; panics for any other number type.
     pub(super) fn as_f32(&self) -> Steps<'a, f32> {
         let [lr, decay, momentum] =
             [R::as_f32(self.lr), R::as_f32(self.decay), R::as_f32(self.momentum)];
@@ -56,8 +56,8 @@ pub(super) struct Registers<'a, S: Simd, R: Real> {
 }
 
 impl<S: Simd, R: Real> Registers<'_, S, R> {
-    /// What the gradient of N registers from `at` on is added to: decay w + momentum v, or with
-    /// Nesterov decay w. The loads begin long before [`Registers::finish`] needs them.
+    /// What the gradient of N registers starting at `at` is added to: decay w + momentum v, or
+    /// decay w with Nesterov. The loads begin long before [`Registers::finish`] needs them.
     #[inline(always)]
     pub(super) fn start<const N: usize>(
         &self,
@@ -78,7 +78,7 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
     }
 
     /// PyTorch's SGD: with g = gradient + decay w and v = momentum v + g, w becomes w − lr v, or
-    /// with Nesterov w − lr (g + momentum v). `sums` is the start plus the gradient.
+    /// w − lr (g + momentum v) with Nesterov. `sums` is the start plus the gradient.
     #[inline(always)]
     pub(super) fn finish<const N: usize>(
         &self,
@@ -103,7 +103,7 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
         }
     }
 
-    /// A whole step of a row.
+    /// A whole step for one row.
     #[inline(always)]
     pub(super) fn descend(
         &self,
@@ -129,7 +129,7 @@ impl<S: Simd, R: Real> Registers<'_, S, R> {
     }
 }
 
-/// A step of one row of parameters, `[C]` with C a multiple of 16.
+/// A step for one row of parameters, `[C]`, with C a multiple of 16.
 pub(crate) fn descend<R: Real>(w: &mut [R], v: &mut [R], grad: &[R], steps: &Steps<'_, R>) {
     struct Row<'a, R>(&'a mut [R], &'a mut [R], &'a [R], &'a Steps<'a, R>);
 

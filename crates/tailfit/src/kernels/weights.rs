@@ -1,4 +1,4 @@
-//! The weights of many heads with their momentum, and what a step does to them.
+//! The weights of many heads with their velocity, and the step that updates them.
 
 use rayon::prelude::*;
 
@@ -13,15 +13,15 @@ use crate::numbers::Real;
 /// Weights `[D, C]` in panels.
 pub(crate) struct Weights<R> {
     pub panels: Panels,
-    /// Changed from outside only with [`Weights::changed`] after it.
+    /// Whoever changes it must call [`Weights::changed`] afterwards.
     pub value: Aligned<R>,
-    /// Momentum, or the sum of gradients.
+    /// Velocity, or a sum of gradients (see [`Weights::add_gradient`]).
     pub velocity: Aligned<R>,
-    /// bf16 copy, two rows to a pair, and the unit that multiplies it.
+    /// A bf16 copy, two rows to a pair, and the unit that multiplies it.
     pairs: Option<(Unit, Aligned<u32>)>,
 }
 
-/// One panel of all that a step writes.
+/// One panel of everything that a step writes.
 struct Panel<'a, R> {
     first: usize,
     value: &'a mut [R],
@@ -44,7 +44,7 @@ impl<R: Real> Weights<R> {
     }
 
     /// `out = x W + bias` for samples `from..` of the batch, as many as `out` has rows. `from`
-    /// and the rows are multiples of 8, or 16 in bf16.
+    /// and the number of rows are multiples of 8, or of 16 in bf16.
     pub(crate) fn forward(&self, out: Rows<'_, R>, batch: &Packed<R>, from: usize, bias: &[R]) {
         let (depth, rows) = (batch.depth, out.values.len() / out.pitch);
         match (&batch.values, &self.pairs) {
@@ -60,11 +60,11 @@ impl<R: Real> Weights<R> {
                 let bias = R::as_f32(bias);
                 bf16::forward(*unit, out, x, pairs, bias, self.panels);
             }
-            (Values::Half { .. }, None) => unreachable!("a bf16 batch and full weights"),
+            (Values::Half { .. }, None) => unreachable!("a bf16 batch with full-precision weights"),
         }
     }
 
-    /// Adds `xᵀ g` to [`Weights::velocity`]: a step with momentum 1 that goes nowhere.
+    /// Adds `xᵀ g` to [`Weights::velocity`]: a step with momentum 1 and learning rate 0.
     pub(crate) fn add_gradient(&mut self, g: &[R], pitch: usize, batch: &Packed<R>, split: bool) {
         let zero = vec![R::ZERO; self.panels.columns];
         let one = vec![R::ONE; self.panels.columns];
@@ -72,7 +72,7 @@ impl<R: Real> Weights<R> {
         self.descend(g, pitch, batch, &steps, split);
     }
 
-    /// One step of all weights along the gradient `xᵀ g`, `g [B, C]` with `pitch`.
+    /// One step of all weights along the gradient `xᵀ g`; `g [B, C]` has the given `pitch`.
     pub(crate) fn descend(
         &mut self,
         g: &[R],
@@ -108,7 +108,7 @@ impl<R: Real> Weights<R> {
     }
 }
 
-/// A panel's part of the logits' gradient.
+/// Room for a panel's share of the logits' gradient.
 #[derive(Default)]
 struct Scratch<R> {
     full: Vec<R>,

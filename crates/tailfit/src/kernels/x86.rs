@@ -8,20 +8,20 @@ use std::arch::x86_64::{
 
 use super::block::{Addend, BLOCK, Block, STEP};
 
-/// Whether the processor has tiles and the system lets us use them: on Linux a process asks
-/// for them once, with `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`.
+/// Whether the processor has tiles and the system allows their use: on Linux a process requests
+/// them once, with `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`.
 pub(super) fn has_tiles() -> bool {
     if !cfg!(target_os = "linux") || !is_x86_feature_detected!("avx512f") {
         return false;
     }
-    // Leaf 7: EDX bit 22 is AMX-BF16, bit 24 AMX-TILE. Older processors have no such bits.
+    // Leaf 7: EDX bit 22 is AMX-BF16, bit 24 AMX-TILE. Older processors leave both clear.
     let bits = __cpuid_count(7, 0).edx;
     if bits & (1 << 22) == 0 || bits & (1 << 24) == 0 {
         return false;
     }
     let result: i64;
-    // SAFETY: the system call takes two integers, touches no memory of ours, and clobbers what
-    // system calls do. Systems that do not know it return an error.
+    // SAFETY: the system call takes two integers, does not touch our memory, and clobbers only what
+    // every system call does. Systems that do not know it return an error.
     unsafe {
         asm!(
             "syscall",
@@ -54,31 +54,32 @@ static SHAPES: Shapes = Shapes {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// Shapes the tiles of this thread.
+/// Configures this thread's tiles.
 ///
 /// # Safety
 ///
-/// [`has_tiles`] was true.
+/// [`has_tiles`] must have returned true.
 pub(super) unsafe fn configure_tiles() {
-    // SAFETY: the caller promises tiles; the shapes are valid and only read.
+    // SAFETY: the caller guarantees tiles; the shapes are valid and only read.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const SHAPES, options(nostack, readonly)) }
 }
 
-/// Gives the tiles of this thread back.
+/// Releases this thread's tiles.
 ///
 /// # Safety
 ///
-/// [`has_tiles`] was true.
+/// [`has_tiles`] must have returned true.
 pub(super) unsafe fn release_tiles() {
-    // SAFETY: the caller promises tiles.
+    // SAFETY: the caller guarantees tiles.
     unsafe { asm!("tilerelease", options(nostack, nomem)) }
 }
 
-/// Tiles 0, 1, 2 collect the result, 3 holds `a`, 4, 5, 6 hold `b`.
+/// The product with tiles: 0, 1 and 2 accumulate the result, 3 holds `a`, and 4, 5 and 6 hold `b`.
 ///
 /// # Safety
 ///
-/// The machine has tiles and the thread has configured them; the slices hold the block.
+/// The machine must have tiles, the thread must have configured them, and the slices must hold
+/// the block.
 pub(super) unsafe fn tiles(block: &mut Block<'_>) {
     let out = block.out.as_mut_ptr();
     let (start, start_pitch) = match block.start {
@@ -122,8 +123,8 @@ pub(super) unsafe fn tiles(block: &mut Block<'_>) {
             )
         };
     }
-    // SAFETY: the caller promises tiles and slices that hold the block; the loop reads `steps`
-    // times 16 rows of 64 bytes of `a` and of `b` for each register, and the start and the
+    // SAFETY: the caller guarantees tiles and slices that hold the block. The loop reads, `steps`
+    // times, 16 rows of 64 bytes of `a`, and as much of `b` for each register; the start and the
     // result are 16 rows of 64 bytes for each register.
     unsafe {
         match block.registers {
@@ -161,15 +162,15 @@ pub(super) unsafe fn tiles(block: &mut Block<'_>) {
     }
 }
 
-/// The same product with dot products of pairs.
+/// The same product, with dot products of pairs.
 ///
 /// # Safety
 ///
-/// The machine has AVX-512 BF16; the slices hold the block.
+/// The machine must have AVX-512 BF16, and the slices must hold the block.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) unsafe fn dots(block: &mut Block<'_>) {
     for first in [0, BLOCK / 2] {
-        // SAFETY: what the caller promises.
+        // SAFETY: as the caller guarantees.
         unsafe {
             match block.registers {
                 1 => eight_rows::<1>(block, first),
@@ -180,7 +181,7 @@ pub(super) unsafe fn dots(block: &mut Block<'_>) {
     }
 }
 
-/// Eight rows from `first` on.
+/// Eight rows of the product, starting at `first`.
 ///
 /// # Safety
 ///
@@ -188,9 +189,9 @@ pub(super) unsafe fn dots(block: &mut Block<'_>) {
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn eight_rows<const N: usize>(block: &mut Block<'_>, first: usize) {
     const ROWS: usize = BLOCK / 2;
-    // SAFETY: the caller promises slices that hold 16 rows, `inner` numbers of `a` and `inner`
-    // pairs of `b`, and N registers. The pairs of `a` are read as one number of 32 bits, which
-    // needs no alignment here.
+    // SAFETY: the caller guarantees slices that hold a block of 16 rows, `inner` numbers of `a`
+    // and of `b` (as pairs), and N registers. Each pair of `a` is read as one unaligned 32-bit
+    // number.
     unsafe {
         let out = block.out.as_mut_ptr().add(first * block.pitch);
         let mut sums = [[_mm512_setzero_ps(); N]; ROWS];
@@ -228,9 +229,9 @@ unsafe fn eight_rows<const N: usize>(block: &mut Block<'_>, first: usize) {
     }
 }
 
-/// The same bits, as the type that the dot product takes.
+/// The same bits as the type that the dot product takes.
 #[inline(always)]
 fn as_bf16(pairs: __m512i) -> __m512bh {
-    // SAFETY: both are 512 bits without invalid values.
+    // SAFETY: both types are 512 bits without invalid values.
     unsafe { std::mem::transmute(pairs) }
 }

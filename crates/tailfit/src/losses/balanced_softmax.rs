@@ -4,19 +4,19 @@ use super::{Loss, PerClass, in_range};
 use crate::class_counts::ClassCounts;
 use crate::error::Result;
 
-/// Balanced softmax; with τ ≠ 1 the logit-adjusted loss.
+/// Balanced softmax; for τ ≠ 1, the logit-adjusted loss.
 ///
 /// ```text
 /// L(z, y) = −log softmax(z + τ log π)_y        ∂L/∂z = softmax(z + τ log π) − e_y
 /// ```
 ///
-/// Trained with the class frequencies added, used without them. Counts instead of
+/// The offset τ log π is added in training and left out at test time. Counts in place of
 /// frequencies give the same loss. τ = 0 is cross-entropy. Google's code adds
 /// log(π^τ + 1e-12), which moves the rarest class by 1e-12 / π^τ.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BalancedSoftmax {
-    /// τ, strength of the prior; at least 0, default 1.
+    /// τ, the strength of the prior; at least 0, default 1.
     pub tau: f64,
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::super::{AnyLoss, Objective};
     use super::*;
 
-    /// With equal logits softmax(z + log n) is the class frequency n_k / N, so
+    /// With equal logits, softmax(z + log n) is the class frequency n_k / N, so
     /// everything below can be checked by eye.
     #[test]
     fn equal_logits_give_back_the_class_frequencies() {

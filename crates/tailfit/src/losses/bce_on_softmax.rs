@@ -12,12 +12,12 @@ use crate::numbers::{Real, product_of_one_plus, replace_and_sum};
 /// ∂L/∂z_y = (p_y (1 − S) − 1) / K      ∂L/∂zₖ = (pₖ / (1 − pₖ) + pₖ (1 − S)) / K
 /// ```
 ///
-/// Not convex for K ≥ 3; its gradient is about K times smaller than that of
-/// cross-entropy, so a weight decay of 0.1 acts like one of about 10 there.
+/// Not convex for K ≥ 3. Its gradient is about K times smaller than that of cross-entropy, so
+/// at K = 100 a weight decay of 0.1 acts like one of about 10 in cross-entropy.
 ///
-/// The authors' code runs PyTorch's `binary_cross_entropy`, which cuts logarithms off
-/// at −100 and floors p(1 − p) at 1e-12 in the backward pass. Here 1 − p is computed
-/// without cancellation and only floored at the smallest exponential (e^-34 in f32).
+/// The authors' code uses PyTorch's `binary_cross_entropy`, which clamps logarithms at −100
+/// and floors p(1 − p) at 1e-12 in the backward pass. Here 1 − p is computed without
+/// cancellation and only floored at the smallest exponential (e^-34 in f32).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BceOnSoftmax {}
@@ -33,8 +33,8 @@ impl Loss for BceOnSoftmax {
         let (others, top) = softmax::exponentials(z, y);
         let others = others.larger(R::SMALLEST_EXP);
         let total = R::ONE + others;
-        // For k ≠ top, p ≤ ½ and 1 − p = (total − e) / total is safe. The label and the
-        // largest are left out of the sums exactly, as zeros. z becomes p / (1 − p).
+        // For k ≠ top, p ≤ ½, so 1 − p = (total − e) / total is safe. The label and the largest
+        // entry are excluded from the sums exactly, by zeroing them. z becomes p / (1 − p).
         (z[y], z[top]) = (R::ZERO, R::ZERO);
         let rest_odds = replace_and_sum(
             z,
@@ -45,7 +45,7 @@ impl Loss for BceOnSoftmax {
             },
         );
         let odds_sum = rest_odds + if top == y { R::ZERO } else { R::ONE / others };
-        // −log(1 − p) = log(1 + p / (1 − p)); the product of all is at most 4.
+        // −log(1 − p) = log(1 + p / (1 − p)); the product over all classes is at most 4.
         let rest = product_of_one_plus(z).to_f64().ln();
         let log_total = others.to_f64().ln_1p();
         let at_top = if top == y { 0.0 } else { log_total - others.to_f64().ln() };
@@ -57,7 +57,7 @@ impl Loss for BceOnSoftmax {
             let odds = *value;
             *value = ((odds + odds / (R::ONE + odds) * tilt) * scale).flushed();
         }
-        // Where 1 − p is nearly 0, the two huge terms of the sum cancel on paper:
+        // Where 1 − p is nearly 0, the two huge terms of the sum cancel analytically:
         // 1/others + (1 − 1/others − S′) / (1 + others) = (2 − S′) / (1 + others).
         z[top] = (R::ONE + R::ONE - rest_odds) / total * scale;
         let p = R::from_f64((label - log_total).exp());
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::class_counts::ClassCounts;
 
-    /// Two classes: 1 − p_j = p_y, so it is cross-entropy.
+    /// With two classes 1 − p_j = p_y, so the loss is cross-entropy.
     #[test]
     fn with_two_classes_it_is_cross_entropy() {
         let counts = ClassCounts::new(vec![3, 3]).unwrap();

@@ -1,20 +1,20 @@
-//! Weights of the classes in the loss, and what a weighted batch is divided by.
+//! Class weights in the loss, and what a weighted batch is divided by.
 
 use serde::{Deserialize, Serialize};
 
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 
-/// Weight w_y that a sample of class y has in the loss. Σₖ wₖ = K always, so equal
-/// class counts give weights of 1.
+/// The weight w_y of a sample of class y in the loss. Always Σₖ wₖ = K, so equal class
+/// counts give weights of 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ClassWeights {
-    /// All 1.
+    /// All weights are 1.
     #[default]
     Uniform,
     /// wₖ ∝ (1 − β) / (1 − β^nₖ), the inverse effective number of samples.
-    /// β = 0 gives 1, β → 1 gives 1/n.
+    /// β = 0 gives 1; β → 1 gives 1/n up to scale.
     /// Source: Cui et al., CVPR 2019, eq. 1 (the seed paper's Table 1 prints the
     /// exponent as y; it is n_y).
     EffectiveNumber {
@@ -45,7 +45,7 @@ impl ClassWeights {
         raw.into_iter().map(|w| w * factor).collect()
     }
 
-    /// Checks the ranges.
+    /// Checks the parameters.
     ///
     /// # Errors
     ///
@@ -67,11 +67,11 @@ impl ClassWeights {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mean {
-    /// The number of samples, as Cui et al.'s own code.
+    /// The number of samples, as in Cui et al.'s own code.
     #[default]
     ByBatch,
-    /// The sum of the samples' weights, as PyTorch's `cross_entropy(weight=w)`. At
-    /// IR 100 this makes steps about 5 times longer than [`Mean::ByBatch`].
+    /// The sum of the samples' weights, as in PyTorch's `cross_entropy(weight=w)`. At
+    /// imbalance ratio 100 this makes steps about 5 times longer than [`Mean::ByBatch`].
     ByWeight,
 }
 

@@ -8,10 +8,10 @@ use super::Loss;
 /// L(z, y) = log Σₖ exp(zₖ) − z_y        ∂L/∂z = softmax(z) − e_y
 /// ```
 ///
-/// Convex in a linear head. With weight decay 0 and separable features it has no
-/// minimiser: weights grow and drift to the largest margin.
+/// Convex in a linear head. With weight decay 0 and separable features it has no minimiser:
+/// the weights keep growing and drift towards the largest margin.
 ///
-/// Class-balanced softmax loss (Cui et al., CVPR 2019) is this loss with
+/// The class-balanced softmax loss (Cui et al., CVPR 2019) is this loss with
 /// effective-number class weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -11,13 +11,13 @@ use crate::numbers::Real;
 /// ∂L/∂z = [(1 − p_y)^γ − γ p_y (1 − p_y)^(γ−1) log p_y] (p − e_y)
 /// ```
 ///
-/// γ = 0 is cross-entropy. Not convex. It uses no class counts. Not the detached
-/// form (some codes treat (1 − p_y)^γ as a constant), and not the sigmoid form
+/// γ = 0 is cross-entropy. Not convex. It uses no class counts. This is neither the detached
+/// form (some code treats (1 − p_y)^γ as a constant) nor the sigmoid form
 /// ([`SigmoidFocal`](super::SigmoidFocal)). The seed paper does not give its γ.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Focal {
-    /// γ, at least 0, default 1.
+    /// γ; at least 0, default 1.
     pub gamma: f64,
 }
 
@@ -36,7 +36,7 @@ impl Loss for Focal {
         let label = (z[y] - max).to_f64();
         let (others, top) = softmax::exponentials(z, y);
         let total = R::ONE + others;
-        // 1 − p_y without cancellation, whether or not y is the largest.
+        // 1 − p_y is computed without cancellation, whether or not y has the largest logit.
         let (others, p) = (others.to_f64(), z[y].to_f64() / (1.0 + others.to_f64()));
         let log_p = label - others.ln_1p();
         let q = if y == top { others / (1.0 + others) } else { 1.0 - p };
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::class_counts::ClassCounts;
 
-    /// Two equal logits: p = ½, so L = (½)² log 2 at γ = 2.
+    /// With two equal logits p = ½, so L = (½)² log 2 at γ = 2.
     #[test]
     fn two_equal_logits() {
         let counts = ClassCounts::new(vec![3, 3]).unwrap();

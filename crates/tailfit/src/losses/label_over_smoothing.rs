@@ -4,28 +4,27 @@ use super::{Loss, PerClass, in_range};
 use crate::class_counts::ClassCounts;
 use crate::error::Result;
 
-/// Label over-smoothing (LOS): cross-entropy against labels smoothed so far that
-/// the true class keeps only a little more than 1/K.
+/// Label over-smoothing (LOS): cross-entropy against labels smoothed so much that the true
+/// class keeps only a little more than 1/K.
 ///
 /// ```text
 /// t_y = 1 − δ + δ/K        tₖ = δ/K  for k ≠ y
 /// L(z, y) = −Σₖ tₖ log softmax(z)ₖ        ∂L/∂z = softmax(z) − t
 /// ```
 ///
-/// It uses no class counts. δ = 0 is cross-entropy; δ around 0.1 is ordinary label
-/// smoothing, the same formula. Convex, with a finite minimiser even at weight
-/// decay 0: every fitted sample ends at the same gap [`target_gap`] between its true
-/// and its other logits. As δ → 1 with weight decay it becomes ridge regression on
-/// centred one-hot labels.
+/// It uses no class counts. δ = 0 is cross-entropy; δ around 0.1 is ordinary label smoothing,
+/// which has the same formula. Convex, with a finite minimiser even at weight decay 0: every
+/// fitted sample ends with the same gap, [`target_gap`], between its true logit and the others.
+/// As δ → 1 with weight decay it becomes ridge regression on centred one-hot labels.
 ///
-/// The gap, not δ, is comparable between numbers of classes: 1.11 at K = 100,
+/// It is the gap, not δ, that is comparable across numbers of classes: 1.11 at K = 100,
 /// δ = 0.98, and 2.41 at K = 1000, δ = 0.99.
 ///
 /// [`target_gap`]: LabelOverSmoothing::target_gap
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LabelOverSmoothing {
-    /// δ, share of the label spread evenly over all classes; 0 ≤ δ < 1.
+    /// δ, the share of the label spread evenly over all classes; 0 ≤ δ < 1.
     pub delta: f64,
 }
 
@@ -36,7 +35,7 @@ impl Default for LabelOverSmoothing {
 }
 
 impl LabelOverSmoothing {
-    /// log(1 + K (1 − δ) / δ): true logit minus any other at the minimum.
+    /// log(1 + K (1 − δ) / δ): the true logit minus any other at the minimum.
     /// Infinite at δ = 0.
     pub fn target_gap(&self, n_classes: usize) -> f64 {
         (n_classes as f64 * (1.0 - self.delta) / self.delta).ln_1p()

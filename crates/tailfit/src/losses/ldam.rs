@@ -13,15 +13,15 @@ use crate::error::Result;
 ///
 /// The logits come in already multiplied by the head's scale: s cos(w, f) with
 /// s = `scale` for the cosine head of the paper's code, W f + b with `scale` = 1 for
-/// the linear form in Sun et al.'s Table 1 (which leaves out s and defines no C).
-/// The margin is in units of the unscaled logit. At test time there is no margin.
+/// the linear form in Sun et al.'s Table 1 (which omits s and does not define C).
+/// The margin is in units of the unscaled logit. There is no margin at test time.
 /// `max_margin` = 0 is cross-entropy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ldam {
-    /// Margin of the rarest class, at least 0, default 0.5.
+    /// Margin of the rarest class; at least 0, default 0.5.
     pub max_margin: f64,
-    /// s, by which the head has multiplied its cosines; above 0, default 30.
+    /// s, the factor by which the head has multiplied its cosines; above 0, default 30.
     pub scale: f64,
 }
 

@@ -1,8 +1,8 @@
-//! Losses on logits, each one file: formula, limits, source, code, a check by eye.
+//! Losses on logits, one file each: formula, limits, source, code, a check by eye.
 //!
-//! A loss is written once, for one sample, with its gradient in closed form. The
-//! engine calls it on many heads at once; `f32` is the number it trains in, `f64`
-//! the number in which the golden files check the same code.
+//! A loss is written once, for one sample, with its gradient in closed form. The engine calls
+//! it for many heads at once. Training runs in `f32`; the golden files check the same code in
+//! `f64`.
 
 mod balanced_softmax;
 mod bce_on_softmax;
@@ -29,30 +29,30 @@ use crate::numbers::Real;
 
 /// A loss: what one sample costs, and the gradient with respect to its logits.
 pub(crate) trait Loss {
-    /// The constants of the softmax family for these class counts. Losses with a
-    /// row of their own need not use them.
+    /// The constants of the softmax family for these class counts. Losses that implement
+    /// [`Loss::row`] themselves need not use them.
     fn per_class(&self, counts: &ClassCounts) -> PerClass<f64> {
         PerClass::neutral(counts.n_classes())
     }
 
-    /// Whether [`Loss::row`] is the default, the softmax family, for which there is a faster
-    /// kernel. Losses with a row of their own say `false`; a test compares.
+    /// Whether [`Loss::row`] is the default (the softmax family), for which there is a faster
+    /// kernel. Losses that implement it themselves set `false`; a test compares the two.
     const SOFTMAX_FAMILY: bool = true;
 
-    /// Loss of one sample with label `y`. Replaces its logits `z`, `[K]`, by
-    /// `factor` times the gradient with respect to them.
+    /// The loss of one sample with label `y`. Replaces its logits `z`, `[K]`, by `factor` times
+    /// the gradient with respect to them.
     ///
-    /// The default is the softmax family. Implementations are inlined always, so that
+    /// The default is the softmax family. Implementations must be `#[inline(always)]`, so that
     /// they are compiled once per instruction set.
     #[inline(always)]
     fn row<R: Real>(&self, constants: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
         softmax::row(constants, z, y, factor)
     }
 
-    /// Paper and equation that define the loss.
+    /// The paper and equation that define the loss.
     fn source(&self) -> &'static str;
 
-    /// The formula in one readable line.
+    /// The formula, in one readable line.
     fn formula(&self) -> &'static str;
 
     /// Whether adding one number to all logits of a sample changes its loss.
@@ -64,7 +64,7 @@ pub(crate) trait Loss {
     ///
     /// # Errors
     ///
-    /// Names the hyper-parameter and its range.
+    /// If one is out of range; the message names the hyper-parameter and its range.
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -107,13 +107,13 @@ losses! {
     vector_scaling::VectorScaling,
 }
 
-/// Something to be done with whichever loss it is.
+/// An operation on a loss of whatever type.
 pub(crate) trait LossVisitor {
     type Output;
     fn visit<L: Loss>(self, loss: &L) -> Self::Output;
 }
 
-/// What a loss says of itself.
+/// A loss's description of itself.
 struct About {
     source: &'static str,
     formula: &'static str,
@@ -143,12 +143,12 @@ impl AnyLoss {
         value["name"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Paper and equation that define the loss.
+    /// The paper and equation that define the loss.
     pub fn source(&self) -> &'static str {
         self.each(Describe).source
     }
 
-    /// The formula in one readable line.
+    /// The formula, in one readable line.
     pub fn formula(&self) -> &'static str {
         self.each(Describe).formula
     }
@@ -162,13 +162,13 @@ impl AnyLoss {
     ///
     /// # Errors
     ///
-    /// Names the hyper-parameter and its range.
+    /// If one is out of range; the message names the hyper-parameter and its range.
     pub fn check(&self) -> Result<()> {
         self.each(Describe).check
     }
 }
 
-/// `value` must be in `range`, else an error that names `key`.
+/// Returns an error naming `key` unless `value` is in `range`.
 fn in_range(
     key: &str,
     value: f64,

@@ -5,23 +5,22 @@ use crate::class_counts::ClassCounts;
 use crate::kernels::{self, Family, PerClass, SoftmaxRows};
 use crate::numbers::Real;
 
-/// One head's logits for one batch, inside the logits of many heads.
+/// One head's logits for one batch, within the logits of many heads.
 pub(crate) struct HeadLogits<'a, R> {
-    /// Logits of all heads side by side; the first of this head's is at `start`.
-    /// Replaced by the gradient.
+    /// Logits of all heads side by side; this head's are replaced by their gradient.
     pub logits: &'a mut [R],
-    /// Offset of sample 0, class 0.
+    /// Offset of this head's logit for sample 0, class 0.
     pub start: usize,
-    /// Distance between samples.
+    /// Distance between consecutive samples.
     pub stride: usize,
     /// Class of each sample, `[B]`, each below K.
     pub labels: &'a [u32],
     /// What the sum over the samples is divided by: [`BatchLoss::divisor`] of the whole batch,
-    /// of which this may be a part.
+    /// of which this may be only a part.
     pub divisor: f64,
 }
 
-/// Loss, class weights and mean for given class counts: what a batch costs.
+/// What a batch costs: a loss, class weights and a mean, for given class counts.
 ///
 /// ```text
 /// value = Σᵢ w_{yᵢ} L(zᵢ, yᵢ) / B          (or / Σᵢ w_{yᵢ}, see Mean)
@@ -36,7 +35,7 @@ pub(crate) struct HeadLogits<'a, R> {
 /// let mut logits = [0.0, 0.0, 0.0];
 /// let value = Objective::plain(loss, &counts).value_and_grad(&mut logits, &[2]);
 /// assert!((value - 100_f64.ln()).abs() < 1e-5);
-/// // The logits have become the gradient: class frequencies less the target.
+/// // The logits have been replaced by the gradient: class frequencies minus the target.
 /// assert!((logits[2] - (0.01 - 1.0)).abs() < 1e-6);
 /// # Ok::<(), tailfit::error::Error>(())
 /// ```
@@ -47,7 +46,7 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// Prepares the constants, all computed in f64.
+    /// Prepares the constants, all of them computed in f64.
     pub fn new(loss: AnyLoss, weights: ClassWeights, mean: Mean, counts: &ClassCounts) -> Self {
         Self {
             single: BatchLoss::new(loss, weights, mean, counts),
@@ -55,13 +54,13 @@ impl Objective {
         }
     }
 
-    /// Without class weights.
+    /// An objective without class weights.
     pub fn plain(loss: AnyLoss, counts: &ClassCounts) -> Self {
         Self::new(loss, ClassWeights::Uniform, Mean::ByBatch, counts)
     }
 
-    /// Value of a batch `logits`, `[B, K]` row-major, which it replaces by the
-    /// gradient with respect to them.
+    /// The value for a batch of `logits`, `[B, K]` row-major, which are replaced by the gradient
+    /// with respect to them.
     ///
     /// # Panics
     ///
@@ -70,17 +69,17 @@ impl Objective {
         self.single.value_and_grad(logits, labels)
     }
 
-    /// The same in double precision, as gradient checks want it.
+    /// The same in double precision, for gradient checks.
     ///
     /// # Panics
     ///
-    /// As [`Objective::value_and_grad`].
+    /// As for [`Objective::value_and_grad`].
     pub fn value_and_grad_f64(&self, logits: &mut [f64], labels: &[u32]) -> f64 {
         self.double.value_and_grad(logits, labels)
     }
 }
 
-/// An [`Objective`] in the number trained in.
+/// An [`Objective`] in the number type trained in.
 #[derive(Clone, Debug)]
 pub(crate) struct BatchLoss<R> {
     loss: AnyLoss,
@@ -91,7 +90,7 @@ pub(crate) struct BatchLoss<R> {
 }
 
 impl<R: Real> BatchLoss<R> {
-    /// Prepares the constants, all computed in f64.
+    /// Prepares the constants, all of them computed in f64.
     pub(crate) fn new(
         loss: AnyLoss,
         weights: ClassWeights,
@@ -103,18 +102,18 @@ impl<R: Real> BatchLoss<R> {
         Self { loss, constants, weights: weights.weights(counts), mean, n_classes }
     }
 
-    /// A loss of the softmax family by its constants, with weights of the classes, `[K]`.
+    /// A loss of the softmax family, given its constants and the class weights, `[K]`.
     pub(crate) fn of_family(loss: AnyLoss, family: &PerClass<f64>, weights: Vec<f64>) -> Self {
         let n_classes = weights.len();
         Self { loss, constants: family.cast(), weights, mean: Mean::ByBatch, n_classes }
     }
 
-    /// Without class weights.
+    /// An objective without class weights.
     pub(crate) fn plain(loss: AnyLoss, counts: &ClassCounts) -> Self {
         Self::new(loss, ClassWeights::Uniform, Mean::ByBatch, counts)
     }
 
-    /// As [`Objective::value_and_grad`].
+    /// As for [`Objective::value_and_grad`].
     pub(crate) fn value_and_grad(&self, logits: &mut [R], labels: &[u32]) -> f64 {
         assert_eq!(logits.len(), labels.len() * self.n_classes, "logits are not [B, K]");
         assert!(!labels.is_empty(), "a batch needs at least one sample");
@@ -122,7 +121,7 @@ impl<R: Real> BatchLoss<R> {
         self.apply(HeadLogits { logits, start: 0, stride: self.n_classes, labels, divisor })
     }
 
-    /// B, or Σᵢ w_{yᵢ} (see [`Mean`]).
+    /// What a batch with these labels is divided by: B, or Σᵢ w_{yᵢ} (see [`Mean`]).
     pub(crate) fn divisor(&self, labels: &[u32]) -> f64 {
         match self.mean {
             Mean::ByBatch => labels.len() as f64,
@@ -130,11 +129,11 @@ impl<R: Real> BatchLoss<R> {
         }
     }
 
-    /// As [`Objective::value_and_grad`], for one head of a stack and some of a batch's samples.
+    /// As [`Objective::value_and_grad`], for one head of a stack and part of a batch.
     ///
     /// # Panics
     ///
-    /// If the samples reach outside the logits.
+    /// If the samples extend beyond the logits.
     pub(crate) fn apply(&self, batch: HeadLogits<'_, R>) -> f64 {
         self.loss.each(Apply { objective: self, batch })
     }
@@ -151,7 +150,7 @@ impl LossVisitor for Constants<'_> {
 }
 
 impl AnyLoss {
-    /// Its constants, if it is of the softmax family.
+    /// The loss's constants, if it belongs to the softmax family.
     pub(crate) fn family(&self, counts: &ClassCounts) -> Option<PerClass<f64>> {
         self.each(FamilyOf(counts))
     }
@@ -214,9 +213,9 @@ mod tests {
     use super::*;
     use crate::rng::{Purpose, Rng};
 
-    /// The kernel for rows in registers against each loss's own row: the same bits, for every
-    /// number of classes that fits and some that do not, and for losses that only seem to be
-    /// of the family.
+    /// The kernel for rows in registers is bit-identical to each loss's own row, for every number
+    /// of classes that fits and some that do not. A loss that wrongly claims to be of the family
+    /// fails here.
     #[test]
     fn the_softmax_kernel_is_every_family_losss_own_row() {
         let mut rng = Rng::new(5, Purpose::Start, 0);

@@ -9,9 +9,9 @@ use crate::numbers::{Real, replace_and_sum};
 /// s = sigmoid(z)        L(z, y) = −log s_y − Σ_{k≠y} log(1 − sₖ)        ∂L/∂z = s − e_y
 /// ```
 ///
-/// With effective-number class weights it is the class-balanced sigmoid loss. Some
-/// ports divide by K as well, which is the same as a K times smaller learning rate
-/// and K times larger weight decay. Convex.
+/// With effective-number class weights this is the class-balanced sigmoid loss. Some ports
+/// also divide by K, which amounts to a K times smaller learning rate and a K times larger
+/// weight decay. Convex.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SigmoidCrossEntropy {}
@@ -48,7 +48,7 @@ impl Loss for SigmoidCrossEntropy {
     }
 }
 
-/// What the sigmoid losses need of one logit.
+/// What the sigmoid losses need to know about one logit.
 pub(super) struct Sigmoid<R> {
     /// sigmoid(z).
     pub(super) s: R,

@@ -13,12 +13,12 @@ use crate::numbers::{Real, replace_and_sum};
 /// ∂L/∂zₖ  = sₖ^γ [sₖ − γ (1 − sₖ) log(1 − sₖ)]   for k ≠ y
 /// ```
 ///
-/// With effective-number class weights it is the class-balanced focal loss. γ = 0 is
+/// With effective-number class weights this is the class-balanced focal loss. γ = 0 is
 /// [`SigmoidCrossEntropy`](super::SigmoidCrossEntropy). Not convex.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SigmoidFocal {
-    /// γ, at least 0, default 1 as in the authors' flags.
+    /// γ; at least 0, default 1 as in the authors' flags.
     pub gamma: f64,
 }
 
@@ -29,9 +29,8 @@ impl Default for SigmoidFocal {
 }
 
 impl SigmoidFocal {
-    /// Value and gradient of −σ(−x)^γ log σ(x) with respect to x: the label's term
-    /// at x = z_y; another class's term is the same function at x = −zₖ. At γ = 1 the
-    /// modulator is at hand.
+    /// Value and derivative of −σ(−x)^γ log σ(x): the label's term is this at x = z_y, and any
+    /// other class's term at x = −zₖ. At γ = 1 the modulator is already known.
     #[inline(always)]
     fn term<R: Real, const GAMMA_IS_1: bool>(self, x: R) -> (R, R) {
         let gamma = R::from_f64(self.gamma);
@@ -90,7 +89,7 @@ impl Loss for SigmoidFocal {
 mod tests {
     use super::*;
 
-    /// At z = 0: s = ½, so with γ = 1 each term is ½ log 2.
+    /// At z = 0, s = ½, so with γ = 1 each term is ½ log 2.
     #[test]
     fn zero_logit() {
         let (value, slope) = SigmoidFocal { gamma: 1.0 }.term::<f64, false>(0.0);

@@ -1,9 +1,9 @@
-//! The softmax family on one sample, in three passes over its logits.
+//! The softmax family for one sample, in three passes over its logits.
 
 use super::PerClass;
 use crate::numbers::{Real, max_of, replace_and_sum, sum_map};
 
-/// Loss of one sample; `z` becomes `factor` times the gradient. See [`PerClass`].
+/// The loss of one sample; `z` becomes `factor` times the gradient. See [`PerClass`].
 #[inline(always)]
 pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
     let n = z.len();
@@ -45,20 +45,20 @@ pub(super) fn row<R: Real>(c: &PerClass<R>, z: &mut [R], y: usize, factor: R) ->
         }
     }
     z[y] = z[y] - (R::ONE - smoothing) * factor * scale[y];
-    // Every logit is at most the maximum, so the total is at least 1.
+    // The maximum contributes exp(0) = 1, so the total is at least 1.
     let log_total = R::from_f64(total.to_f64().ln());
     log_total - (R::ONE - smoothing) * label - smoothing * mean
 }
 
-/// exp(z − max) in place. Returns (Σ of all but the largest, index of the largest), from
-/// which probabilities near 1 can be told from 1; of equals the label `y` is taken.
+/// exp(z − max) in place. Returns (Σ of all but the largest, index of the largest), from which
+/// probabilities near 1 can be told apart from 1. Among equal maxima the label `y` is preferred.
 #[inline(always)]
 pub(super) fn exponentials<R: Real>(z: &mut [R], y: usize) -> (R, usize) {
     let max = max_of(z);
     let at_label = z[y] == max;
     let top = if at_label { y } else { z.iter().position(|&v| v == max).unwrap_or(y) };
     exponentiate(z, max);
-    // The largest is exp(0) = 1, and left out of the sum exactly.
+    // The largest is exp(0) = 1; it is excluded from the sum exactly.
     z[top] = R::ZERO;
     let others = sum_map(
         z,

@@ -4,14 +4,14 @@ use super::{Loss, PerClass, in_range};
 use crate::class_counts::ClassCounts;
 use crate::error::Result;
 
-/// Vector-scaling loss (VS); with τ = 0 the class-dependent temperatures loss (CDT).
+/// Vector-scaling loss (VS); for τ = 0, the class-dependent temperatures loss (CDT).
 ///
 /// ```text
 /// Δₖ = (nₖ / n_max)^γ        z′ₖ = Δₖ zₖ + τ log πₖ
 /// L(z, y) = −log softmax(z′)_y        ∂L/∂zₖ = Δₖ (softmax(z′)ₖ − [k = y])
 /// ```
 ///
-/// Rare logits are shrunk in training, so that the raw ones, used at test time,
+/// Logits of rare classes are shrunk in training, so that the raw logits used at test time
 /// grow. γ = 0 is [`BalancedSoftmax`](super::BalancedSoftmax).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -40,7 +40,7 @@ impl Loss for VectorScaling {
         }
     }
 
-    /// A per-class scale makes a common shift into different ones.
+    /// A per-class scale turns a common shift into a different one for each class.
     fn sees_common_shift(&self) -> bool {
         self.gamma != 0.0
     }

@@ -1,4 +1,4 @@
-//! The field on one screen: every method is a recipe, its source, and what is searched.
+//! The field at a glance: every method is a recipe, its source, and what is searched.
 
 use super::{Method, Values};
 use crate::head::{HeadKind, Start};
@@ -45,8 +45,8 @@ fn max_norm(every: Every) -> Recipe {
     Recipe { constraint: Some(constraint), ..PLAIN }
 }
 
-/// Every method. A method with something to search has a grid of 20 points, so that
-/// all have the same budget.
+/// Every method. Each method that searches at all has a grid of 20 points, so that all have
+/// the same budget.
 #[allow(clippy::too_many_lines, reason = "a catalogue is read from top to bottom")]
 pub(super) fn all() -> Vec<Method> {
     vec![

@@ -8,16 +8,16 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result, nearest, nearest_in_message};
 use crate::recipe::Recipe;
 
-/// A named recipe with its source and the hyper-parameters that are searched.
+/// A named recipe with its source and its searched hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Method {
-    /// Its name everywhere.
+    /// Name in configurations, commands and records.
     pub name: String,
-    /// Paper, and how the recipe departs from it.
+    /// The paper, and how the recipe departs from it.
     pub source: String,
-    /// The default: what selection rule `last` trains.
+    /// The default recipe, which is what selection rule `last` trains.
     pub recipe: Recipe,
-    /// The grid: every combination of the values of its axes.
+    /// The axes of the grid, which has every combination of their values.
     pub search: Vec<Axis>,
 }
 
@@ -26,31 +26,31 @@ pub struct Method {
 pub struct Axis {
     /// Dotted path in the recipe, such as `loss.delta`.
     pub path: String,
-    /// Values tried.
+    /// Values to try.
     pub values: Vec<f64>,
 }
 
 /// A searched path and its values, as the catalogue writes them.
 type Values = (&'static str, &'static [f64]);
 
-/// Every method, in the order of tables. A method with something to search has a grid of
-/// 20 points, so that all have the same budget.
+/// Every method, in table order. Each method that searches at all has a grid of 20 points, so
+/// that all have the same budget.
 pub fn all() -> Vec<Method> {
     catalogue::all()
 }
 
-/// The method of that name.
+/// The method with this name.
 ///
 /// # Errors
 ///
-/// If there is none; the hint names the nearest.
+/// If there is none; the hint names the nearest one.
 pub fn find(name: &str) -> Result<Method> {
     let methods = all();
     methods.iter().find(|method| method.name == name).cloned().ok_or_else(|| {
         let names = methods.iter().map(|method| method.name.as_str());
         let hint = nearest(name, names);
         let remedy =
-            if hint.is_empty() { "`tailfit list methods` names them all".to_owned() } else { hint };
+            if hint.is_empty() { "the list of methods names them all".to_owned() } else { hint };
         Error::usage("method", "the name of a method", format!("`{name}`"), remedy)
     })
 }
@@ -66,7 +66,7 @@ struct MethodFile {
 }
 
 impl Method {
-    /// From its parts; `search` lists dotted paths and the values tried.
+    /// A method from its parts; `search` lists dotted paths and the values to try.
     pub fn new(
         name: &str,
         source: &str,
@@ -77,12 +77,27 @@ impl Method {
         Self { name: name.to_owned(), source: source.to_owned(), recipe, search }
     }
 
-    /// Reads a method from TOML: `name`, a `[recipe]` and optionally a `[search]` with
-    /// lists of values under dotted paths.
+    /// Reads a method from TOML: `name`, a `[recipe]` and optionally a `[search]` with a list of
+    /// values for each dotted path.
+    ///
+    /// ```
+    /// let text = r#"
+    ///     name = "smoothed-balanced"
+    ///     [recipe]
+    ///     loss = { name = "label-over-smoothing", delta = 0.9 }
+    ///     class_weights = { effective-number = { beta = 0.999 } }
+    ///     [search]
+    ///     lr = [0.001, 0.01, 0.1]
+    ///     "loss.delta" = [0.5, 0.9]
+    /// "#;
+    /// let method = tailfit::methods::Method::from_toml(text, "my.toml")?;
+    /// assert_eq!(method.grid()?.len(), 6);
+    /// # Ok::<(), tailfit::error::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Unknown keys and names, values out of range, and paths that are not in the recipe.
+    /// On unknown keys and names, values out of range, and paths that are not in the recipe.
     pub fn from_toml(text: &str, place: &str) -> Result<Self> {
         let file: MethodFile = toml::from_str(text).map_err(|error| {
             let message = error.to_string();
@@ -106,8 +121,7 @@ impl Method {
         Ok(method)
     }
 
-    /// Every combination of the searched values; the recipe alone if nothing is
-    /// searched.
+    /// Every combination of the searched values; only the recipe itself if nothing is searched.
     ///
     /// # Errors
     ///

@@ -10,19 +10,19 @@ use crate::shots::{Shot, ShotThresholds};
 pub struct Accuracy {
     /// Over all samples.
     pub overall_percent: f64,
-    /// Macro accuracy: the mean over the classes that have samples; equals `overall_percent` on a
-    /// balanced set.
+    /// Macro accuracy: the mean over the classes that have samples. On a balanced set it equals
+    /// `overall_percent`.
     pub macro_percent: f64,
-    /// Mean over the many-shot classes; absent where there are none.
+    /// Macro accuracy of the many-shot classes; absent if there are none.
     pub many_percent: Option<f64>,
-    /// Mean over the medium-shot classes.
+    /// Macro accuracy of the medium-shot classes.
     pub medium_percent: Option<f64>,
-    /// Mean over the few-shot classes.
+    /// Macro accuracy of the few-shot classes.
     pub few_percent: Option<f64>,
 }
 
 impl Accuracy {
-    /// From the hits and the number of samples of each class, `[K]` each.
+    /// From the number of hits and of samples in each class, `[K]` each.
     pub fn new(
         hits: &[u32],
         samples: &[u32],
@@ -44,13 +44,13 @@ impl Accuracy {
     }
 }
 
-/// Accuracy of each class in percent, `[K]`; absent where the class has no samples.
+/// Accuracy of each class in percent, `[K]`; absent if the class has no samples.
 pub(crate) fn per_class_percent(hits: &[u32], samples: &[u32]) -> Vec<Option<f64>> {
     let percent = |(&hit, &n): (&u32, &u32)| (n > 0).then(|| 100.0 * f64::from(hit) / f64::from(n));
     hits.iter().zip(samples).map(percent).collect()
 }
 
-/// Samples of each class, `[K]`.
+/// Number of samples in each class, `[K]`.
 pub fn samples_per_class(labels: impl IntoIterator<Item = u32>, n_classes: usize) -> Vec<u32> {
     let mut samples = vec![0; n_classes];
     for label in labels {

@@ -20,7 +20,7 @@ pub struct Calibration {
 pub struct CalibrationBins {
     /// Samples per bin.
     pub samples: [u32; BINS],
-    /// Right answers per bin.
+    /// Correct predictions per bin.
     pub hits: [u32; BINS],
     /// Sum of confidences per bin.
     pub confidence: [f64; BINS],
@@ -39,7 +39,7 @@ impl CalibrationBins {
         self.confidence[bin] += confidence;
     }
 
-    /// The two figures.
+    /// NLL and ECE of all samples added.
     pub fn calibration(&self) -> Calibration {
         let n = f64::from(self.samples.iter().sum::<u32>().max(1));
         let gap = |bin: usize| (f64::from(self.hits[bin]) - self.confidence[bin]).abs();

@@ -1,4 +1,4 @@
-//! Everything that is said about a head on one set.
+//! Everything reported about a head on one set.
 
 use ndarray::{ArrayView2, s};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct EvaluationSet<'a> {
     pub mirror: Option<ArrayView2<'a, f32>>,
     /// Class of each sample, `[N]`.
     pub labels: &'a [u32],
-    /// Samples to use, or all; must name at least one.
+    /// Samples to score; all if `None`. Must not be empty.
     pub rows: Option<&'a [usize]>,
 }
 
@@ -33,7 +33,7 @@ impl<'a> EvaluationSet<'a> {
     ///
     /// # Errors
     ///
-    /// If they are left in their file; see [`Features::into_memory`].
+    /// If the features are left in their file; see [`Features::into_memory`].
     pub fn of(features: &'a Features) -> Result<Self> {
         Ok(Self {
             features: features.plain.in_memory()?,
@@ -47,33 +47,33 @@ impl<'a> EvaluationSet<'a> {
 /// Scores of one head on one set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Samples scored.
+    /// Number of samples scored.
     pub n_samples: usize,
-    /// Over samples, classes and shots.
+    /// Accuracy over samples, classes and shots.
     pub accuracy: Accuracy,
     /// NLL and ECE.
     pub calibration: Calibration,
     /// Accuracy of each class in percent, `[K]`.
     pub per_class_percent: Vec<Option<f64>>,
-    /// All readings of Logits Magnitude and Regularised Standard Deviation; a record may
-    /// leave them out, a replay gives them again.
+    /// All readings of Logits Magnitude and Regularised Standard Deviation. A record may omit
+    /// them; a replay recomputes them.
     #[serde(default)]
     pub logits_magnitude: LogitsMagnitude,
     /// Coefficient of variation of the primary `LoMa` (A on centred logits).
     pub loma_cv: Option<f64>,
-    /// Mean primary `LoMa` of the few-shot classes over that of the many-shot ones.
+    /// Mean primary `LoMa` of the few-shot classes divided by that of the many-shot classes.
     pub loma_few_over_many: Option<f64>,
-    /// ‖wₖ‖₂ without bias, `[K]`; absent for a cosine head, where it means nothing.
+    /// ‖wₖ‖₂ without bias, `[K]`; absent for a cosine head, where it is meaningless.
     pub weight_norms: Option<Vec<f64>>,
-    /// ‖wₖ − mean w‖₂, `[K]`; likewise.
+    /// ‖wₖ − mean w‖₂, `[K]`; likewise absent for a cosine head.
     pub centred_weight_norms: Option<Vec<f64>>,
 }
 
-/// Rows whose logits are held at once.
+/// Rows whose logits are held at a time.
 const BLOCK: usize = 512;
 
-/// Scores `head` on `set`: hits in single precision, by the scorer that training uses, so that the
-/// two never differ; logits, calibration and Logits Magnitude in f64.
+/// Scores `head` on `set`. Hits are taken in single precision by the scorer that training uses, so
+/// the two never disagree; logits, calibration and Logits Magnitude are in f64.
 ///
 /// ```
 /// use tailfit::features::DataSet;

@@ -1,4 +1,4 @@
-//! Which samples heads get right: the one scorer, of training and of evaluation.
+//! Which samples heads get right: the one scorer behind both training and evaluation.
 
 use ndarray::{Array1, Array2};
 
@@ -7,12 +7,11 @@ use crate::head::Head;
 use crate::kernels::{BLOCK, Rows, ScoringColumns, ScoringRows, vectorised, zeros};
 use crate::numbers::{Real, any};
 
-/// Samples scored at once.
+/// Samples scored at a time.
 const ROWS: usize = 64;
 
-/// Calls `each` with row, head and whether the head gets the row right, for `n_heads` heads of
-/// `k` classes side by side. A sample counts for the class with the largest logit, the first of
-/// equals.
+/// Calls `each` with the row, the head and whether the head gets the row right, for heads of `k`
+/// classes side by side. The prediction is the class with the largest logit; ties go to the first.
 #[inline(always)]
 fn each_hit<R: Real>(
     rows: &ScoringRows<R>,
@@ -40,7 +39,7 @@ fn each_hit<R: Real>(
     }
 }
 
-/// Hits of `n_heads` heads side by side, by class and half.
+/// Hits of `n_heads` heads side by side, per class and half.
 pub(crate) fn hits<R: Real>(
     rows: &ScoringRows<R>,
     (labels, halves): (&[u32], &[u8]),
@@ -56,7 +55,7 @@ pub(crate) fn hits<R: Real>(
     hits
 }
 
-/// Whether a head gets each sample of a set right, `[N]`, in single precision as in training.
+/// Whether a head gets each sample of a set right, `[N]`; in single precision, as in training.
 pub(super) fn hits_of(head: &Head, set: &EvaluationSet<'_>) -> Vec<bool> {
     let (k, dim) = (head.n_classes(), head.dim());
     let flat =
@@ -81,7 +80,7 @@ pub(crate) fn columns_of<R: Real>(head: &Head) -> ScoringColumns<R> {
     columns
 }
 
-/// Writes a head as number `h` side by side with others.
+/// Writes a head into place `h` among others.
 pub(crate) fn write_head<R: Real>(
     columns: &mut ScoringColumns<R>,
     h: usize,
@@ -95,7 +94,7 @@ pub(crate) fn write_head<R: Real>(
     }
 }
 
-/// Whether `label` has the first of the largest logits; NaN is never larger, and never a hit.
+/// Whether `label` has the largest logit, the first of equals. NaN is never larger and never a hit.
 #[inline(always)]
 fn is_hit<R: Real>(logits: &[R], label: usize) -> bool {
     let own = logits[label];

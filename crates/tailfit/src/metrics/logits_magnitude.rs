@@ -1,4 +1,4 @@
-//! Logits Magnitude (`LoMa`) and Regularised Standard Deviation (RSD) in every reading.
+//! Logits Magnitude (`LoMa`) and Regularised Standard Deviation (RSD), in every reading.
 //!
 //! Definition 1 of Sun et al. can be read by column or by row of the matrix
 //! M[c, k] = mean of zₖ over the samples of class c:
@@ -9,9 +9,9 @@
 //! B (row):          Lᵢ = M[i, i] − mean over k ≠ i of M[i, k]
 //! ```
 //!
-//! Every per-class offset (so post-hoc logit adjustment) leaves A as it is; B sees it.
-//! Adding one vector to all rows of W (Proposition 2) leaves B as it is, and A only on
-//! centred logits z − mean(z). **Primary: A on centred logits.** On a balanced set A
+//! A per-class offset (hence post-hoc logit adjustment) does not change A, but changes B.
+//! Adding one vector to all rows of W (Proposition 2) does not change B, and changes A unless
+//! the logits are centred, z − mean(z). **Primary: A on centred logits.** On a balanced set A
 //! and B have the same mean over classes.
 //!
 //! RSD is Rᵢ = σ(zᵢ) / Lᵢ; the paper does not say which σ. **Primary: P**, the standard
@@ -19,17 +19,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Sums over samples from which all readings follow: O(K) memory, one pass.
+/// Running sums over samples from which all readings follow: O(K) memory, one pass.
 #[derive(Clone, Debug)]
 pub struct LogitStatistics {
-    /// Subtracted before squaring, against cancellation, `[K]`.
+    /// Subtracted before squaring to avoid cancellation, `[K]`.
     shift: Vec<f64>,
     samples: Vec<f64>,
-    /// Σ and Σ of squares of zᵢ − shiftᵢ over the samples of class i.
+    /// Sum and sum of squares of zᵢ − shiftᵢ over the samples of class i.
     own: Vec<[f64; 2]>,
     /// The same over all samples.
     all: Vec<[f64; 2]>,
-    /// Σ over samples of (zₖ − shiftₖ) / n_y, with n_y the samples of its class.
+    /// Σ over samples of (zₖ − shiftₖ) / n_y, with n_y the number of samples in its class.
     by_class_mean: Vec<f64>,
     /// Σ over the samples of class i of Σₖ zₖ.
     row_sum: Vec<f64>,
@@ -40,17 +40,17 @@ pub struct LogitStatistics {
 pub struct Readings {
     /// Reading A.
     pub a: Vec<Option<f64>>,
-    /// Reading A with the mean of class means.
+    /// Reading A with class means.
     pub a_class_means: Vec<Option<f64>>,
     /// Reading B.
     pub b: Vec<Option<f64>>,
     /// Standard deviations σ.
     pub deviations: Deviations,
-    /// R = σ / L with reading A; absent where L ≤ 0.
+    /// R = σ / L, with reading A; absent where L ≤ 0.
     pub rsd: Deviations,
 }
 
-/// One number per class (`[K]`) for each σ of the logit zᵢ.
+/// One number per class (`[K]`) for each definition of the logit's standard deviation σ(zᵢ).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deviations {
     /// Over the samples of class i.
@@ -68,13 +68,12 @@ pub struct Deviations {
 pub struct LogitsMagnitude {
     /// On the logits as they are.
     pub raw: Readings,
-    /// On logits less their mean over the classes; its reading A is the primary one.
+    /// On the logits minus their mean over the classes; its reading A is the primary one.
     pub centred: Readings,
 }
 
 impl LogitStatistics {
-    /// For a set with `samples` samples of each class, `[K]`; `first` is its first row
-    /// of logits.
+    /// For a set with `samples[k]` samples of class k; `first` is its first row of logits.
     pub fn new(samples: &[u32], first: &[f64]) -> Self {
         let n_classes = samples.len();
         Self {
@@ -104,7 +103,7 @@ impl LogitStatistics {
         self.row_sum[label] += row_sum;
     }
 
-    /// All readings.
+    /// All readings of the samples added.
     pub fn readings(&self) -> Readings {
         let n_classes = self.samples.len();
         let total: f64 = self.samples.iter().sum();
@@ -152,7 +151,7 @@ fn ratio(sum: f64, n: f64) -> Option<f64> {
     (n > 0.0).then(|| sum / n)
 }
 
-/// Standard deviation (n − 1) from Σ and Σ of squares.
+/// Standard deviation (n − 1) from the sum and the sum of squares.
 fn deviation([sum, squares]: [f64; 2], n: f64) -> Option<f64> {
     (n > 1.0).then(|| ((squares - sum * sum / n) / (n - 1.0)).max(0.0).sqrt())
 }
@@ -163,7 +162,7 @@ pub fn one_norm(magnitudes: &[f64]) -> Vec<f64> {
     magnitudes.iter().map(|l| l / total).collect()
 }
 
-/// Population standard deviation over mean: how unequal the magnitudes are. 0 is
+/// Population standard deviation divided by the mean: how unequal the magnitudes are. 0 is
 /// balanced.
 pub fn coefficient_of_variation(values: &[f64]) -> Option<f64> {
     if values.is_empty() {

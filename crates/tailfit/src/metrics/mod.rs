@@ -1,4 +1,4 @@
-//! What a head does on a labelled set: accuracy by shot, calibration, Logits Magnitude.
+//! How a head does on a labelled set: accuracy by shot, calibration, Logits Magnitude.
 
 mod accuracy;
 mod calibration;

@@ -1,49 +1,49 @@
-//! Scored sets: test, and validation where there is one; halves of either.
+//! The scored sets (test, and validation if there is one) and their halves.
 
 use serde::{Deserialize, Serialize};
 
 use crate::rng::{Purpose, Rng};
 
-/// Something of each scored set.
+/// One value per scored set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PerSet<T> {
-    /// Of the test set.
+    /// The test set's value.
     pub test: T,
-    /// Of the validation set, where there is one.
+    /// The validation set's value, if there is one.
     pub validation: Option<T>,
 }
 
 impl<T> PerSet<T> {
-    /// The same by reference.
+    /// The same, by reference.
     pub(crate) fn as_ref(&self) -> PerSet<&T> {
         PerSet { test: &self.test, validation: self.validation.as_ref() }
     }
 
-    /// What `change` makes of each.
+    /// Applies `change` to each value.
     pub(crate) fn map<U>(self, mut change: impl FnMut(T) -> U) -> PerSet<U> {
         PerSet { test: change(self.test), validation: self.validation.map(change) }
     }
 
-    /// Each with its like of another.
+    /// Pairs each value with that of `other`.
     pub(crate) fn zip<U>(self, other: PerSet<U>) -> PerSet<(T, U)> {
         PerSet { test: (self.test, other.test), validation: self.validation.zip(other.validation) }
     }
 }
 
-/// Part of the test set on which a score was taken.
+/// The part of the test set that a score is taken on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TestPart {
-    /// All of it.
+    /// The whole set.
     All,
-    /// The half numbered 0.
+    /// Half 0.
     HalfA,
-    /// The half numbered 1.
+    /// Half 1.
     HalfB,
 }
 
 impl TestPart {
-    /// Number of the half, if it is one.
+    /// Number of the half; `None` for the whole set.
     pub fn half(self) -> Option<u8> {
         match self {
             Self::All => None,
@@ -52,25 +52,25 @@ impl TestPart {
         }
     }
 
-    /// Whether a sample of half `half` is in it.
+    /// Whether it contains the samples of half `half`.
     pub fn contains(self, half: u8) -> bool {
         self.half().is_none_or(|own| own == half)
     }
 }
 
-/// Samples of each class, in each half of a set: all of them, or those that a head got right.
+/// Number of samples of each class in each half of a set: all of them, or those a head got right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassTally {
     by_half: [Vec<u32>; 2],
 }
 
 impl ClassTally {
-    /// None yet, of `n_classes` classes.
+    /// An empty tally over `n_classes` classes.
     pub fn new(n_classes: usize) -> Self {
         Self { by_half: [(); 2].map(|()| vec![0; n_classes]) }
     }
 
-    /// The samples of these classes and halves.
+    /// The tally of samples with these labels and halves.
     pub fn of(labels: &[u32], halves: &[u8], n_classes: usize) -> Self {
         let mut tally = Self::new(n_classes);
         for (&label, &half) in labels.iter().zip(halves) {
@@ -79,13 +79,13 @@ impl ClassTally {
         tally
     }
 
-    /// Counts a sample if it `counts`.
+    /// Adds a sample if it `counts`.
     #[inline(always)]
     pub(crate) fn add(&mut self, label: u32, half: u8, counts: bool) {
         self.by_half[usize::from(half)][label as usize] += u32::from(counts);
     }
 
-    /// Those of a part, `[K]`.
+    /// Samples of each class in a part of the set, `[K]`.
     pub fn in_part(&self, part: TestPart) -> Vec<u32> {
         match part.half() {
             Some(half) => self.by_half[usize::from(half)].clone(),
@@ -94,8 +94,8 @@ impl ClassTally {
     }
 }
 
-/// The half (0 or 1) each sample is in: per class, a shuffled half each; an odd sample
-/// goes to a half by turns. A function of labels and seed alone.
+/// The half (0 or 1) each sample is in. Each class is shuffled and split evenly; odd samples go
+/// to the two halves in turn. A function of labels and seed alone.
 pub fn halves(labels: &[u32], seed: u64) -> Vec<u8> {
     let n_classes = labels.iter().max().map_or(0, |&max| max as usize + 1);
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); n_classes];

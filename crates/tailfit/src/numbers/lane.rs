@@ -1,38 +1,38 @@
-//! One number, or a register of them.
+//! The operations that the kernels need on a number and on a register of numbers.
 
 use pulp::Simd;
 
-/// What the kernels need of `f32` and `f64`.
+/// What the kernels need from `f32` and `f64`.
 pub(crate) trait Lane: Copy + Default + Send + Sync + 'static {
     /// A register of this number.
     type Vector<S: Simd>: Copy;
-    /// The slice as registers; its length is a multiple of a register's.
+    /// The slice as registers; its length must be a multiple of a register's.
     fn vectors<S: Simd>(slice: &[Self]) -> &[Self::Vector<S>];
-    /// The same, to write to.
+    /// The same, mutably.
     fn vectors_mut<S: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<S>];
     /// The number in every lane.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
-    /// a · b + c, fused where the machine can.
+    /// a · b + c, fused if the machine can.
     fn mul_add_each<S: Simd>(
         simd: S,
         a: Self::Vector<S>,
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
-    /// c − a · b, fused where the machine can.
+    /// c − a · b, fused if the machine can.
     fn negate_mul_add_each<S: Simd>(
         simd: S,
         a: Self::Vector<S>,
         b: Self::Vector<S>,
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
-    /// 0 in every lane whose number is smaller than this, else the number.
+    /// Sets every lane smaller than `smallest` in magnitude to 0.
     fn flush<S: Simd>(simd: S, a: Self::Vector<S>, smallest: Self) -> Self::Vector<S>;
-    /// Whether it is `f32`.
+    /// Whether the number is `f32`.
     const SINGLE: bool;
-    /// The slice if it is f32, as bf16 kernels need; nothing else is trained in bf16.
+    /// The slice as f32, for the bf16 kernels; panics for f64, which is never trained in bf16.
     fn as_f32(slice: &[Self]) -> &[f32];
-    /// The same, to write to.
+    /// The same, mutably.
     fn as_f32_mut(slice: &mut [Self]) -> &mut [f32];
 }
 
@@ -125,5 +125,5 @@ lane!(
     abs_f64s,
     less_than_f64s,
     select_f64s,
-    |_slice| unreachable!("bf16 is for f32 alone")
+    |_slice| unreachable!("only f32 has bf16 kernels")
 );

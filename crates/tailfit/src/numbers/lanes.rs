@@ -3,11 +3,11 @@
 
 use super::Real;
 
-/// Numbers added or compared side by side: a vector register of f32, and the same order
-/// of additions on every machine.
+/// Numbers added or compared side by side: a vector register of f32, and the same order of
+/// additions on every machine.
 const LANES: usize = 16;
 
-/// Σ `term(value)` over `values`: value k goes through lane k mod 16.
+/// Σ `term(value)` over `values`; value k goes to lane k mod 16.
 #[inline(always)]
 pub(crate) fn sum_map<R: Real>(values: &[R], term: impl Fn(R) -> R) -> R {
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -36,8 +36,8 @@ pub(crate) fn product_of_one_plus<R: Real>(values: &[R]) -> R {
     rest.iter().fold(fold(lanes, |a, b| a * b), |product, &value| product * (R::ONE + value))
 }
 
-/// Replaces every value by the second number of `step` and returns the sum of the first, as
-/// [`sum_map`]. What is left after whole chunks is done in a chunk of its own.
+/// Replaces every value by the second result of `step` and returns the sum of the first, in the
+/// order of [`sum_map`]. The remainder after whole chunks is processed as a padded chunk.
 #[inline(always)]
 pub(crate) fn replace_and_sum<R: Real>(values: &mut [R], step: impl Fn(R) -> (R, R)) -> R {
     let (chunks, rest) = values.as_chunks_mut::<LANES>();
@@ -65,7 +65,7 @@ pub(crate) fn replace_and_sum<R: Real>(values: &mut [R], step: impl Fn(R) -> (R,
     fold(lanes, |a, b| a + b)
 }
 
-/// Largest of `values`; NaN entries are passed over.
+/// The largest of `values`; NaN entries are ignored.
 #[inline(always)]
 pub(crate) fn max_of<R: Real>(values: &[R]) -> R {
     let lowest = R::from_f64(f64::NEG_INFINITY);
@@ -84,7 +84,7 @@ pub(crate) fn max_of<R: Real>(values: &[R]) -> R {
     fold(lanes, R::larger)
 }
 
-/// Whether any of `values` is as asked. Looks at all of them, which vectorises.
+/// Whether `is` holds for any of `values`. Always checks all of them, which vectorises.
 #[inline(always)]
 pub(crate) fn any<R: Real>(values: &[R], is: impl Fn(R) -> bool) -> bool {
     let Some(last) = values.last_chunk::<LANES>() else {
@@ -102,7 +102,7 @@ pub(crate) fn any<R: Real>(values: &[R], is: impl Fn(R) -> bool) -> bool {
     lanes.into_iter().fold(false, |found, lane| found | lane)
 }
 
-/// Halves the lanes until one is left.
+/// Combines the lanes by halving until one is left.
 #[inline(always)]
 fn fold<R: Real>(mut lanes: [R; LANES], join: impl Fn(R, R) -> R) -> R {
     let mut width = LANES / 2;

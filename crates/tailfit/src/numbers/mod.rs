@@ -1,5 +1,5 @@
-//! The arithmetic everything stands on: the number trained in, registers of it, and sums in a
-//! fixed order.
+//! The arithmetic that everything is built on: the number type trained in, registers of it, and
+//! sums in a fixed order.
 
 mod lane;
 mod lanes;

@@ -1,5 +1,5 @@
-//! The engine's number: `f32`, and `f64` so that the golden files check the very
-//! code that ships.
+//! The engine's number type: `f32`, plus `f64` so that the golden files check the very code
+//! that ships.
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
@@ -23,35 +23,36 @@ pub(crate) trait Real:
     + Neg<Output = Self>
     + Lane
 {
-    /// 0.
+    /// Zero.
     const ZERO: Self;
-    /// 1.
+    /// One.
     const ONE: Self;
-    /// Smallest number but 0 that [`Real::exp_neg`] returns.
+    /// About the smallest non-zero number that [`Real::exp_neg`] returns.
     const SMALLEST_EXP: Self;
-    /// What is smaller adds nothing to a sum of gradients.
+    /// Numbers of smaller magnitude are negligible in sums of gradients.
     const NEGLIGIBLE: Self;
-    /// Rounds to this number.
+    /// Rounds to this type.
     fn from_f64(value: f64) -> Self;
-    /// Exact.
+    /// Converts exactly.
     fn to_f64(self) -> f64;
     /// Rounds to single precision.
     fn to_f32(self) -> f32;
-    /// eˣ for x ≤ 0. In f32 a polynomial that vectorises (relative error below 3e-7; 0
-    /// below -34: products of smaller numbers with each other and with a class weight leave
-    /// the normal range, where processors are many times slower), in f64 the standard
-    /// library's.
+    /// eˣ for x ≤ 0. In f32 this is a polynomial that vectorises, with a relative error below
+    /// 3e-7; below -34 it is 0, because products of smaller numbers with each other and with a
+    /// class weight leave the normal range, where processors are many times slower. In f64 it is
+    /// the standard library's.
     fn exp_neg(self) -> Self;
-    /// ln(1 + x) for 0 ≤ x ≤ 1. In f32 a series that vectorises (relative error
-    /// below 3e-7), in f64 the standard library's.
+    /// ln(1 + x) for 0 ≤ x ≤ 1. In f32 this is a series that vectorises, with a relative error
+    /// below 3e-7; in f64 it is the standard library's.
     fn ln_1p_unit(self) -> Self;
-    /// self · a + b in one rounding.
+    /// self · a + b, with a single rounding.
     fn mul_add(self, a: Self, b: Self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
-    /// 0 if the number is [`Real::NEGLIGIBLE`]: keeps sums out of the subnormal range.
+    /// 0 if the magnitude is below [`Real::NEGLIGIBLE`], which keeps sums out of the subnormal
+    /// range.
     #[inline(always)]
     fn flushed(self) -> Self {
         if self.abs() < Self::NEGLIGIBLE { Self::ZERO } else { self }
@@ -65,13 +66,13 @@ pub(crate) trait Real:
 
 /// The exponential in single precision: x = n ln 2 + r with |r| ≤ ln 2 / 2, and a polynomial in r.
 pub(crate) mod exp {
-    /// Adding it rounds to an integer, which is then in the lowest bits.
+    /// Adding it rounds to an integer, left in the lowest bits.
     pub(crate) const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts, of which the first is short.
+    /// The first part of ln 2, with few significant bits.
     pub(crate) const LN_2_HIGH: f32 = 0.693_359_4;
-    /// The rest of it.
+    /// The rest of ln 2.
     pub(crate) const LN_2_LOW: f32 = -2.121_944_4e-4;
-    /// Below it the exponential is 0.
+    /// Below this the exponential is 0.
     pub(crate) const LOWEST: f32 = -34.0;
     /// 1 / n!, from the sixth power down.
     pub(crate) const COEFFICIENTS: [f32; 7] =
@@ -125,7 +126,7 @@ impl Real for f32 {
         let p = p * t2 + 1.0 / 7.0;
         let p = p * t2 + 1.0 / 5.0;
         let p = p * t2 + 1.0 / 3.0;
-        // As a product: t³ would be subnormal.
+        // Factored, because t³ could be subnormal.
         2.0 * t * (p * t2 + 1.0)
     }
 

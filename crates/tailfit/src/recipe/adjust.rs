@@ -1,4 +1,4 @@
-//! Rules applied to a trained head, without training: weight normalisation and
+//! Rules applied to a trained head without further training: weight normalisation and
 //! post-hoc logit adjustment. Both fold into W and b.
 
 use ndarray::Axis;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
 
-/// τ-normalisation: wₖ / ‖wₖ‖^τ. τ = 0 leaves W, τ = 1 gives every row norm 1 (the
-/// L2-normalised head).
+/// τ-normalisation: wₖ / ‖wₖ‖^τ. τ = 0 leaves W unchanged; τ = 1 gives every row norm 1
+/// (the L2-normalised head).
 ///
 /// Source: Kang et al., ICLR 2020, eq. 5.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,21 +21,22 @@ pub struct TauNorm {
     pub bias: BiasRule,
 }
 
-/// The bias under τ-normalisation: the codes differ, and accuracy with them.
+/// What happens to the bias under τ-normalisation: published code differs, and so does the
+/// accuracy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BiasRule {
-    /// Set to 0, as the authors' code.
+    /// Set to 0, as in the authors' code.
     #[default]
     Drop,
-    /// Kept as it is, as LTWB's code.
+    /// Left unchanged, as in LTWB's code.
     Keep,
-    /// Divided like its row.
+    /// Divided by the same factor as its row.
     Rescale,
 }
 
 impl TauNorm {
-    /// Applies it to the head. Rows of norm 0 stay 0.
+    /// Normalises the head. Rows of norm 0 stay 0.
     pub fn apply(self, head: &mut Head) {
         let norms = head.weight_norms();
         for (k, mut row) in head.weight.axis_iter_mut(Axis(0)).enumerate() {
@@ -57,20 +58,20 @@ impl TauNorm {
 /// multiplicative:  z′ₖ = zₖ πₖ^−τ            (Hasegawa & Sato, ICLR 2024, eq. 5)
 /// ```
 ///
-/// Additive adjustment changes the bias alone, so it leaves the column reading of
-/// Logits Magnitude as it is. Google's code subtracts log(π^τ + 1e-12), which
-/// moves the rarest class by 1e-12 / π^τ. The multiplicative form pushes a negative rare logit further down.
+/// Additive adjustment changes only the bias, so it does not change the column reading of
+/// Logits Magnitude. Google's code subtracts log(π^τ + 1e-12), which moves the rarest class
+/// by 1e-12 / π^τ. The multiplicative form pushes negative logits of rare classes further down.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogitAdjustment {
     /// τ; the authors search 0..=3.
     pub tau: f64,
-    /// Which of the two forms.
+    /// Additive or multiplicative.
     #[serde(default)]
     pub form: AdjustmentForm,
 }
 
-/// See [`LogitAdjustment`].
+/// The form of a [`LogitAdjustment`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdjustmentForm {
@@ -82,7 +83,7 @@ pub enum AdjustmentForm {
 }
 
 impl LogitAdjustment {
-    /// Applies it to the head.
+    /// Adjusts the head.
     pub fn apply(self, head: &mut Head, counts: &ClassCounts) {
         for (k, frequency) in counts.frequencies().into_iter().enumerate() {
             match self.form {

@@ -1,4 +1,4 @@
-//! Ranges of a recipe's numbers, and what goes together.
+//! Checks a recipe: the range of each number, and whether the parts fit together.
 
 use super::{Recipe, Sampler, Solver};
 use crate::error::{Error, Result};
@@ -9,11 +9,11 @@ fn range(key: &str, ok: bool, expected: &str, found: impl ToString) -> Result<()
 }
 
 impl Recipe {
-    /// Checks the ranges of all numbers.
+    /// Checks the ranges of all numbers, and that the parts go together.
     ///
     /// # Errors
     ///
-    /// Names the key, its range and the value.
+    /// If they do not; the message names the key, what was expected, and the value.
     pub fn check(&self) -> Result<()> {
         self.cost.check()?;
         self.sgd.check()?;
@@ -31,13 +31,13 @@ impl Recipe {
         Ok(())
     }
 
-    /// Solvers reach the minimum of one objective, which not every recipe has.
+    /// Solvers minimise a single objective, which not every recipe has.
     fn check_solver(&self) -> Result<()> {
         if self.solver == Solver::Sgd {
             return Ok(());
         }
         let gap_ok = self.gap.is_finite() && self.gap >= 1e-6;
-        range("gap", gap_ok, "a number >= 1e-6, what f32 can tell", self.gap)?;
+        range("gap", gap_ok, "a number >= 1e-6, the resolution of f32", self.gap)?;
         let plain = self.head == HeadKind::Linear
             && self.sampler == Sampler::InstanceBalanced
             && self.constraint.is_none()
@@ -45,7 +45,7 @@ impl Recipe {
         range(
             "solver",
             plain,
-            "`sgd`, for a cosine or scaled head, a sampler, a constraint or deferred weights",
+            "`sgd`, as cosine or scaled heads, samplers, constraints and deferred weights need it",
             format!("{:?}", self.solver).to_lowercase(),
         )?;
         let least_squares = self.solver == Solver::Ridge;
@@ -53,7 +53,7 @@ impl Recipe {
         range(
             "loss",
             default_loss || !least_squares,
-            "`cross-entropy`, the default, since ridge has squares of its own",
+            "`cross-entropy`, the default, since ridge minimises squared errors instead",
             self.cost.loss.name(),
         )
     }

@@ -1,34 +1,34 @@
-//! A bound on the norm of each class's weight.
+//! A bound on the norm of each class's weights.
 
 use serde::{Deserialize, Serialize};
 
-/// MaxNorm: wₖ ← wₖ min(1, r / ‖wₖ‖). The bias is never projected, and the projection
-/// does not reset momentum.
+/// MaxNorm: wₖ ← wₖ min(1, r / ‖wₖ‖). The bias is never projected, and projecting does not
+/// reset the velocity.
 ///
-/// The radius is r = min‖w‖ + threshold (max‖w‖ − min‖w‖) over the rows of the
-/// **stage-1** head, unless it is given.
+/// Unless given, the radius is r = min‖w‖ + threshold (max‖w‖ − min‖w‖) over the rows of the
+/// **stage-1** head.
 ///
-/// Source: Alshammari et al., CVPR 2022, eq. 5. Their text projects after each step,
-/// their code after each epoch; the two differ, so both are here.
+/// Source: Alshammari et al., CVPR 2022, eq. 5. Their text projects after each step, their
+/// code after each epoch; the results differ, so both are available.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaxNorm {
-    /// Share of the way from the smallest to the largest norm, 0..=1, default 0.1.
+    /// Fraction of the way from the smallest to the largest norm, 0..=1, default 0.1.
     pub threshold: f64,
-    /// The radius itself, in place of `threshold`; above 0.
+    /// The radius itself, instead of `threshold`; above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub radius: Option<f64>,
     /// How often to project.
     pub every: Every,
 }
 
-/// When a constraint is applied.
+/// How often a constraint is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Every {
     /// After each optimiser step.
     Step,
-    /// After each epoch, as LTWB's code.
+    /// After each epoch, as in LTWB's code.
     #[default]
     Epoch,
 }
@@ -40,7 +40,7 @@ impl Default for MaxNorm {
 }
 
 impl MaxNorm {
-    /// r, from the norms of the stage-1 head's rows, `[K]`.
+    /// The radius r, given the row norms of the stage-1 head, `[K]`.
     pub fn radius(&self, stage_1_norms: &[f64]) -> f64 {
         self.radius.unwrap_or_else(|| {
             let min = stage_1_norms.iter().copied().fold(f64::INFINITY, f64::min);

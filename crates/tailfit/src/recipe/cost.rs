@@ -1,4 +1,4 @@
-//! What both stages take a sample to cost.
+//! The cost of a sample, shared by both stages.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,17 +6,17 @@ use crate::class_counts::ClassCounts;
 use crate::error::Result;
 use crate::losses::{AnyLoss, ClassWeights, CrossEntropy, Mean, Objective};
 
-/// What a sample costs while a head or a network is trained.
+/// What a sample costs in training, for a head or a network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// What a sample costs.
+    /// Loss of one sample.
     pub loss: AnyLoss,
-    /// Weights of the classes in the loss.
+    /// Weight of each class in the loss.
     pub class_weights: ClassWeights,
     /// What a weighted batch is divided by.
     pub mean: Mean,
-    /// Epoch (from 0) from which the class weights apply; before it they are 1.
-    /// Deferred re-weighting (DRW) of Cao et al., NeurIPS 2019.
+    /// First epoch (from 0) in which the class weights apply; before it they are 1. This is the
+    /// deferred re-weighting (DRW) of Cao et al., NeurIPS 2019.
     pub defer_weights_to_epoch: usize,
 }
 
@@ -34,7 +34,7 @@ impl Cost {
         if epoch < self.defer_weights_to_epoch { ClassWeights::Uniform } else { self.class_weights }
     }
 
-    /// What a batch of `epoch` (from 0) costs.
+    /// The objective for batches of `epoch` (from 0).
     pub fn objective(&self, epoch: usize, counts: &ClassCounts) -> Objective {
         Objective::new(self.loss, self.class_weights_of(epoch), self.mean, counts)
     }
@@ -43,7 +43,7 @@ impl Cost {
     ///
     /// # Errors
     ///
-    /// Names the key, its range and the value.
+    /// If a number is out of range; the message names the key, its range and the value.
     pub fn check(&self) -> Result<()> {
         self.loss.check()?;
         self.class_weights.check()

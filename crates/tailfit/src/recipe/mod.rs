@@ -1,4 +1,4 @@
-//! All of stage 2 as plain data.
+//! Everything about stage 2, as plain data.
 
 mod adjust;
 mod check;
@@ -29,33 +29,33 @@ use crate::head::{Head, HeadKind, Start};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// What looks for the minimum. Everything that steps and batches need (epochs, lr, schedule,
-    /// momentum, sampler) means nothing to solvers that reach it.
+    /// The algorithm that minimises the objective. Settings of steps and batches (epochs, lr,
+    /// schedule, momentum, sampler) have no effect on solvers that reach the minimum.
     #[serde(skip_serializing_if = "is_default")]
     pub solver: Solver,
-    /// Certified gap at which [`Solver::Lbfgs`] stops: (F − min F) / (F − F₀) is at most this, with F₀
-    /// the entropy of the targets, below which no loss can go.
+    /// Certified gap at which [`Solver::Lbfgs`] stops: (F − min F) / (F − F₀) is at most this,
+    /// with F₀ the entropy of the targets, a lower bound on any loss.
     #[serde(skip_serializing_if = "is_usual_gap")]
     pub gap: f64,
     /// Bias of [`Solver::Ridge`].
     #[serde(skip_serializing_if = "is_default")]
     pub ridge_bias: RidgeBias,
-    /// Loss, class weights, mean, deferral.
+    /// Loss, class weights, mean and deferral.
     #[serde(flatten)]
     pub cost: Cost,
-    /// Which samples an epoch sees.
+    /// Which samples each epoch sees.
     pub sampler: Sampler,
-    /// How logits come from features.
+    /// How logits are computed from features.
     pub head: HeadKind,
     /// Where training starts.
     pub start: Start,
     /// Bound on the weight norms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constraint: Option<MaxNorm>,
-    /// Epochs, batches, learning rate, momentum, weight decay.
+    /// Epochs, batch size, learning rate, momentum and weight decay.
     #[serde(flatten)]
     pub sgd: Sgd,
-    /// Whether weight decay applies to the bias too (it does in PyTorch by default).
+    /// Whether weight decay also applies to the bias, as it does by default in PyTorch.
     pub decay_bias: bool,
     /// Weight normalisation after training.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,10 +65,10 @@ pub struct Recipe {
     pub adjustment: Option<LogitAdjustment>,
 }
 
-/// [`Recipe::gap`] if nothing is said.
+/// Default of [`Recipe::gap`].
 const USUAL_GAP: f64 = 1e-3;
 
-/// Keys that a recipe is written without where they have nothing to say.
+/// Keys that are omitted when a recipe is written with their default value.
 const OPTIONAL: [&str; 6] =
     ["solver", "gap", "ridge_bias", "constraint", "normalise", "adjustment"];
 
@@ -76,14 +76,14 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_usual_gap(gap: &f64) -> bool {
     *gap == USUAL_GAP
 }
 
 impl Recipe {
     /// Cross-entropy from the stage-1 head with the paper's schedule: 20 epochs, batch
-    /// 64, momentum 0.9, cosine. Every method says how it differs from this.
+    /// size 64, momentum 0.9, cosine. Every method is defined by how it differs from this.
     pub const PLAIN: Self = Self {
         solver: Solver::Sgd,
         gap: USUAL_GAP,
@@ -107,11 +107,11 @@ impl Recipe {
         adjustment: None,
     };
 
-    /// Reads a recipe from TOML; keys left out take the values of [`Recipe::PLAIN`].
+    /// Reads a recipe from TOML; omitted keys take their values from [`Recipe::PLAIN`].
     ///
     /// # Errors
     ///
-    /// Unknown keys and names (with the nearest valid one) and values out of range.
+    /// On unknown keys and names (the message gives the nearest valid one) and values out of range.
     pub fn from_toml(text: &str, place: &str) -> Result<Self> {
         let recipe = overlay_toml(&Self::PLAIN, text, &OPTIONAL, place)?;
         recipe.check()?;
@@ -122,7 +122,7 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// As [`Recipe::from_toml`].
+    /// As for [`Recipe::from_toml`].
     pub(crate) fn overlaid(&self, changes: &Map<String, Value>, place: &str) -> Result<Self> {
         let recipe = overlay(self, changes, &OPTIONAL, place)?;
         recipe.check()?;
@@ -133,7 +133,7 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// If there is no such key, or the value does not fit or is out of range.
+    /// If there is no such key, or the value is of the wrong type or out of range.
     pub fn with(&self, path: &str, value: &Value) -> Result<Self> {
         let (key, inner) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
         let value = match inner {
@@ -161,7 +161,7 @@ impl Recipe {
         if self.decay_bias { self.sgd.weight_decay } else { 0.0 }
     }
 
-    /// Weight normalisation, then logit adjustment.
+    /// Applies weight normalisation, then logit adjustment.
     pub fn finish(&self, head: &mut Head, counts: &ClassCounts) {
         if let Some(rule) = self.normalise {
             rule.apply(head);

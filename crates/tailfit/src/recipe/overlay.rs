@@ -1,4 +1,4 @@
-//! Plain data changed key by key, so that a message names the key that is wrong.
+//! Overlays plain data key by key, so that an error names the offending key.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, nearest, nearest_in_message};
 
-/// `base` with the values of `changes` in place of its own. Keys are those that `base` has when
-/// written, or one of `optional`, which it leaves out where they have nothing to say.
+/// `base` with the values of `changes` in place of its own. Valid keys are those `base` has when
+/// serialised and those in `optional`, which it omits at their default value.
 ///
 /// # Errors
 ///
-/// Names the first key that does not exist (with the nearest that does) or whose value does not
-/// fit; `place` says where it stands.
+/// Names the first key that does not exist (and the nearest that does) or whose value is invalid;
+/// `place` says where the changes came from.
 pub fn overlay<T: Serialize + DeserializeOwned>(
     base: &T,
     changes: &Map<String, Value>,
@@ -29,7 +29,7 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
             let hint = nearest(key, known.iter().copied());
             return Err(Error::usage(here, expected, "one that it does not have", hint));
         }
-        // Each key on its own first: serde does not say which of several is wrong.
+        // Each key is tried on its own first, as serde does not say which of several is wrong.
         let mut one = object(base, place)?;
         one.insert(key.clone(), value.clone());
         read::<T>(one, &here)?;
@@ -42,7 +42,7 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
 ///
 /// # Errors
 ///
-/// Those of [`overlay`], and text that is not TOML.
+/// As for [`overlay`], and if the text is not TOML.
 pub fn overlay_toml<T: Serialize + DeserializeOwned>(
     base: &T,
     text: &str,

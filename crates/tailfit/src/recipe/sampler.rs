@@ -1,15 +1,15 @@
-//! Which training samples an epoch sees, and in which order.
+//! Which training samples an epoch sees, and in what order.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
 
-/// Sampling of the training set. Every epoch has N samples.
+/// How the training set is sampled. Every epoch has N samples.
 ///
-/// Except for [`Sampler::InstanceBalanced`], a class is drawn first and then a sample
-/// within it, with replacement. In expectation, sampling class k with probability pₖ
-/// is cross-entropy with class weights pₖ/πₖ.
+/// Except for [`Sampler::InstanceBalanced`] and [`Sampler::ClassAware`], a class is drawn
+/// first and then a sample within it, with replacement. In expectation, sampling class k with
+/// probability pₖ equals cross-entropy with class weights pₖ/πₖ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sampler {
@@ -22,14 +22,14 @@ pub enum Sampler {
     SquareRoot,
     /// pₖ ∝ nₖ^q.
     Power {
-        /// q: 1 instance-balanced, 0 class-balanced, -1 reversed.
+        /// q: 1 is instance-balanced, 0 class-balanced, -1 reversed.
         q: f64,
     },
     /// From instance-balanced in the first epoch to class-balanced in the last:
-    /// (1 − a) π + a/K with a = e / (E − 1). Kang et al., ICLR 2020, eq. 3.
+    /// pₖ = (1 − a) πₖ + a/K with a = e / (E − 1). Kang et al., ICLR 2020, eq. 3.
     Progressive,
-    /// Classes in a shuffled cycle, `per_visit` samples of each in turn, every class
-    /// list shuffled and cycled without replacement (Shen et al., ECCV 2016, in the
+    /// Classes in a shuffled cycle, `per_visit` samples of each in turn; each class's own
+    /// list is shuffled and cycled without replacement (Shen et al., ECCV 2016, in the
     /// form of Kang et al.'s code with 4 per visit).
     ClassAware {
         /// Samples taken each time a class comes up.
@@ -38,11 +38,11 @@ pub enum Sampler {
 }
 
 impl Sampler {
-    /// Whether its numbers mean something.
+    /// Checks the parameters.
     ///
     /// # Errors
     ///
-    /// If they do not.
+    /// If `q` is not finite or `per_visit` is 0.
     pub fn check(self) -> Result<()> {
         match self {
             Self::Power { q } if !q.is_finite() => {
@@ -55,7 +55,7 @@ impl Sampler {
         }
     }
 
-    /// pₖ, `[K]`, in `epoch` of `epochs`.
+    /// Class probabilities pₖ, `[K]`, in `epoch` of `epochs`.
     pub fn class_probabilities(self, counts: &[usize], epoch: usize, epochs: usize) -> Vec<f64> {
         let power = |q: f64| {
             let raw: Vec<f64> = counts.iter().map(|&n| (n as f64).powf(q)).collect();
@@ -74,8 +74,8 @@ impl Sampler {
         }
     }
 
-    /// Rows of the training set in the order in which `epoch` of `epochs` sees them,
-    /// `[N]`. `rows_of_class[k]` lists the rows of class k.
+    /// Rows of the training set, `[N]`, in the order that `epoch` of `epochs` sees them.
+    /// `rows_of_class[k]` lists the rows of class k.
     pub fn order(
         self,
         rows_of_class: &[Vec<u32>],
@@ -112,13 +112,13 @@ impl Sampler {
     }
 }
 
-/// (1 − a) p + a q, element by element.
+/// (1 − a) p + a q, element-wise.
 pub fn mix(p: &[f64], q: &[f64], a: f64) -> Vec<f64> {
     p.iter().zip(q).map(|(p, q)| (1.0 - a) * p + a * q).collect()
 }
 
-/// The first `n` items of a class-aware cycle; `shuffle` is called on every list
-/// whenever it starts over.
+/// The first `n` rows of a class-aware cycle; `shuffle` is called on each list whenever it
+/// starts over.
 pub fn class_aware(
     rows_of_class: &[Vec<u32>],
     per_visit: usize,

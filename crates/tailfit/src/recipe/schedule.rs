@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Learning rate of epoch e of E (from 0) as a factor of the base rate.
+/// Learning rate in epoch e (from 0) of E, as a factor of the base rate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
-    /// (1 + cos(π e / E)) / 2: the first epoch at the full rate, the last above 0.
-    /// What a scheduler stepped after each epoch gives (LOS).
+    /// (1 + cos(π e / E)) / 2: the first epoch has the full rate, the last a rate above 0,
+    /// as given by a scheduler stepped after each epoch (LOS).
     #[default]
     Cosine,
-    /// (1 + cos(π (e + 1) / E)) / 2: never the full rate, and the last epoch at 0.
-    /// What a scheduler stepped before each epoch gives (LTWB, cRT).
+    /// (1 + cos(π (e + 1) / E)) / 2: no epoch has the full rate, and the last has rate 0,
+    /// as given by a scheduler stepped before each epoch (LTWB, cRT).
     CosineBefore,
-    /// 1.
+    /// Always 1.
     Constant,
     /// Linear warm-up, (e + 1) / `warm_up` for e < `warm_up`, then the factor of the
-    /// last milestone reached (LDAM-DRW's rates: milestones 160 and 180, factors
-    /// 0.01 and 0.0001, warm-up 5).
+    /// last milestone reached, 1 before the first (LDAM-DRW: milestones 160 and 180,
+    /// factors 0.01 and 0.0001, warm-up 5).
     Step {
         /// Epochs (from 0) at which the factor changes, ascending.
         milestones: Vec<usize>,
-        /// Factor of the base rate from each milestone on.
+        /// Factor of the base rate from each milestone onwards.
         factors: Vec<f64>,
         /// Number of warm-up epochs.
         #[serde(default)]
@@ -34,11 +34,12 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Whether milestones and factors fit each other.
+    /// Checks that milestones and factors match.
     ///
     /// # Errors
     ///
-    /// If they do not.
+    /// If milestones are not ascending, their number differs from that of the factors, or a factor
+    /// is negative or not finite.
     pub fn check(&self) -> Result<()> {
         let Self::Step { milestones, factors, .. } = self else { return Ok(()) };
         let finite = factors.iter().all(|factor| factor.is_finite() && *factor >= 0.0);

@@ -1,31 +1,31 @@
-//! Stochastic gradient descent, the same for heads and networks.
+//! Settings of stochastic gradient descent, the same for heads and networks.
 
 use serde::{Deserialize, Serialize};
 
 use super::Schedule;
 use crate::error::{Error, Result};
 
-/// Mini-batch SGD: batches, learning rate, momentum, weight decay.
+/// Mini-batch SGD: batch size, learning rate, momentum and weight decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sgd {
     /// Number of epochs; 0 trains nothing.
     pub epochs: usize,
-    /// Samples of a batch, B; the last batch of an epoch may be smaller.
+    /// Samples per batch, B; the last batch of an epoch may be smaller.
     pub batch_size: usize,
     /// Base learning rate.
     pub lr: f64,
-    /// Learning rate over the epochs.
+    /// How the learning rate changes over the epochs.
     pub schedule: Schedule,
-    /// SGD momentum, PyTorch's form: v = momentum v + g, θ = θ − lr v.
+    /// Momentum in PyTorch's form: v = momentum v + g, θ = θ − lr v.
     pub momentum: f64,
-    /// Nesterov's form of it.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
-    /// Coupled L2: adds `weight_decay` θ to the gradient.
+    /// Coupled L2 penalty: adds `weight_decay` θ to the gradient.
     pub weight_decay: f64,
 }
 
 impl Sgd {
-    /// Learning rate of `epoch`, from 0.
+    /// Learning rate in `epoch`, from 0.
     pub fn lr_of(&self, epoch: usize) -> f64 {
         self.lr * self.schedule.factor(epoch, self.epochs)
     }
@@ -34,7 +34,7 @@ impl Sgd {
     ///
     /// # Errors
     ///
-    /// Names the key, its range and the value.
+    /// If a number is out of range; the message names the key, its range and the value.
     pub fn check(&self) -> Result<()> {
         let range = |key: &str, ok: bool, expected: &str, found: &dyn std::fmt::Display| {
             if ok { Ok(()) } else { Err(Error::usage(key, expected, found, "")) }

@@ -1,22 +1,22 @@
-//! How the minimum of a recipe's objective is looked for.
+//! How a recipe's objective is minimised.
 
 use serde::{Deserialize, Serialize};
 
-/// What trains the head.
+/// The algorithm that trains the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// The paper's path: mini-batches, momentum, a schedule. Where it ends is part of the method.
+    /// The paper's way: mini-batches, momentum and a schedule. Where it ends is part of the method.
     #[default]
     Sgd,
-    /// The minimum itself, to a certified gap, for losses of the softmax family without scales
-    /// and margins. Weight decays are followed down from large to small.
+    /// The minimum itself, to within a certified gap, for losses of the softmax family without
+    /// scales and margins. Weight decays are followed down from large to small.
     ///
     /// ```text
     /// F(W, b) = Σᵢ wᵢ L(W xᵢ + b, yᵢ) / N + weight_decay / 2 (‖W‖² [+ ‖b‖² with decay_bias])
     /// ```
     Lbfgs,
-    /// Least squares onto one-hot labels, in closed form; with any loss left at its default.
+    /// Least squares onto one-hot labels, in closed form; the loss must be left at its default.
     ///
     /// ```text
     /// Σᵢ wᵢ ‖W xᵢ + b − e_{yᵢ}‖² / (2 Σᵢ wᵢ) + weight_decay / 2 ‖W‖²
@@ -31,10 +31,10 @@ pub enum Solver {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RidgeBias {
-    /// Fitted with the samples' own weights.
+    /// Fitted jointly with the weights, using the samples' weights.
     #[default]
     Fitted,
-    /// Such that the mean output over the class means is 1 / K for every class: each class
+    /// Chosen so that the mean output over the class means is 1 / K for every class: each class
     /// counts once, whatever its number of samples.
     Balanced,
 }

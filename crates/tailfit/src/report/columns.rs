@@ -1,31 +1,31 @@
-//! The columns of a comparison, in all renderings: one entry each.
+//! The columns of a comparison, one entry each, for all renderings.
 
-#![allow(clippy::unnecessary_wraps, reason = "a number of a record may be missing")]
+#![allow(clippy::unnecessary_wraps, reason = "a record may lack a number")]
 
 use super::{Spread, Summary};
 use crate::compare::{DataRecord, RunRecord};
 
-/// A column: a header, what a cell says, and its numbers in CSV.
+/// A column: its header, its cells, and its numbers in CSV.
 pub(super) struct Column {
-    /// Header in tables; `None` where they leave the column out.
+    /// Header in tables; `None` if tables omit the column.
     pub(super) header: fn(&Shown<'_>) -> Option<String>,
-    /// The cell in tables.
+    /// Cell of a row in tables.
     pub(super) cell: fn(&Summary<'_>) -> String,
-    /// Names and values in CSV, every number with its full digits; what is missing stays empty.
+    /// Names and values in CSV: numbers at full precision, missing values empty.
     pub(super) csv: &'static [Field],
 }
 
-/// A name and a value in CSV.
+/// A CSV field: its name, and its value for a row.
 type Field = (&'static str, fn(&Summary<'_>) -> String);
 
-/// What headers depend on.
+/// What the headers depend on.
 pub(super) struct Shown<'a> {
     pub(super) data: &'a DataRecord,
-    /// Whether no score was chosen on the samples it is taken on.
+    /// Whether any row's selection rule is not optimistic.
     pub(super) honest: bool,
 }
 
-/// Every column, in the order of tables.
+/// Every column, in table order.
 pub(super) const COLUMNS: &[Column] = &[
     Column {
         header: |_| Some("method".to_owned()),
@@ -86,7 +86,7 @@ pub(super) const COLUMNS: &[Column] = &[
                 return row.spread(overall).map_or(MISSING.to_owned(), |s| format!("{:.2}", s.max));
             }
             let optimism = row.mean(best_on_test) - row.mean(macro_percent);
-            // Adding 0 makes -0 a 0.
+            // Adding 0 turns -0 into 0.
             let optimism = (100.0 * optimism).round() / 100.0 + 0.0;
             format!("{} ({optimism:+.2})", digits(row, best_on_test, 2))
         },
@@ -114,15 +114,15 @@ pub(super) const COLUMNS: &[Column] = &[
     },
 ];
 
-/// What stands for a number that is not there.
+/// Placeholder for a missing number.
 const MISSING: &str = "–";
 
-/// The mean over seeds with so many digits.
+/// The mean over seeds, with this many decimals.
 fn digits(row: &Summary<'_>, value: Value, digits: usize) -> String {
     row.spread(value).map_or(MISSING.to_owned(), |s| format!("{:.digits$}", s.mean))
 }
 
-/// Mean ± standard deviation, with a star if the score is too good.
+/// Mean ± standard deviation, starred if the score is optimistic.
 fn score(row: &Summary<'_>, value: Value) -> String {
     let star = if row.optimistic() { "*" } else { "" };
     match row.spread(value) {
@@ -132,7 +132,7 @@ fn score(row: &Summary<'_>, value: Value) -> String {
     }
 }
 
-/// A cell that means something only where epochs are trained.
+/// A cell that is meaningful only if epochs are trained.
 fn trained(row: &Summary<'_>, cell: &dyn Fn() -> String) -> String {
     if row.epochs() > 0 { cell() } else { MISSING.to_owned() }
 }
@@ -167,7 +167,7 @@ fn few(record: &RunRecord) -> Option<f64> {
     record.evaluation.accuracy.few_percent
 }
 
-/// Epochs trained where selection stopped.
+/// Number of epochs trained at the selected point.
 pub(super) fn epoch(record: &RunRecord) -> Option<f64> {
     Some(record.epoch as f64)
 }

@@ -1,4 +1,4 @@
-//! Tables from records alone.
+//! Tables made from records alone.
 
 mod columns;
 mod render;

@@ -1,4 +1,4 @@
-//! From summaries to tables and CSV.
+//! Renders summaries as tables and CSV.
 
 use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent};
 use super::{Summary, Table};
@@ -21,7 +21,7 @@ pub fn summary_table(rows: &[Summary<'_>], data: &DataRecord) -> Table {
     }
 }
 
-/// The rows as CSV, every number with its full digits; what is missing stays empty.
+/// The rows as CSV: numbers at full precision, missing values empty.
 pub fn csv(rows: &[Summary<'_>]) -> String {
     let fields = || COLUMNS.iter().flat_map(|column| column.csv);
     let names: Vec<&str> = fields().map(|(name, _)| *name).collect();
@@ -66,7 +66,7 @@ fn notes(rows: &[Summary<'_>]) -> Vec<String> {
     std::iter::once(STAR_NOTE.to_owned()).chain(rows.iter().filter_map(note)).collect()
 }
 
-/// Macro accuracy of each method's default recipe after some epochs: `paths` has the
+/// Macro accuracy of each method's default recipe after selected epochs: `paths` holds the
 /// method's name and its mean over seeds after epochs 0, 1, 2, …
 pub fn paths_table(paths: &[(String, Vec<f64>)]) -> Table {
     let last = paths.iter().map(|(_, path)| path.len().saturating_sub(1)).max().unwrap_or(0);

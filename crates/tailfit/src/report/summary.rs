@@ -1,22 +1,22 @@
-//! Records of one method become one row: mean and standard deviation over seeds.
+//! Summarises the records of each method in one row: mean and standard deviation over seeds.
 
 use std::collections::BTreeMap;
 
 use crate::compare::{RunRecord, Selection};
 
-/// Mean, sample standard deviation and largest of one number per seed.
+/// Mean, sample standard deviation and maximum of one number per seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// Mean over seeds.
     pub mean: f64,
     /// Standard deviation (n − 1) over seeds; absent for one seed.
     pub sd: Option<f64>,
-    /// The best seed's.
+    /// Maximum over seeds.
     pub max: f64,
 }
 
 impl Spread {
-    /// Of the values there are; `None` of none.
+    /// The spread of `values`; `None` if there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -48,7 +48,7 @@ impl<'a> Summary<'a> {
         self.by_seed.len()
     }
 
-    /// Trials selected from, per seed.
+    /// Number of trials selected from, per seed.
     pub fn n_trials(&self) -> usize {
         self.first.selection.n_trials
     }
@@ -58,18 +58,18 @@ impl<'a> Summary<'a> {
         self.first.selection.rule
     }
 
-    /// Epochs of the schedule.
+    /// Number of epochs in the schedule.
     pub fn epochs(&self) -> usize {
         self.first.recipe.sgd.epochs
     }
 
-    /// Whether scored samples took part in the choice.
+    /// Whether any record's scored samples took part in its selection.
     pub fn optimistic(&self) -> bool {
         self.records().any(|record| record.selection.optimistic)
     }
 
-    /// A number of each record over the seeds; those of one seed (the two halves of
-    /// cross-fitting) are averaged first. `None` if no record has it.
+    /// The spread over seeds of one number per record. Records of the same seed (the two halves of
+    /// cross-fitting) are averaged first. `None` if no record has the number.
     pub fn spread(&self, value: impl Fn(&RunRecord) -> Option<f64>) -> Option<Spread> {
         let of_seed = |records: &Vec<&RunRecord>| {
             let values: Vec<f64> = records.iter().filter_map(|record| value(record)).collect();
@@ -84,7 +84,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// One row per method, in the order of first appearance.
+/// One row per method, in order of first appearance.
 pub fn summarise(records: &[RunRecord]) -> Vec<Summary<'_>> {
     let mut rows: Vec<Summary<'_>> = Vec::new();
     for record in records {

@@ -1,22 +1,22 @@
-//! A table in the terminal, in Markdown and in LaTeX.
+//! A table for the terminal, in Markdown and in LaTeX.
 
 use std::fmt::Write as _;
 
-/// A table of text; the first column is left-aligned, the others right.
+/// A table of text; the first column is left-aligned, the others are right-aligned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// What it shows: data, protocol.
+    /// What the table shows: data and protocol.
     pub caption: String,
-    /// Column heads.
+    /// Column headers.
     pub columns: Vec<String>,
-    /// Rows, each with as many cells as there are columns.
+    /// Rows, each with one cell per column.
     pub rows: Vec<Vec<String>>,
-    /// Notes below.
+    /// Notes below the table.
     pub notes: Vec<String>,
 }
 
 impl Table {
-    /// For the terminal, columns padded.
+    /// Plain text with padded columns, for the terminal.
     pub fn text(&self) -> String {
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|c| self.lines().map(|row| row[c].chars().count()).max().unwrap_or(0))
@@ -58,7 +58,7 @@ impl Table {
         out
     }
 
-    /// A LaTeX table for the booktabs package.
+    /// A LaTeX table; needs the booktabs package.
     pub fn latex(&self) -> String {
         let cell = |text: &str| {
             text.replace('\\', "\\textbackslash{}")
@@ -93,7 +93,7 @@ impl Table {
     }
 }
 
-/// Stars are text, not emphasis.
+/// Escapes stars and bars, which Markdown would take as markup.
 fn escape(text: &str) -> String {
     text.replace('*', "\\*").replace('|', "\\|")
 }

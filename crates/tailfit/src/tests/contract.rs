@@ -1,4 +1,4 @@
-//! What every loss of the registry promises.
+//! The contract of every loss in the registry.
 
 use crate::class_counts::ClassCounts;
 use crate::losses::{
@@ -59,7 +59,7 @@ proptest! {
                         evaluate(&objective, &moved, &labels).0
                     };
                     let h = 1e-4;
-                    // Fourth order: the error is of order h⁴.
+                    // A fourth-order difference: its error is of order h⁴.
                     let slope = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
                     let scale = 1.0 + slope.abs();
                     prop_assert!((grad[i] - slope).abs() < 1e-8 * scale, "{loss:?}: {} against {slope}", grad[i]);
@@ -68,7 +68,7 @@ proptest! {
         }
     }
 
-    /// Up to logits 34 apart, beyond which f32 takes an exponential for 0.
+    /// For logits up to 34 apart, beyond which an exponential is 0 in f32.
     #[test]
     fn single_precision_follows_double((logits, labels, counts) in samples(17.0)) {
         for loss in losses() {
@@ -85,7 +85,7 @@ proptest! {
     fn equal_counts_carry_no_information((logits, labels, _counts) in samples(3.0)) {
         let weights = ClassWeights::EffectiveNumber { beta: 0.9999 };
         for loss in losses() {
-            // LDAM's margin does not vanish at equal counts: it is the same for all.
+            // LDAM's margin does not vanish at equal counts, but is the same for all classes.
             let value = |n| {
                 let counts = ClassCounts::new(vec![n; K]).unwrap();
                 evaluate(&BatchLoss::<f64>::new(loss, weights, Mean::ByBatch, &counts), &logits, &labels).0

@@ -17,7 +17,7 @@ use super::{problem, rules, unscored};
 pub(crate) const TOLERANCE: f64 = 1e-10;
 const K: usize = 10;
 
-/// Kinds and cases of the golden file that no method here uses.
+/// Kinds of cases in the golden file that no method here uses.
 const LEFT_OUT_KINDS: [&str; 8] =
     ["ncm", "causal_cosine", "etf", "disalign", "marc", "area", "meta_sampler", ""];
 const LEFT_OUT: [&str; 11] = [
@@ -72,8 +72,8 @@ fn logits(head: &Head, features: &Array2<f64>) -> Vec<f64> {
     (features.dot(&head.weight.t()) + &head.bias).into_iter().collect()
 }
 
-/// One full-batch step of learning rate 1 without momentum or decay: what it takes off the
-/// parameters is the gradient. Returns (loss, head after).
+/// One full-batch step at learning rate 1 without momentum or decay: what it subtracts from the
+/// parameters is the gradient. Returns (loss, head afterwards).
 fn one_step(s: &Shared, changes: &[(&str, Value)]) -> (f64, Head) {
     let mut recipe = Recipe {
         sgd: Sgd {
@@ -91,8 +91,8 @@ fn one_step(s: &Shared, changes: &[(&str, Value)]) -> (f64, Head) {
     }
     let features: Vec<f64> = s.features.iter().copied().collect();
     let problem = problem(&features, &s.labels, &s.counts, Some(&s.head));
-    // The file's classes are not all among its seven labels, which sampling by rows does
-    // not mind.
+    // Not all of the file's classes occur among its seven labels, but sampling by rows does not
+    // need them to.
     let trial = Trial { recipe, seed: 0, stop_after: None };
     let outcome = train_on(&problem, &[trial], &unscored()).unwrap().remove(0);
     (outcome.train_loss[0], outcome.head)
@@ -142,8 +142,8 @@ fn linear(id: &str, s: &Shared, out: &Value) {
     close(id, &bias, &numbers(&out["grad_b"]), TOLERANCE);
 }
 
-/// The scales start at 1 here, so theirs are put into the stage-1 head, whose gradient
-/// with respect to the scales is then theirs times the scale.
+/// Our scales start at 1, so theirs are folded into the stage-1 head; our gradient with
+/// respect to the scales is then theirs times the scale.
 fn scaled(id: &str, s: &Shared, case: &Value) {
     let scales = numbers(&case["inputs"]["scales"]);
     let mut head = s.head.clone();
@@ -164,8 +164,8 @@ fn scaled(id: &str, s: &Shared, case: &Value) {
     close(id, &grad, &numbers(&case["outputs"]["grad_scales"]), TOLERANCE);
 }
 
-/// The folded head is s w/‖w‖, which hides the length of the step; a tiny step shows the
-/// gradient's direction across w, which is all of it (the gradient is orthogonal to w).
+/// The folded head is s w/‖w‖, which hides the part of a step along w. A tiny step shows the
+/// part orthogonal to w, which is the whole gradient.
 fn cosine(id: &str, s: &Shared, out: &Value) {
     let ldam = id == "normed_linear_ldam";
     let rate = 1e-7;
@@ -194,7 +194,7 @@ fn tau_norm(id: &str, s: &Shared, p: &Value, out: &Value) {
     close(id, &logits(&head, &s.features), &numbers(&out["logits"]), TOLERANCE);
 }
 
-/// One epoch at learning rate 0 leaves the projection alone.
+/// One epoch at learning rate 0 does nothing but the projection.
 fn max_norm(id: &str, golden: &Value, p: &Value, out: &Value) {
     let s = shared(golden);
     let rule = MaxNorm { threshold: p["thresh"].as_f64().unwrap(), ..MaxNorm::default() };
@@ -226,7 +226,7 @@ fn post_hoc(id: &str, s: &Shared, case: &Value) {
     } else {
         AdjustmentForm::Multiplicative
     };
-    // A head whose features are the given logits: W = identity, no bias.
+    // A head that maps the given logits to themselves: W = identity, no bias.
     let given = matrix(&case["inputs"]["logits"]);
     let mut head =
         Head { weight: Array2::eye(K), bias: Array1::zeros(K), normalise_features: false };
@@ -238,8 +238,8 @@ fn post_hoc(id: &str, s: &Shared, case: &Value) {
     close(id, &logits(&head, &given), &numbers(&case["outputs"]["logits"]), tolerance);
 }
 
-/// Weights are 1 before epoch 160 and class-balanced from it on: with the learning rate
-/// at 0, the training loss of an epoch shows which.
+/// Weights are 1 before epoch 160 and class-balanced from then on: with the learning rate at
+/// 0, the training loss of an epoch shows which.
 fn deferral(id: &str, s: &Shared, out: &Value) {
     let weights = ClassWeights::EffectiveNumber { beta: 0.9999 }.weights(&s.counts);
     let late = numbers(&out["first_and_last_weight"]["160"]);

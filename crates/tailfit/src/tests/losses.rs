@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::support::{close, counts, golden, labels, numbers};
 
-/// Losses of the golden file that are not in the registry.
+/// Losses in the golden file that are not in the registry.
 const LEFT_OUT: [&str; 9] = [
     "focal_detached",
     "focal_softmax_weighted",
@@ -88,7 +88,7 @@ fn every_loss_equals_the_authors_code() {
         let input = &golden["inputs"][case["input"].as_str().unwrap()];
         let counts = ClassCounts::new(counts(&input["counts"])).unwrap();
         let labels = labels(&input["labels"]);
-        // LDAM's logits come in times the head's scale; their code multiplies inside.
+        // Our LDAM takes logits times the head's scale; their code multiplies inside.
         let mut z: Vec<f64> = numbers(&input["logits"]).into_iter().map(|v| v * scale).collect();
         let loss: AnyLoss = serde_json::from_value(loss).unwrap();
 
@@ -102,7 +102,7 @@ fn every_loss_equals_the_authors_code() {
             Value::Object(map) => map["logits"].clone(),
             other => other.clone(),
         };
-        // Codes that add an epsilon to the prior's power are met up to what it moves.
+        // Code that adds an epsilon to the prior's power is matched up to what the epsilon moves.
         let rarest = counts.frequencies().into_iter().fold(1.0, f64::min);
         let tau = case["params"]["tau"].as_f64().unwrap_or(1.0);
         let epsilon = case["params"]["prior_epsilon"].as_f64().unwrap_or(0.0);

@@ -1,11 +1,11 @@
-//! Tests in f64, the number of the golden files, which only the inside knows.
+//! Tests in f64, the number type of the golden files, which is not public.
 
 mod contract;
 mod heads;
 mod losses;
 mod rules;
 mod solvers;
-#[allow(dead_code, reason = "the tests from outside use all of it")]
+#[allow(dead_code, reason = "the integration tests use all of it")]
 #[path = "../../tests/it/support.rs"]
 pub(crate) mod support;
 
@@ -16,7 +16,7 @@ use crate::head::Head;
 use crate::numbers::Real;
 use crate::train::{Options, Problem, View};
 
-/// Features in memory and nothing to score.
+/// A problem with features in memory and nothing to score.
 pub(crate) fn problem<'a, R: Real>(
     features: &'a [R],
     labels: &'a [u32],
@@ -27,7 +27,7 @@ pub(crate) fn problem<'a, R: Real>(
     Problem { views, dim, labels, counts, stage_1, scored: None }
 }
 
-/// Training without anything to score.
+/// Options for training with nothing to score.
 pub(crate) fn unscored<'a>() -> Options<'a> {
     Options { score_every_epoch: false, ..Options::default() }
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::heads::TOLERANCE;
 use super::support::{close, counts, numbers};
 
-/// The constants of losses here: LDAM's margins, the scale and prior of VS, and the
-/// weights of GRW. (RIDE's, GCL's and label-aware smoothing's are of other losses.)
+/// The constants of our losses: LDAM's margins, the scale and prior of VS, and the weights of
+/// GRW. (RIDE's, GCL's and label-aware smoothing's belong to other losses.)
 pub(crate) fn class_constants(id: &str, case: &Value) {
     let counts = ClassCounts::new(counts(&case["inputs"]["counts"])).unwrap();
     let out = &case["outputs"];

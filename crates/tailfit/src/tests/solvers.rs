@@ -1,4 +1,4 @@
-//! Solvers against identities and against what they must be the minimum of.
+//! Solvers against identities, and against the objectives they must minimise.
 
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
@@ -76,7 +76,7 @@ fn close(got: &Array2<f64>, want: &Array2<f64>, tolerance: f64) {
     }
 }
 
-/// A gap is what it says: no later, tighter solution lies lower than it allows.
+/// A gap holds: no tighter solution lies lower than it allows.
 #[test]
 fn the_certified_gap_holds() {
     let data = data();
@@ -107,7 +107,7 @@ fn the_certified_gap_holds() {
                 let gap = |i: usize| outcomes[i].solution.unwrap().gap.unwrap();
                 assert!(gap(0) <= 1e-6 && gap(1) <= 0.1, "{} {}", gap(0), gap(1));
                 assert!(best <= found + 1e-9 * found);
-                // The gap is relative to what is above the targets' entropy, so F itself bounds it.
+                // The gap is relative to the excess over the targets' entropy, so F bounds it.
                 assert!(found - best <= gap(1) * found + 1e-12, "{found} {best} {}", gap(1));
             }
         }
@@ -141,7 +141,7 @@ fn every_tau_of_balanced_softmax_has_the_weights_of_cross_entropy_where_the_bias
     }
 }
 
-/// Σ L = Σ log Σ exp − (1 − δ) ⟨W, C⟩ − (δ / K) ⟨Σₖ Wₖ, s⟩ with class sums C and their sum s.
+/// Σ L = Σ log Σ exp − (1 − δ) ⟨W, C⟩ − (δ / K) ⟨Σₖ Wₖ, s⟩, with class sums C and their sum s.
 #[test]
 fn label_over_smoothing_sees_its_targets_through_class_sums_alone() {
     let data = data();
@@ -186,7 +186,7 @@ fn label_over_smoothing_becomes_ridge_regression() {
     close(&(smooth / (1.0 - delta)), &(ridge * K as f64), 2e-3);
 }
 
-/// The ridge head is where the gradient vanishes, weighted or not.
+/// The gradient vanishes at the ridge head, weighted or not.
 #[test]
 fn ridge_solves_its_normal_equations() {
     let data = data();
@@ -233,7 +233,7 @@ fn a_balanced_ridge_bias_makes_the_mean_output_over_class_means_equal() {
     }
 }
 
-/// What else is solved changes nothing, on a rung or beside one.
+/// A solution does not depend on what else is solved, on a rung or off it.
 #[test]
 fn a_solution_does_not_depend_on_its_company() {
     let data = data();
@@ -244,7 +244,7 @@ fn a_solution_does_not_depend_on_its_company() {
         let alone = &solve(&data, &[with(*decay)])[0];
         assert_eq!((&alone.head, alone.solution), (&among.head, among.solution), "{decay}");
     }
-    // The passes of the way down are counted. It leads by 0.1 and 1e-3 to 0, not by the others.
+    // Passes on the way down are counted. The way to 0 leads through 0.1 and 1e-3, not the others.
     let passes = [3, 5, 6].map(|i| together[i].solution.unwrap().passes);
     assert!(passes[0] > 0 && passes.is_sorted(), "{passes:?}");
 }

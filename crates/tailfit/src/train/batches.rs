@@ -1,4 +1,4 @@
-//! Batches, packed once for all heads that see them.
+//! Batches, each packed once for all heads that see it.
 
 use rayon::prelude::*;
 
@@ -7,14 +7,14 @@ use crate::error::Result;
 use crate::kernels::{Packed, Unit};
 use crate::numbers::Real;
 
-/// A few batches that follow each other.
+/// A few consecutive batches.
 pub(super) struct Batches<R> {
     slots: Vec<Slot<R>>,
     used: usize,
 }
 
 struct Slot<R> {
-    /// The samples as they are stored, `[B, D]`.
+    /// The samples before packing, `[B, D]`.
     gathered: Vec<R>,
     packed: Packed<R>,
     labels: Vec<u32>,
@@ -27,13 +27,13 @@ impl<R: Real> Batches<R> {
         Self { slots: std::iter::repeat_with(slot).take(n).collect(), used: 0 }
     }
 
-    /// Most batches at once.
+    /// Maximum number of batches at a time.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Packs the samples `rows` of view number `view` in batches of `b`, at most
-    /// [`Batches::len`] of them; `split`: spread over threads. Fails if a file does.
+    /// Packs the samples `rows` of view number `view` into batches of `b`, at most
+    /// [`Batches::len`] of them, over several threads if `split`. Fails if reading a file fails.
     pub(super) fn pack(
         &mut self,
         seen: &Seen<'_, R>,

@@ -1,4 +1,4 @@
-//! The loop: one work item from its start to its last epoch.
+//! The training loop: one work item from its start to its last epoch.
 
 use super::batches::Batches;
 use super::problem::Seen;
@@ -9,13 +9,13 @@ use crate::metrics::{ClassTally, PerSet, hits};
 use crate::numbers::Real;
 use crate::recipe::Every;
 
-/// What a stack may take of a core's L2 cache, in bytes.
+/// How much of a core's L2 cache a stack may take, in bytes.
 const CACHE: usize = 1 << 20;
 
-/// Batches packed at once, which each stack of a work item takes in turn.
+/// Batches packed at a time; each stack of a work item then takes them in turn.
 const BATCHES: usize = 8;
 
-/// What a head has come to so far.
+/// A head's results so far.
 #[derive(Clone, Default)]
 struct Course {
     train_loss: Vec<f64>,
@@ -36,7 +36,7 @@ pub(super) fn train_item<R: Real>(
     train_in_order(seen, trials, options, split, order)
 }
 
-/// As [`train_item`], with the samples of each epoch (from 0) in this order.
+/// As [`train_item`], with the samples of each epoch (from 0) in the given order.
 pub(super) fn train_in_order<R: Real>(
     seen: &Seen<'_, R>,
     trials: &[&Trial],
@@ -96,8 +96,8 @@ pub(super) fn train_in_order<R: Real>(
     Ok(outcomes.collect())
 }
 
-/// Heads of a stack: as many as fit a cache with their share of a batch's logits, or all if a
-/// step is split.
+/// Number of heads per stack: as many as fit in the cache with their share of a batch's logits,
+/// or all of them if steps are split.
 fn stack_size<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial], split: bool) -> usize {
     if split {
         return trials.len();
@@ -107,7 +107,7 @@ fn stack_size<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial], split: bool) -> us
     (CACHE / (column * n_classes)).clamp(1, trials.len())
 }
 
-/// Scores the heads of a stack as they stand.
+/// Scores the heads of a stack in their current state.
 fn score<R: Real>(
     seen: &Seen<'_, R>,
     stack: &mut Stack<'_, R>,

@@ -1,4 +1,4 @@
-//! Re-training heads: many at once, one pass over the features, one visible loop.
+//! Re-training heads: many at once, in one pass over the features and one visible loop.
 
 mod batches;
 mod item;
@@ -29,16 +29,16 @@ use crate::recipe::{Recipe, Solver};
 /// One recipe with one seed and concrete hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
-    /// What to do.
+    /// The recipe to train with.
     pub recipe: Recipe,
-    /// Decides batch order, random starts and halves of the test set.
+    /// Determines batch order, random starts and the halves of the scored sets.
     pub seed: u64,
-    /// Stop after this many epochs of the recipe's schedule; all if `None`.
+    /// Stop after this many epochs of the recipe's schedule; if `None`, train all of them.
     pub stop_after: Option<usize>,
 }
 
 impl Trial {
-    /// Epochs that are trained.
+    /// Number of epochs trained.
     fn epochs(&self) -> usize {
         // A solver's whole run counts as one epoch.
         let all = if self.recipe.solver == Solver::Sgd { self.recipe.sgd.epochs } else { 1 };
@@ -46,51 +46,52 @@ impl Trial {
     }
 }
 
-/// What a trial came to.
+/// The result of a trial.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Mean training loss of each epoch, measured before each step.
     pub train_loss: Vec<f64>,
-    /// Hits after each epoch that was scored, the start (epoch 0) first: after every epoch, or
-    /// after the last alone (see [`Options::score_every_epoch`]).
+    /// Hits after each scored epoch: the start (epoch 0) and every epoch, or only the last (see
+    /// [`Options::score_every_epoch`]).
     pub hits: Vec<PerSet<ClassTally>>,
-    /// The head at the end: folded, normalised, adjusted, rounded to f32 if that is
-    /// the number it was trained in.
+    /// The final head: folded, normalised, adjusted, and rounded to f32 if it was trained in
+    /// f32.
     pub head: Head,
-    /// How the optimum was reached, for a solver that reaches it.
+    /// How the optimum was reached, for solvers that reach it.
     pub solution: Option<Solution>,
 }
 
-/// What a solver says of its solution.
+/// What a solver reports about its solution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Solution {
-    /// Certified bound on (F − min F) / (F − F₀), with F₀ the entropy of the targets, below which no
-    /// loss can go; `None` without weight decay, where there is none.
+    /// Certified bound on (F − min F) / (F − F₀), with F₀ the entropy of the targets, a lower bound
+    /// on any loss; `None` without weight decay, where no bound exists.
     pub gap: Option<f64>,
-    /// Passes over the training features, including those at the larger weight decays that lead to it.
+    /// Passes over the training features, including those at the larger weight decays on the way.
     pub passes: usize,
 }
 
-/// How much is done, in what numbers, and who is told.
+/// How trials are trained: progress reports, scoring and precision.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// Called after every epoch of a work item with the number of head-epochs done.
+    /// Called after every epoch of a work item with the number of head-epochs just completed.
     pub progress: &'a (dyn Fn(usize) + Sync),
-    /// Whether to score every epoch, or only the last.
+    /// Whether to score after every epoch or only after the last.
     pub score_every_epoch: bool,
-    /// What products are taken in.
+    /// Number format of the matrix products.
     pub precision: Precision,
 }
 
 impl Default for Options<'_> {
-    /// Quiet, every epoch scored, in single precision.
+    /// No progress reports, every epoch scored, single precision.
     fn default() -> Self {
         Self { progress: &|_| {}, score_every_epoch: true, precision: Precision::F32 }
     }
 }
 
 /// Trains all trials and scores them on the test set, and on the validation set if there is one.
-/// The result has the same bits for any number of threads, and for any company a trial is in.
+/// A trial's result is bit-identical for any number of threads and whatever other trials are
+/// trained with it.
 ///
 /// ```
 /// use tailfit::features::DataSet;
@@ -109,15 +110,15 @@ impl Default for Options<'_> {
 ///
 /// # Errors
 ///
-/// If a recipe is invalid, or starts from stage 1 without a stage-1 head, or features left in
-/// their file can no longer be read.
+/// If a recipe is invalid, needs a stage-1 head where there is none, or features left in their
+/// file can no longer be read.
 pub fn train(data: &DataSet, trials: &[Trial], options: &Options<'_>) -> Result<Vec<Outcome>> {
     train_on(&Problem::of(data, true)?, trials, options)
 }
 
-/// As [`train`], in the number of the problem. Trials that share their batches make work items,
-/// spread over the threads of the current rayon pool; where there are fewer items than threads,
-/// single steps are spread.
+/// As [`train`], in the number type of the problem. Trials that share their batches form work
+/// items, which are spread over the threads of the current rayon pool; if there are fewer items
+/// than threads, individual steps are spread instead.
 pub(crate) fn train_on<R: Real>(
     problem: &Problem<'_, R>,
     trials: &[Trial],

@@ -1,4 +1,4 @@
-//! What is trained together.
+//! Which trials are trained together.
 
 use std::collections::BTreeMap;
 
@@ -7,34 +7,34 @@ use super::{Outcome, Trial};
 use crate::numbers::Real;
 use crate::recipe::Solver;
 
-/// Most heads of a work item, for which a batch is packed once.
+/// Maximum number of heads in a work item, for which each batch is packed once.
 const HEADS: usize = 16;
 
-/// What weights and velocities of a work item may take, in bytes.
+/// How much memory the weights and velocities of a work item may take, in bytes.
 const MEMORY: usize = 256 << 20;
 
-/// Trials by what they share.
+/// Trials grouped by what they share.
 pub(super) struct Plan<'a, R: Real> {
-    /// Trials of each solver that reaches its optimum.
+    /// Trials of each solver that reaches the optimum.
     pub(super) solved: Vec<Group<'a, R>>,
-    /// Trials whose batches are shared, in portions that one thread takes.
+    /// Trials that share their batches, in portions for one thread each.
     pub(super) items: Vec<Item>,
-    /// Whether there are too few items for the threads, so that single steps are spread.
+    /// Whether there are fewer items than threads, so that individual steps are spread.
     pub(super) split: bool,
-    /// Features as they are, and divided by their norms, each if a trial wants them so.
+    /// Features as they are, and features divided by their norms; each only if a trial needs them.
     plain: Option<Seen<'a, R>>,
     normalised: Option<Seen<'a, R>>,
 }
 
-/// Trials of one solver, by their places in the list of all.
+/// Trials of one solver, as indices into the list of all trials.
 pub(super) struct Group<'a, R: Real> {
     pub(super) solver: Solver,
     pub(super) seen: Seen<'a, R>,
     pub(super) trials: Vec<usize>,
 }
 
-/// Trials that see the same batches through the same kind of head, by their places in the list of
-/// all.
+/// Trials that see the same batches through the same kind of head, as indices into the list of
+/// all trials.
 pub(super) struct Item {
     normalised: bool,
     pub(super) trials: Vec<usize>,
@@ -83,7 +83,7 @@ impl<'a, R: Real> Plan<'a, R> {
         for i in of_solver(Solver::Sgd) {
             groups.entry(Key::of(&trials[i])).or_default().push(i);
         }
-        // At least an item for each thread, as far as there are heads.
+        // At least one item per thread, as far as there are heads.
         let threads = rayon::current_num_threads();
         let wanted = threads.div_ceil(groups.len().max(1));
         let head = 2 * size_of::<R>() * problem.dim * problem.counts.n_classes();
@@ -109,7 +109,7 @@ impl<'a, R: Real> Plan<'a, R> {
         seen.as_ref().expect("made for every item")
     }
 
-    /// Outcomes in the order of the trials, from those of each group and then of each item.
+    /// Puts outcomes, given group by group and then item by item, in the order of the trials.
     pub(super) fn in_order(&self, outcomes: Vec<Vec<Outcome>>) -> Vec<Outcome> {
         let solved = self.solved.iter().map(|group| &group.trials);
         let places = solved.chain(self.items.iter().map(|item| &item.trials)).flatten();

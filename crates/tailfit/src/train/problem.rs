@@ -1,4 +1,4 @@
-//! What is trained on, and what is scored, in the number trained in.
+//! What is trained on, and what is scored, in the number type trained in.
 
 use std::borrow::Cow;
 
@@ -12,14 +12,13 @@ use crate::kernels::ScoringRows;
 use crate::metrics::{PerSet, halves};
 use crate::numbers::Real;
 
-/// Frozen features and labels of the training set, the stage-1 head, and the sets
-/// scored after every epoch.
+/// Frozen features and labels of the training set, the stage-1 head, and the sets to score.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem<'a, R: Real> {
-    /// One or more views of the training features, each `[N, D]` row-major; epoch e
+    /// One or more views of the training features, each `[N, D]` row-major; epoch e (from 0)
     /// trains on view e mod V.
     pub views: Vec<View<'a, R>>,
-    /// D.
+    /// D, the number of features.
     pub dim: usize,
     /// Class of each training sample, `[N]`.
     pub labels: &'a [u32],
@@ -27,7 +26,7 @@ pub(crate) struct Problem<'a, R: Real> {
     pub counts: &'a ClassCounts,
     /// The stage-1 head, if there is one.
     pub stage_1: Option<&'a Head>,
-    /// Sets scored after every epoch, if any.
+    /// The sets to score, if any.
     pub scored: Option<PerSet<ScoredSet<'a, R>>>,
 }
 
@@ -40,7 +39,7 @@ pub(crate) enum View<'a, R: Real> {
     File(&'a FileMatrix),
 }
 
-/// Features scored after every epoch.
+/// The features and labels of one set to score.
 #[derive(Clone, Debug)]
 pub(crate) struct ScoredSet<'a, R: Real> {
     /// `[N, D]` row-major.
@@ -52,7 +51,8 @@ pub(crate) struct ScoredSet<'a, R: Real> {
 }
 
 impl<'a> Problem<'a, f32> {
-    /// Training on a data set; `scored`: whether its test and validation sets are scored.
+    /// The problem of training on a data set; `scored` says whether to score its test and
+    /// validation sets.
     pub(super) fn of(data: &'a DataSet, scored: bool) -> Result<Self> {
         let views = match &data.train.views[..] {
             [] => std::slice::from_ref(&data.train.plain),
@@ -79,7 +79,7 @@ impl<R: Real> Problem<'_, R> {
         (self.counts.n_classes(), self.dim)
     }
 
-    /// Rows of each class.
+    /// Training rows of each class.
     pub(super) fn rows_of_class(&self) -> Vec<Vec<u32>> {
         let mut rows = vec![Vec::new(); self.counts.n_classes()];
         for (row, &label) in self.labels.iter().enumerate() {
@@ -88,7 +88,7 @@ impl<R: Real> Problem<'_, R> {
         rows
     }
 
-    /// The half of each scored sample for a seed.
+    /// The half that each scored sample is in, for a seed.
     pub(super) fn halves(&self, seed: u64) -> Option<PerSet<Vec<u8>>> {
         self.scored.as_ref().map(|sets| sets.as_ref().map(|set| halves(set.labels, seed)))
     }
@@ -118,7 +118,7 @@ fn flat(array: ArrayView2<'_, f32>) -> Cow<'_, [f32]> {
     array.to_slice().map_or_else(|| Cow::Owned(array.iter().copied().collect()), Cow::Borrowed)
 }
 
-/// A problem as one kind of head sees it: features divided by their L2 norm if the kind wants
+/// A problem as one kind of head sees it: features divided by their L2 norm if the kind needs
 /// that, and each scored set packed.
 pub(super) struct Seen<'a, R: Real> {
     pub(super) problem: &'a Problem<'a, R>,
@@ -135,7 +135,7 @@ impl<'a, R: Real> Seen<'a, R> {
         Self { problem, normalised, scored }
     }
 
-    /// Samples `rows` of view number `view`, `[B, D]`.
+    /// Reads the samples `rows` of view number `view` into `out`, `[B, D]`.
     pub(super) fn gather(&self, view: usize, rows: &[u32], out: &mut Vec<R>) -> Result<()> {
         let dim = self.problem.dim;
         let rows = rows.iter().map(|&row| row as usize);

@@ -1,4 +1,4 @@
-//! Heads side by side: one set of weights `[D, H·K]`, one batch for all.
+//! Heads side by side: one matrix of weights `[D, H·K]` and one batch for all.
 
 use rayon::prelude::*;
 
@@ -13,9 +13,9 @@ use crate::metrics::write_head;
 use crate::numbers::Real;
 use crate::recipe::Every;
 
-/// H heads of one kind that see the same batches. Column h·K + k belongs to class k of
-/// head h, and has its own learning rate, weight decay and momentum. Columns are padded with
-/// weights that are 0 and stay so.
+/// H heads of one kind that see the same batches. Column h·K + k belongs to class k of head h
+/// and has its own learning rate, weight decay and momentum. Padding columns have weights that
+/// are 0 and stay 0.
 pub(super) struct Stack<'a, R: Real> {
     problem: &'a Problem<'a, R>,
     pub(super) trials: &'a [&'a Trial],
@@ -29,19 +29,19 @@ pub(super) struct Stack<'a, R: Real> {
     split: bool,
 }
 
-/// A head's loss before class weights apply, and with them.
+/// A head's loss before class weights apply, and its loss with them.
 struct Losses<R> {
     deferred: BatchLoss<R>,
     weighted: BatchLoss<R>,
 }
 
-/// Scratch of one batch, shared by stacks that take turns.
+/// Scratch memory for one batch, shared by stacks that take turns.
 pub(super) struct Buffers<R> {
     /// Logits, then their gradient, `[B, C]`.
     z: Aligned<R>,
-    /// What the kind of head keeps for the gradient, `[B, C]`.
+    /// What the kind of head keeps for its step, `[B, C]`.
     kept: Aligned<R>,
-    /// Each block's share of each head's loss, `[B / 16, H]`.
+    /// Each block's contribution to each head's loss, `[B / 16, H]`.
     losses: Vec<f64>,
 }
 
@@ -50,7 +50,7 @@ impl<R: Real> Buffers<R> {
         Self { z: zeros(0), kept: zeros(0), losses: vec![] }
     }
 
-    /// Fits a batch of `padded` samples for `h` heads in `c` columns.
+    /// Resizes for a batch of `padded` samples and `h` heads in `c` columns.
     fn resize(&mut self, padded: usize, c: usize, h: usize) {
         self.z.resize(padded * c, R::ZERO);
         self.kept.resize(padded * c, R::ZERO);
@@ -59,9 +59,9 @@ impl<R: Real> Buffers<R> {
     }
 }
 
-/// Some samples of a batch on their way from logits to gradient.
+/// A part of a batch on its way from logits to gradient.
 struct Part<'a, R> {
-    /// Number of its first sample.
+    /// Index of its first sample.
     from: usize,
     z: &'a mut [R],
     kept: &'a mut [R],
@@ -69,7 +69,8 @@ struct Part<'a, R> {
 }
 
 impl<'a, R: Real> Stack<'a, R> {
-    /// `split`: whether one step is to be spread over threads.
+    /// A stack of the trials' heads at their start; `split` says whether to spread each step over
+    /// threads.
     pub(super) fn new(
         problem: &'a Problem<'a, R>,
         trials: &'a [&'a Trial],
@@ -175,7 +176,7 @@ impl<'a, R: Real> Stack<'a, R> {
         self.project(Every::Step);
     }
 
-    /// From samples to losses and the gradient of the logits.
+    /// Computes losses and the gradient of the logits from samples.
     fn gradient(&self, part: Part<'_, R>, batch: &Packed<R>, labels: &[u32], divisors: &[f64]) {
         let Part { from, z, kept, losses } = part;
         let Trained { weights, bias, .. } = &self.trained;
@@ -193,8 +194,8 @@ impl<'a, R: Real> Stack<'a, R> {
         if deferred { &self.losses[h].deferred } else { &self.losses[h].weighted }
     }
 
-    /// Every head's loss of some samples, in blocks of 16 so that the order of additions does
-    /// not depend on the number of threads. The logits become their gradient.
+    /// Computes every head's loss for some samples, in blocks of 16 so that the order of additions
+    /// does not depend on the number of threads. The logits are replaced by their gradient.
     fn losses(&self, z: &mut [R], labels: &[u32], divisors: &[f64], losses: &mut [f64]) {
         let (n_classes, stride) = (self.n_classes(), self.trained.weights.panels.columns);
         let blocks = z.chunks_mut(BLOCK * stride).zip(labels.chunks(BLOCK));
@@ -207,7 +208,7 @@ impl<'a, R: Real> Stack<'a, R> {
         }
     }
 
-    /// Projects the heads whose constraint applies now.
+    /// Projects the heads whose constraint applies at this point.
     pub(super) fn project(&mut self, now: Every) {
         let applies = |h: usize| self.trials[h].recipe.constraint.is_some_and(|c| c.every == now);
         if !(0..self.trials.len()).any(applies) {

@@ -1,4 +1,4 @@
-//! A stage-1 head for features that come without one.
+//! Trains a stage-1 head for features that come without one.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use crate::features::{DataSet, HeadFile};
 use crate::head::Start;
 use crate::recipe::{Recipe, Sgd};
 
-/// Trains a stage-1 head where none was given: cross-entropy from a random start, the
-/// paper's schedule, weight decay 5e-4, seed 0. Of four learning rates the one with the
-/// smallest training loss at the end is taken; no other set is looked at. Always in f32, so
-/// that it is the same head on every machine.
+/// Trains a stage-1 head and adds it to the data set: cross-entropy from a random start, the
+/// paper's schedule, weight decay 5e-4, seed 0. Of four learning rates it takes the one with
+/// the smallest final training loss, without looking at any other set. It always trains in
+/// f32, so the head is the same on every machine.
 ///
 /// # Errors
 ///
@@ -29,8 +29,8 @@ pub fn train_stage_1(data: &mut DataSet) -> Result<()> {
     let loss = |i: &usize| outcomes[*i].train_loss.last().copied().unwrap_or(f64::NAN);
     let finite = (0..trials.len()).filter(|i| loss(i).is_finite());
     let best = finite.min_by(|a, b| loss(a).total_cmp(&loss(b))).ok_or_else(|| {
-        let remedy = "scale them, such as to unit variance, or give a head";
-        Error::data("training features", "a head that can be trained on them", "divergence", remedy)
+        let remedy = "scale them, for example to unit variance, or give a head";
+        Error::data("training features", "features a head can be trained on", "divergence", remedy)
             .answered_by("head")
     })?;
     let Sgd { epochs, lr, .. } = &trials[best].recipe.sgd;

@@ -1,4 +1,4 @@
-//! The loop against the authors' own training loops, in f64 (`tests/golden/sgd.json`).
+//! The training loop against the authors' own, in f64 (`tests/golden/sgd.json`).
 
 use ndarray::{Array1, Array2};
 use serde_json::{Value, json};
@@ -119,7 +119,7 @@ fn every_case_of_the_authors_loops() {
                 vec![("loss", json!({"name": "ldam", "max_margin": p["max_m"], "scale": 1}))]
             }
             "ldam_linear_s30" => {
-                // Their layer's output is multiplied by 30. With W' = 30 W the same path
+                // Their layer's output is multiplied by 30. In terms of W' = 30 W, the same path
                 // has 900 times the learning rate and 1/900 of the weight decay.
                 let lr = p["lr"].as_f64().unwrap() * 900.0;
                 let decay = p["weight_decay"].as_f64().unwrap() / 900.0;
@@ -153,7 +153,7 @@ fn every_case_of_the_authors_loops() {
         let wanted = &case["final"];
         match id {
             "ldam_normed" => {
-                // Theirs is stored D x K, before normalisation; ours comes folded.
+                // Theirs is stored as D x K, before normalisation; ours is folded.
                 let raw = numbers(&wanted["weight"]);
                 let mut want =
                     Array2::from_shape_fn((N_CLASSES, DIM), |(k, j)| raw[j * N_CLASSES + k]);
@@ -193,7 +193,7 @@ fn every_case_of_the_authors_loops() {
     assert_eq!(left_out, ["mislas"]);
 }
 
-/// Companions, stacks and single precision change nothing but rounding.
+/// A head is bit-identical whatever other heads are trained with it.
 #[test]
 fn a_head_has_the_same_bits_in_any_company() {
     let golden = golden("sgd.json");
@@ -221,7 +221,7 @@ fn a_head_has_the_same_bits_in_any_company() {
     }
 }
 
-/// Epoch e trains on view e mod V: as training on the views one below the other, each in its turn.
+/// Epoch e trains on view e mod V, as if the views were stacked vertically and used in turn.
 #[test]
 fn views_are_used_in_turn() {
     let setup = setup(&golden("sgd.json"));
@@ -242,12 +242,12 @@ fn views_are_used_in_turn() {
     };
     let (wanted, found) = (train(&one, &|epoch| epoch % 2 * n), train(&two, &|_| 0));
     assert_eq!(found.head, wanted.head);
-    // A mean over samples, of which the other has twice as many.
+    // The loss is a mean over samples, of which the other problem has twice as many.
     let halved: Vec<f64> = found.train_loss.iter().map(|loss| loss / 2.0).collect();
     assert_eq!(halved, wanted.train_loss);
 }
 
-/// A trial that diverges says so by its loss, gets nothing right, and leaves its companions alone.
+/// A diverging trial shows it in its loss, gets nothing right, and does not affect other trials.
 #[test]
 fn divergence_stays_with_the_trial() {
     let setup = setup(&golden("sgd.json"));

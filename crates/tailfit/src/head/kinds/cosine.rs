@@ -8,7 +8,7 @@ use crate::rng::Rng;
 pub(super) const RULES: Rules = Rules {
     name: "cosine",
     normalises_features: true,
-    // Zeros have no direction.
+    // A zero vector has no direction.
     starts: (&[Start::Stage1, Start::Random], "`stage-1` or `random` for a cosine head"),
     random,
     check,
@@ -32,14 +32,14 @@ fn scale(kind: HeadKind) -> f64 {
     if let HeadKind::Cosine { scale } = kind { scale } else { 1.0 }
 }
 
-/// s and ‖w‖ of each column.
+/// Training state: the scale s of each head, and ‖w‖ of each column.
 pub(super) struct Training<R> {
     scales: Vec<f64>,
     n_classes: usize,
     norms: Vec<R>,
-    /// s / ‖w‖.
+    /// s / ‖w‖, per column.
     factor: Vec<R>,
-    /// Scratch.
+    /// Scratch memory.
     decay: Vec<R>,
     sums: Vec<R>,
 }
@@ -74,7 +74,7 @@ impl<R: Real> Kind<R> for Training<R> {
     }
 
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>) {
-        // dL/dw = (s/‖w‖) Σ g f̂ − (Σ g z / ‖w‖²) w: the second term is a decay.
+        // dL/dw = (s/‖w‖) Σ g f̂ − (Σ g z / ‖w‖²) w; the second term acts as a decay.
         column_sums(&mut self.sums, gradient.z, Some(gradient.kept));
         for (k, decay) in self.decay.iter_mut().enumerate() {
             *decay = trained.rates.decay[k] - self.sums[k] / (self.norms[k] * self.norms[k]);

@@ -10,14 +10,14 @@ pub(super) const RULES: Rules = Rules {
     check: |_| Ok(()),
 };
 
-/// PyTorch's `nn.Linear`: ±1/√D for weight and bias.
+/// PyTorch's `nn.Linear`: uniform in ±1/√D for weight and bias.
 pub(super) fn random(rng: &mut Rng, head: &mut Head) {
     let bound = 1.0 / (head.dim() as f64).sqrt();
     draw(&mut head.weight, bound, rng);
     head.bias.mapv_inplace(|_| bound * (2.0 * rng.uniform() - 1.0));
 }
 
-/// Nothing of its own.
+/// Training state: none beyond weights and bias.
 pub(super) struct Training<R>(std::marker::PhantomData<R>);
 
 impl<R> Training<R> {

@@ -1,7 +1,7 @@
-//! Kinds of heads, each one file: what distinguishes it from a linear layer while it is trained.
+//! Kinds of heads, one file each: what sets it apart from a linear layer during training.
 //!
-//! A kind is a variant of [`HeadKind`], a line of `kinds!` and a file with its `RULES` and its
-//! `Training`.
+//! A kind consists of a variant of [`HeadKind`], a line in `kinds!`, and a file with its `RULES`
+//! and its `Training`.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::kernels::{Packed, Steps, Weights, column_sums, descend, vectorised};
 use crate::numbers::Real;
 use crate::rng::Rng;
 
-/// How logits come from features and weights while the head is trained.
+/// How logits are computed from features and weights during training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum HeadKind {
@@ -22,28 +22,28 @@ pub enum HeadKind {
     /// zₖ = scale · cos(wₖ, f), no bias. Trains W.
     /// Source: the normalised linear layer of Cao et al., NeurIPS 2019.
     Cosine {
-        /// s = 1/τ, above 0. It bounds the logits: below about log K it underfits.
+        /// s = 1/τ, above 0. It bounds the logits; below about log K the head underfits.
         scale: f64,
     },
     /// Learnable weight scaling (LWS): zₖ = cₖ (wₖ·f + bₖ), with W and b frozen.
-    /// Trains c, `[K]`, from 1. Weight decay pulls c towards 0, not towards 1.
-    /// Source: Kang et al., ICLR 2020, section 4.3; like their code, c scales the
-    /// bias too.
+    /// Trains c, `[K]`, starting at 1. Weight decay pulls c towards 0, not towards 1.
+    /// Source: Kang et al., ICLR 2020, section 4.3; as in their code, c also scales the
+    /// bias.
     Scaled,
 }
 
-/// Turns the list of kinds into what is known of each and how each is trained.
+/// Turns the list of kinds into functions that look up each kind's rules and training.
 macro_rules! kinds {
     ($($module:ident: $variant:pat,)*) => {
         $(mod $module;)*
 
         impl HeadKind {
-            /// What holds of the kind before it is trained.
+            /// What is known about the kind before training.
             pub(crate) fn rules(self) -> Rules {
                 match self { $($variant => $module::RULES,)* }
             }
 
-            /// Training of heads of one kind side by side, `columns` of them together.
+            /// Training state for heads of one kind side by side, with `columns` columns in all.
             pub(crate) fn training<R: Real>(
                 kinds: &[Self],
                 n_classes: usize,
@@ -63,27 +63,27 @@ kinds! {
     scaled: HeadKind::Scaled,
 }
 
-/// What holds of a kind before it is trained.
+/// What is known about a kind before training.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules {
-    /// Its name in recipes.
+    /// Name in recipes.
     pub name: &'static str,
-    /// Whether it sees features divided by their L2 norm.
+    /// Whether features are divided by their L2 norm.
     pub normalises_features: bool,
-    /// Where it may start, and in words.
+    /// The starts it allows, as values and in words.
     pub starts: (&'static [Start], &'static str),
-    /// Draws its random start into a head of zeros.
+    /// Draws a random start into a head of zeros.
     pub random: fn(&mut Rng, &mut Head),
-    /// Checks its numbers.
+    /// Checks the kind's parameters.
     pub check: fn(HeadKind) -> Result<()>,
 }
 
 impl HeadKind {
-    /// Checks its numbers, and whether it can start there.
+    /// Checks the kind's parameters and that it allows `start`.
     ///
     /// # Errors
     ///
-    /// Names the key and what it may be.
+    /// If either is invalid; the message names the key and its allowed values.
     pub(crate) fn check(self, start: Start) -> Result<()> {
         let Rules { starts: (starts, expected), check, .. } = self.rules();
         check(self)?;
@@ -96,46 +96,47 @@ impl HeadKind {
     }
 }
 
-/// Heads of one kind side by side, in columns h·K + k of matrices of C columns: what the kind
-/// does between the two products of a step.
+/// What a kind does between the two products of a step, for heads of that kind side by side:
+/// class k of head h is column h·K + k of matrices with C columns.
 pub(crate) trait Kind<R: Real>: Send + Sync {
-    /// Takes from the start what is the kind's own: `head` is then written into the columns.
+    /// Takes the kind's own parameters from the start; what is left of `head` is then written into
+    /// the columns.
     fn start(&mut self, _head: &mut Head) {}
 
-    /// Before the logits of a batch: what follows from the weights alone.
+    /// Called before the logits of a batch, to compute what depends only on the weights.
     fn prepare(&mut self, _weights: &Weights<R>) {}
 
-    /// From x W + bias, `[B, C]`, to logits. `kept`, `[B, C]`, has room for what [`Kind::step`]
-    /// wants of them later.
+    /// Turns x W + bias, `[B, C]`, into logits. `kept`, `[B, C]`, has room for what [`Kind::step`]
+    /// needs later.
     fn forward(&self, _z: &mut [R], _kept: &mut [R]) {}
 
-    /// From the gradient of the logits to new parameters.
+    /// Updates the parameters, given the gradient of the logits.
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>);
 
-    /// Folds what is the kind's own into the weight and bias of head h, as they stand in the
-    /// columns.
+    /// Folds the kind's own parameters into `head`, which holds the weight and bias of head h as
+    /// read from the columns.
     fn fold(&self, _h: usize, _head: &mut Head) {}
 }
 
-/// What a step goes by.
+/// The input of a step.
 pub(crate) struct Gradient<'a, R> {
     /// Gradient with respect to the logits, `[B, C]`.
     pub z: &'a mut [R],
     /// What [`Kind::forward`] kept, `[B, C]`.
     pub kept: &'a [R],
-    /// The samples.
+    /// The samples of the batch.
     pub batch: &'a Packed<R>,
-    /// Whether the step is spread over threads.
+    /// Whether to spread the step over threads.
     pub split: bool,
 }
 
 impl<R: Real> Gradient<'_, R> {
-    /// Steps weights `[D, C]` along it.
+    /// Steps weights `[D, C]` along the gradient.
     fn step_weights(&self, weights: &mut Weights<R>, steps: &Steps<'_, R>) {
         weights.descend(self.z, weights.panels.columns, self.batch, steps, self.split);
     }
 
-    /// Steps a bias `[C]` along it.
+    /// Steps a bias `[C]` along the gradient.
     fn step_bias(&self, bias: &mut Params<R>, steps: &Steps<'_, R>) {
         let mut sums = vec![R::ZERO; bias.value.len()];
         column_sums(&mut sums, self.z, None);
@@ -143,13 +144,13 @@ impl<R: Real> Gradient<'_, R> {
     }
 }
 
-/// Parameters that all kinds have, and how they are stepped.
+/// The parameters that all kinds have, with the hyper-parameters of their steps.
 pub(crate) struct Trained<R> {
     /// Weights, `[D, C]`.
     pub weights: Weights<R>,
     /// Bias, `[C]`.
     pub bias: Params<R>,
-    /// How far a step goes.
+    /// Hyper-parameters of a step.
     pub rates: Rates<R>,
 }
 
@@ -157,22 +158,22 @@ pub(crate) struct Trained<R> {
 pub(crate) struct Rates<R> {
     pub lr: Vec<R>,
     pub momentum: Vec<R>,
-    /// Weight decay of the weights, and of the bias.
+    /// Weight decay of the weights; that of the bias is `bias_decay`.
     pub decay: Vec<R>,
     pub bias_decay: Vec<R>,
     pub nesterov: bool,
 }
 
 impl<R: Real> Rates<R> {
-    /// Steps of these learning rates with weight decays `[C]`; a kind whose own parameters go by
-    /// other rates has some of its own.
+    /// Steps at these rates with weight decays `decay`, `[C]`. A kind whose own parameters need
+    /// other rates keeps its own.
     fn steps<'a>(&'a self, decay: &'a [R]) -> Steps<'a, R> {
         let Self { lr, momentum, nesterov, .. } = self;
         Steps { lr, decay, momentum, nesterov: *nesterov }
     }
 }
 
-/// A row of parameters with their momentum, `[C]`.
+/// A row of parameters with their velocity, `[C]`.
 pub(crate) struct Params<R> {
     pub value: Vec<R>,
     velocity: Vec<R>,
@@ -191,7 +192,7 @@ impl<R: Real> Params<R> {
     }
 }
 
-/// Numbers uniform in ±`bound`.
+/// Fills with numbers uniform in ±`bound`.
 fn draw(values: &mut Array2<f64>, bound: f64, rng: &mut Rng) {
     values.mapv_inplace(|_| bound * (2.0 * rng.uniform() - 1.0));
 }

@@ -10,11 +10,11 @@ pub(super) const RULES: Rules = Rules {
     check: |_| Ok(()),
 };
 
-/// The scales c, `[C]`.
+/// Training state: the scales c, `[C]`.
 pub(super) struct Training<R> {
     scale: Params<R>,
     n_classes: usize,
-    /// Scratch.
+    /// Scratch memory.
     sums: Vec<R>,
 }
 

@@ -1,4 +1,4 @@
-//! One objective but for its weight decay.
+//! A chain: one objective at several weight decays.
 
 use crate::error::{Error, Result};
 use crate::kernels::PerClass;
@@ -7,16 +7,16 @@ use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
 
-/// Weight decays that every search comes down by, whatever it was asked for: 1, 10^-½, 10^-1 and
-/// so on. So a solution does not depend on what else is solved.
+/// The weight decays that every search steps down through, whatever was asked for: 1, 10^-½, 10^-1
+/// and so on. A solution therefore does not depend on what else is solved.
 fn rung(number: usize) -> f64 {
     10_f64.powf(-0.5 * number as f64)
 }
 
-/// The last rung before weight decay 0.
+/// Number of rungs above weight decay 0.
 const RUNGS: usize = 15;
 
-/// One objective but for its weight decay.
+/// One objective, except for its weight decay, and the weight decays it is solved at.
 pub(super) struct Chain<R> {
     pub(super) objective: BatchLoss<R>,
     pub(super) divisor: f64,
@@ -26,16 +26,16 @@ pub(super) struct Chain<R> {
     decay_bias: bool,
     pub(super) gap: f64,
     mean: Mean,
-    /// From large to small weight decay.
+    /// Sorted from large to small weight decay.
     pub(super) stages: Vec<Stage>,
 }
 
 /// A weight decay on the way down.
 pub(super) struct Stage {
     pub(super) weight_decay: f64,
-    /// Whether later stages start from here.
+    /// Whether later stages start from this one.
     pub(super) is_rung: bool,
-    /// Trials that ask for it, by their places.
+    /// Indices of the trials that ask for it.
     pub(super) asked_by: Vec<usize>,
 }
 
@@ -54,7 +54,7 @@ impl<R: Real> Chain<R> {
         let n = seen.problem.labels.len() as f64;
         let total = seen.problem.labels.iter().map(|&y| class_weights[y as usize]).sum();
         let divisor = if cost.mean == Mean::ByBatch { n } else { total };
-        // Without decay an offset is a shift of the bias, put back at the end.
+        // If the bias is not decayed, an offset only shifts it; the shift is undone at the end.
         let free = !recipe.decay_bias;
         let solved_with = if free { vec![0.0; offset.len()] } else { offset };
         let family =
@@ -89,7 +89,7 @@ impl<R: Real> Chain<R> {
         }
     }
 
-    /// Completes the stages by the rungs above the smallest and puts them in order.
+    /// Adds the rungs above the smallest weight decay, and sorts the stages.
     pub(super) fn add_rungs(&mut self) {
         let smallest =
             self.stages.iter().map(|stage| stage.weight_decay).fold(f64::INFINITY, f64::min);
@@ -105,7 +105,7 @@ impl<R: Real> Chain<R> {
         self.stages.sort_by(|a, b| b.weight_decay.total_cmp(&a.weight_decay));
     }
 
-    /// What is decayed by how much: weights, bias.
+    /// Decay of the weights and of the bias.
     pub(super) fn decay(&self, weight_decay: f64) -> [f64; 2] {
         [weight_decay, if self.decay_bias { weight_decay } else { 0.0 }]
     }

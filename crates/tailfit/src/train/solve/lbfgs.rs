@@ -1,4 +1,4 @@
-//! Limited-memory BFGS, one evaluation at a time, so that many heads share a pass.
+//! Limited-memory BFGS, driven one evaluation at a time so that many heads can share a pass.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use faer::{Mat, Side};
 
 use super::pass::{Point, Sums};
 
-/// Steps remembered.
+/// Number of steps remembered.
 const MEMORY: usize = 10;
 
 /// Σ a · b.
@@ -24,25 +24,25 @@ pub(super) fn add(a: &mut Point, factor: f64, b: &Point) {
     }
 }
 
-/// Multiplies weights and bias by one number each.
+/// The point with its weights and its bias multiplied by one number each.
 pub(super) fn scaled_rows(point: &Point, weight: f64, bias: f64) -> Point {
     let last = point.nrows() - 1;
     let factor = |row| if row == last { bias } else { weight };
     Mat::from_fn(point.nrows(), point.ncols(), |i, j| factor(i) * point[(i, j)])
 }
 
-/// An estimate of the inverse curvature, the same for all heads with the same class weights but
-/// for three numbers. With covariance Q Λ Qᵀ and mean μ of the features, and a bias taken at the
+/// An estimate of the inverse curvature, which for heads with the same class weights differs only
+/// in three numbers. With covariance Q Λ Qᵀ and mean μ of the features, and the bias taken at the
 /// mean (b + W μ), it is Q (γ Λ + weight_decay)⁻¹ Qᵀ and (γ + decay of the bias)⁻¹. γ = ½ is
-/// Böhning's bound. (Less for rare classes, as Σ w p (1 − p) suggests, was found to take twice the
-/// passes.)
+/// Böhning's bound. (A smaller γ for rare classes, as Σ w p (1 − p) suggests, was found to take
+/// twice as many passes.)
 pub(super) struct Curvature {
     vectors: Mat<f64>,
     values: Vec<f64>,
     mean: Vec<f64>,
 }
 
-/// What distinguishes a head at a point: γ, and the decay of weights and bias.
+/// The three numbers that distinguish heads: γ, and the decay of weights and bias.
 #[derive(Clone, Copy)]
 pub(super) struct Strength {
     pub(super) gamma: f64,
@@ -62,7 +62,7 @@ impl Curvature {
     fn apply(&self, point: &Point, strength: &Strength) -> Point {
         let (d, k) = (self.mean.len(), point.ncols());
         let Strength { gamma, decay } = *strength;
-        // What has neither variance nor decay is left alone by a curvature that is not 0.
+        // A floor keeps the curvature non-zero in directions with neither variance nor decay.
         let floor = 1e-9 * self.values.iter().sum::<f64>() / d as f64;
         let centred = Mat::from_fn(d, k, |j, c| point[(j, c)] - self.mean[j] * point[(d, c)]);
         let mut rotated = self.vectors.transpose() * &centred;
@@ -78,19 +78,19 @@ impl Curvature {
         Mat::from_fn(d + 1, k, |j, c| if j == d { bias[c] } else { weight[(j, c)] })
     }
 
-    /// ½ gᵀ P g: about what is left to gain.
+    /// ½ gᵀ P g, an estimate of what is left to gain.
     pub(super) fn decrement(&self, grad: &Point, strength: &Strength) -> f64 {
         0.5 * dot(grad, &self.apply(grad, strength))
     }
 }
 
-/// Where the search is, and where it looks next.
+/// The state of the search: where it is, and where it looks next.
 #[derive(Clone)]
 pub(super) struct Descent {
     pub(super) x: Point,
     pub(super) value: f64,
     pub(super) grad: Point,
-    /// Steps and the changes of the gradient over them, oldest first.
+    /// Past steps and the changes of the gradient over them, oldest first.
     history: VecDeque<(Point, Point)>,
     direction: Point,
     slope: f64,
@@ -103,8 +103,8 @@ impl Descent {
         Self { x, value, grad, history: VecDeque::new(), direction, slope: 0.0, step: 0.0 }
     }
 
-    /// Moves to another weight decay, which needs no pass: value, gradient and history change
-    /// by what the decay contributes.
+    /// Changes the weight decay, which needs no pass: value, gradient and history change by what
+    /// the decay contributes.
     pub(super) fn change_decay(&mut self, change: [f64; 2]) {
         let pull = scaled_rows(&self.x, change[0], change[1]);
         self.value += 0.5 * dot(&self.x, &pull);
@@ -115,7 +115,7 @@ impl Descent {
         }
     }
 
-    /// Begins a step.
+    /// Chooses the direction of the next step.
     pub(super) fn aim(&mut self, curvature: &Curvature, strength: &Strength) {
         let mut q = self.grad.clone();
         let mut factors = Vec::with_capacity(self.history.len());
@@ -145,12 +145,12 @@ impl Descent {
         x
     }
 
-    /// Takes the evaluation of the candidate: `true` if the step is done, `false` if a shorter
-    /// one is to be tried; `None` if there is nothing left to gain in this arithmetic, whose
-    /// values are known to `noise`.
+    /// Takes the evaluation of the candidate. Returns `true` if the step is accepted, `false` if a
+    /// shorter one should be tried, and `None` if nothing is left to gain at this precision, in
+    /// which values are known to within `noise`.
     pub(super) fn take(&mut self, x: Point, value: f64, grad: Point, noise: f64) -> Option<bool> {
         let rise = value - self.value;
-        // Where the values differ by rounding alone the slopes decide (Hager and Zhang's
+        // Where the values differ only by rounding, the slopes decide (Hager and Zhang's
         // approximate Wolfe condition).
         let flat = rise.abs() <= noise && dot(&grad, &self.direction) <= -0.9998 * self.slope;
         if !(value.is_finite() && (rise <= 1e-4 * self.step * self.slope || flat)) {

@@ -17,19 +17,19 @@ use crate::metrics::{ClassTally, PerSet, columns_of, hits};
 use crate::numbers::Real;
 use crate::recipe::Solver;
 
-/// A solved head, before it is finished.
+/// A solved head, before normalisation and adjustment.
 struct Solved {
     head: Head,
     /// The objective without weight decay.
     loss: f64,
-    /// Certified bound on (F − min F) / (F − F₀), where there is one.
+    /// Certified bound on (F − min F) / (F − F₀), if there is one.
     gap: Option<f64>,
-    /// Passes over the features that this point took.
+    /// Passes over the features that it took to reach this point.
     passes: usize,
 }
 
-/// Solves trials of one solver; the score before is that of their start, on which the solution
-/// does not depend.
+/// Solves the trials of one solver. The score at epoch 0 is that of the recipe's start, on which
+/// the solution does not depend.
 pub(super) fn solve<R: Real>(
     seen: &Seen<'_, R>,
     solver: Solver,
@@ -37,7 +37,7 @@ pub(super) fn solve<R: Real>(
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
     let problem = seen.problem;
-    // A trial that stops after 0 epochs is its start.
+    // A trial that stops after 0 epochs stays at its start.
     let solvable: Vec<&Trial> = trials.iter().copied().filter(|t| t.epochs() > 0).collect();
     let solved = match solver {
         Solver::Ridge => ridge::solve(seen, &solvable)?,

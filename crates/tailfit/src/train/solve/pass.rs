@@ -1,4 +1,4 @@
-//! What solvers need of all training samples.
+//! What solvers compute from all training samples.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
@@ -10,10 +10,10 @@ use crate::losses::{BatchLoss, HeadLogits};
 use crate::numbers::Real;
 use crate::train::problem::Seen;
 
-/// Samples at once.
+/// Samples per batch.
 const ROWS: usize = 256;
 
-/// Batches whose gradients are added in the number trained in, before f64 takes over.
+/// Batches whose gradients are summed in the number type trained in before being added up in f64.
 const ROUNDS: usize = 8;
 
 /// Weighted sums over the training samples, with weights that add up to 1.
@@ -78,26 +78,26 @@ impl Sums {
     }
 }
 
-/// Parameters of one head: `[D + 1, K]`, the bias in the last row.
+/// The parameters of one head, `[D + 1, K]`, with the bias in the last row.
 pub(super) type Point = Mat<f64>;
 
 /// A head's objective and its gradient at a point, from one pass.
 pub(super) struct ValueAndGrad {
     /// Σ w L.
     pub(super) value: f64,
-    /// Its gradient, `[D + 1, K]`.
+    /// The gradient of `value`, `[D + 1, K]`.
     pub(super) grad: Point,
 }
 
-/// A head of the softmax family at a point.
+/// The objective of a head, and a point at which to evaluate it.
 pub(super) struct HeadPoint<'a, R> {
     pub(super) objective: &'a BatchLoss<R>,
     pub(super) point: &'a Point,
-    /// What its sum of weighted losses is divided by.
+    /// What the sum of weighted losses is divided by.
     pub(super) divisor: f64,
 }
 
-/// Evaluates heads, many at a time.
+/// Evaluates many heads in one pass.
 pub(super) fn evaluate<R: Real>(
     seen: &Seen<'_, R>,
     heads: &[HeadPoint<'_, R>],

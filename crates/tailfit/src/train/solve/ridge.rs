@@ -12,7 +12,7 @@ use crate::recipe::RidgeBias;
 use crate::train::Trial;
 use crate::train::problem::Seen;
 
-/// Solves all trials, sharing sums and decomposition between those of the same class weights.
+/// Solves all trials; those with the same class weights share sums and decomposition.
 pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Vec<Solved>> {
     let mut systems: Vec<(Vec<f64>, System)> = Vec::new();
     let mut solved = Vec::with_capacity(trials.len());
@@ -33,7 +33,7 @@ pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Ve
     Ok(solved)
 }
 
-/// The normal equations, with the covariance C = Q Λ Qᵀ.
+/// The normal equations, with covariance C = Q Λ Qᵀ.
 struct System {
     /// Q, `[D, D]`.
     vectors: Mat<f64>,
@@ -56,8 +56,8 @@ impl System {
             Error::data(
                 "training features",
                 "a covariance with an eigendecomposition",
-                "numbers that are not finite or far too large",
-                "scale the features, such as to unit variance",
+                "numbers that are infinite, NaN or far too large",
+                "scale the features, for example to unit variance",
             )
         })?;
         let centred = Mat::from_fn(d, k, |j, c| sums.by_class[(j, c)] - mean[j] * sums.shares[c]);
@@ -71,10 +71,10 @@ impl System {
         Ok(Self { vectors, values, targets, means, shares: sums.shares.clone() })
     }
 
-    /// The head, and half the mean square of its errors.
+    /// The head, and half the mean squared error of the head with fitted bias.
     fn solve(&self, weight_decay: f64, bias: RidgeBias) -> (Head, f64) {
         let (d, k) = (self.values.len(), self.shares.len());
-        // Directions without variance have no weight, even at weight decay 0.
+        // Directions without variance get no weight, even at weight decay 0.
         let smallest = 1e-12 * self.values.iter().fold(0.0, |a: f64, &b| a.max(b));
         let rotated = Mat::from_fn(d, k, |j, c| {
             let value = self.values[j] + weight_decay;
@@ -84,7 +84,7 @@ impl System {
         let output = |mean: &[f64], c: usize| (0..d).map(|j| weight[(j, c)] * mean[j]).sum::<f64>();
         let [mean, balanced] = &self.means;
         let fitted: Vec<f64> = (0..k).map(|c| self.shares[c] - output(mean, c)).collect();
-        // Of the fitted head: Σ (t − t̄)² − 2 ⟨W, B⟩ + ⟨W, C W⟩, halved.
+        // For the fitted bias: Σ (t − t̄)² − 2 ⟨W, B⟩ + ⟨W, C W⟩, halved below.
         let mut square = 1.0 - self.shares.iter().map(|s| s * s).sum::<f64>();
         for j in 0..d {
             for c in 0..k {

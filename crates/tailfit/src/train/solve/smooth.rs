@@ -1,9 +1,10 @@
-//! The softmax family to a certified optimum, along weight decays, many heads to a pass.
+//! Solves the softmax family to a certified optimum, along decreasing weight decays, with many
+//! heads per pass.
 //!
 //! With Cₖ the weighted sum of the features of class k, the targets of a loss enter its objective
 //! only through the linear term ⟨W, T⟩, T = (1 − s) C + (s / K) Σ C, so one pass of plain
-//! cross-entropy serves every smoothing. With a bias that is not decayed, an offset added to the
-//! logits only shifts the bias: every τ of balanced softmax has one and the same W.
+//! cross-entropy serves every smoothing s. If the bias is not decayed, an offset added to the
+//! logits only shifts the bias: every τ of balanced softmax has the same W.
 
 use super::Solved;
 use super::chain::Chain;
@@ -77,7 +78,7 @@ fn not_finite() -> Error {
     Error::data(
         "training features",
         "a covariance with an eigendecomposition",
-        "numbers that are not finite or far too large",
-        "scale the features, such as to unit variance",
+        "numbers that are infinite, NaN or far too large",
+        "scale the features, for example to unit variance",
     )
 }

@@ -1,4 +1,4 @@
-//! One objective's way down its weight decays.
+//! The walk of one objective down its weight decays.
 
 use faer::Mat;
 use ndarray::{Array1, Array2};
@@ -13,34 +13,34 @@ use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
 
-/// Most passes at one weight decay.
+/// Maximum number of passes at one weight decay.
 const PASSES: usize = 500;
 
-/// A chain on its way.
+/// The state of solving a chain.
 pub(super) struct Walk<'a, R> {
     pub(super) chain: &'a Chain<R>,
     sums: &'a Sums,
     curvature: &'a Curvature,
     /// Σ of the samples' weights over the divisor.
     total: f64,
-    /// What plain cross-entropy has as targets, and what this loss has, `[D + 1, K]`.
+    /// The target terms of plain cross-entropy and of this loss, `[D + 1, K]`.
     plain: Point,
     target: Point,
     pub(super) stage: usize,
     pub(super) descent: Descent,
-    /// At the last rung solved, or at zero.
+    /// The search at the last rung solved, or at zero.
     rung: Descent,
     rung_decay: f64,
     rung_outputs: (f64, Point),
-    /// Passes up to there, and since.
+    /// Passes up to that rung, and since.
     rung_passes: usize,
     passes: usize,
-    /// Certified lower bound on the minimum at this stage.
+    /// Certified lower bound on the minimum at the current stage.
     lower: f64,
-    /// The last outputs p: Σ w H(p) and Σ w p x̃ᵀ.
+    /// Sums over the last outputs p: Σ w H(p), and Σ w p x̃ᵀ in `outputs`.
     entropy: f64,
     outputs: Point,
-    /// Σ w H(t), the smallest that the data term can be.
+    /// Σ w H(t), the smallest value that the data term can take.
     floor: f64,
 }
 
@@ -92,7 +92,7 @@ impl<'a, R: Real> Walk<'a, R> {
         }
     }
 
-    /// Takes an evaluation, and goes on to the next candidate, over as many stages as it solves.
+    /// Takes an evaluation and moves on to the next candidate, through as many stages as it solves.
     pub(super) fn take(
         &mut self,
         x: Point,
@@ -103,7 +103,7 @@ impl<'a, R: Real> Walk<'a, R> {
     ) {
         self.passes += 1;
         let decay = self.chain.decay(self.chain.stages[self.stage].weight_decay);
-        // From plain cross-entropy to Σ w log Σ exp and the mean of p xᵀ, then to this loss.
+        // Recover Σ w log Σ exp and the mean of p xᵀ from plain cross-entropy, then this loss.
         let shares = |point: &Point| -> f64 {
             let last = point.nrows() - 1;
             (0..point.ncols()).map(|c| self.chain.offset[c] * point[(last, c)]).sum()
@@ -134,7 +134,7 @@ impl<'a, R: Real> Walk<'a, R> {
         if !stuck {
             (self.entropy, self.outputs) = (entropy, outputs);
             if first {
-                // At zero no weight decay matters: what is above the first rung starts here.
+                // At zero the weight decay does not matter: stages above the first rung start here.
                 self.keep_rung();
             }
             self.certify();
@@ -151,13 +151,13 @@ impl<'a, R: Real> Walk<'a, R> {
     }
 
     fn strength(&self) -> Strength {
-        // The curvature of a sample's softmax is at most ½, and falls with its entropy.
+        // The curvature of a sample's softmax is at most ½ and falls with its entropy.
         let sure = (self.entropy / self.total).clamp(1e-4, 1.0);
         let decay = self.chain.decay(self.chain.stages[self.stage].weight_decay);
         Strength { gamma: 0.5 * sure.sqrt(), decay }
     }
 
-    /// The value above the smallest that the data term can be.
+    /// How far the value is above the smallest value of the data term.
     fn excess(&self) -> f64 {
         self.descent.value - self.floor
     }
@@ -168,7 +168,7 @@ impl<'a, R: Real> Walk<'a, R> {
         self.lower.is_finite().then(|| left / self.excess())
     }
 
-    /// Raises the lower bound by what the outputs certify.
+    /// Raises the lower bound to what the outputs certify.
     fn certify(&mut self) {
         let weight_decay = self.chain.stages[self.stage].weight_decay;
         if weight_decay > 0.0 {
@@ -188,7 +188,7 @@ impl<'a, R: Real> Walk<'a, R> {
         reached || stuck || self.passes >= PASSES
     }
 
-    /// Hands the solution of this stage to the trials that asked for it.
+    /// Hands this stage's solution to the trials that asked for it.
     fn solved(&self, seen: &Seen<'_, R>, trials: &[&Trial], done: &mut dyn FnMut(usize, Solved)) {
         let Stage { weight_decay, asked_by, .. } = &self.chain.stages[self.stage];
         let decay = self.chain.decay(*weight_decay);
@@ -201,7 +201,7 @@ impl<'a, R: Real> Walk<'a, R> {
         }
     }
 
-    /// Goes to the next stage, from the last rung; `false` if there is none.
+    /// Moves to the next stage, starting from the last rung; `false` if there is none.
     fn next_stage(&mut self) -> bool {
         if self.chain.stages[self.stage].is_rung {
             self.keep_rung();
@@ -219,7 +219,7 @@ impl<'a, R: Real> Walk<'a, R> {
         true
     }
 
-    /// The next stages start from here.
+    /// Makes the current point the rung from which the next stages start.
     fn keep_rung(&mut self) {
         (self.rung, self.rung_decay) =
             (self.descent.clone(), self.chain.stages[self.stage].weight_decay);
@@ -227,9 +227,10 @@ impl<'a, R: Real> Walk<'a, R> {
         self.rung_passes += std::mem::take(&mut self.passes);
     }
 
-    /// What is left to gain at most: the value minus the dual objective at the outputs p, which is
-    /// ‖∇F‖² / 2 by the decay of each part. Where the bias is not decayed, the mean of the outputs
-    /// has to be that of the targets, so they are mixed with a distribution q that makes it so.
+    /// Upper bound on what is left to gain: the value minus the dual objective at the outputs p,
+    /// which is ‖∇F‖² / 2 divided by the decay of each part. If the bias is not decayed, the mean
+    /// of the outputs must equal that of the targets, so they are mixed with a distribution q that
+    /// makes it so.
     fn bound(&self, decay: [f64; 2]) -> f64 {
         let (d, k, grad) = (self.sums.dim, self.outputs.ncols(), &self.descent.grad);
         let square = |point: &Point, rows: std::ops::Range<usize>| -> f64 {
