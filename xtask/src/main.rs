@@ -8,13 +8,14 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 const USAGE: &str = "cargo xtask COMMAND
-  ci              format, lints, all tests, docs: what has to pass
+  ci              check format, lints, all tests and docs: what must pass
   peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
-  peers backbone  the same for stage 1, PyTorch and tailfit: images a second
-  large           train from features left in their file, ImageNet-LT's and iNaturalist's shapes;
-                  needs 2.3 GB of disk, writes docs/performance.md
-  tables          put the table of tailfit-out/records into README.md and results/
-  torch [--cuda]  libtorch for tailfit-backbone: your own PyTorch if it fits, else into target/torch
+  peers backbone  time PyTorch and tailfit on stage 1, in images per second; writes docs/performance.md
+  large           time training from features left in their file, with the shapes of ImageNet-LT and
+                  iNaturalist; needs 2.3 GB of disk, writes docs/performance.md
+  tables          update README.md and results/ from tailfit-out/
+  torch [--cuda]  provide libtorch for tailfit-backbone: your own PyTorch if its version matches,
+                  else installed into target/torch
   embed FOLDER    make the embedded data set from a folder of extracted features";
 
 fn main() -> Result<()> {

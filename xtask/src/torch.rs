@@ -26,7 +26,7 @@ print(m.version('torch').split('+')[0], pathlib.Path(u.find_spec('torch').origin
 pub(crate) fn run(cuda: bool) -> Result<()> {
     let own = std::env::var_os("LIBTORCH").is_some_and(|path| !Path::new(&path).ends_with(LINK));
     if own || std::env::var_os("LIBTORCH_USE_PYTORCH").is_some() {
-        eprintln!("libtorch is your own (LIBTORCH or LIBTORCH_USE_PYTORCH is set)");
+        eprintln!("using your own libtorch (LIBTORCH or LIBTORCH_USE_PYTORCH is set)");
         return Ok(());
     }
     let version = fs_err::read_to_string(Path::new(LINK).join("version.py")).unwrap_or_default();
@@ -37,7 +37,7 @@ pub(crate) fn run(cuda: bool) -> Result<()> {
     fs_err::create_dir_all(FOLDER)?;
     let folder = match find("python3").filter(|folder| has_cuda(folder) || !cuda) {
         Some(folder) => {
-            eprintln!("libtorch: your PyTorch {VERSION} in {}", folder.display());
+            eprintln!("using libtorch from your PyTorch {VERSION} in {}", folder.display());
             folder
         }
         None => install(cuda)?,
@@ -60,7 +60,10 @@ fn link(folder: &Path) -> Result<()> {
 
 #[cfg(not(unix))]
 fn link(folder: &Path) -> Result<()> {
-    anyhow::bail!("set LIBTORCH to {}; links are made on Unix only", folder.display())
+    anyhow::bail!(
+        "cannot link libtorch: symbolic links are made on Unix only; set LIBTORCH to {}",
+        folder.display()
+    )
 }
 
 /// The folder of torch in an interpreter's packages, if it is of the right release.
@@ -88,8 +91,7 @@ fn install(cuda: bool) -> Result<PathBuf> {
         pip.args(LINUX_WHEELS);
     }
     run_command(&mut pip)?;
-    find(&python)
-        .with_context(|| format!("PyTorch {VERSION} is not in {FOLDER} after its installation"))
+    find(&python).with_context(|| format!("PyTorch {VERSION} was installed but is not in {FOLDER}"))
 }
 
 fn run_command(command: &mut Command) -> Result<()> {

@@ -15,27 +15,28 @@ use crate::args_images::{ExtractFeaturesArgs, LiveArgs, TrainBackboneArgs};
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
 /// honestly.
 ///
-/// Stage 1 trains a network on the long-tailed data as they are; stage 2, here, freezes
-/// its features and re-trains only the classifier head. Without files of your own,
-/// every command works on embedded features of CIFAR-100-LT.
+/// Stage 1 trains a network on the long-tailed data as it is; stage 2, the main job of
+/// this program, freezes its features and re-trains only the classifier head. Without files
+/// of your own, compare, train-head and evaluate use embedded features of CIFAR-100-LT.
 #[derive(Debug, Parser)]
 #[command(name = "tailfit", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// No progress and no remarks, only results, warnings and errors.
+    /// Print only results, warnings and errors: no progress, no remarks.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
-    /// Threads; all cores if not given. Heads have the same bits for any number.
+    /// Number of threads; all cores if not given. Heads are bit-identical for any number.
     #[arg(long, global = true, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) threads: Option<usize>,
-    /// What the products of training are taken in: f32 gives the same bits on every machine,
-    /// bf16 is faster where the machine has instructions for it, auto takes the faster.
+    /// Number format of matrix products in training: f32 is bit-identical on every machine,
+    /// bf16 is faster where the machine has instructions for it, auto picks the faster.
     #[arg(long, global = true, value_name = "f32|bf16|auto", default_value = "auto")]
     pub(crate) precision: PrecisionChoice,
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, made once")]
 pub(crate) enum Command {
     Compare(CompareArgs),
     TrainHead(TrainHeadArgs),
@@ -62,10 +63,10 @@ fn selections() -> impl TypedValueParser<Value = Selection> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
-    /// Validation where there is a validation set, else cross-fitted.
+    /// Select on the validation set if there is one, else by cross-fitting.
     Honest,
-    /// As the paper: best epoch and hyper-parameters on the test set, mirror-averaged,
-    /// best of five seeds; everything starred.
+    /// As in the paper: best epoch and hyper-parameters on the test set, mirror-averaged,
+    /// best of five seeds; every score is starred.
     Paper,
 }
 
@@ -73,7 +74,7 @@ pub(crate) enum Protocol {
 ///
 /// Every method has the same search budget (20 trials per seed), many heads are trained
 /// at once, and every epoch of every head is scored. The table shows what each method
-/// does to the many-, medium- and few-shot classes, and beside each honest score what
+/// does to the many-, medium- and few-shot classes and, beside each honest score, what
 /// choosing on the test set would have claimed.
 ///
 /// Examples:
@@ -86,16 +87,16 @@ pub(crate) enum Protocol {
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Methods by name, separated by commas; all if not given. See `tailfit list methods`.
+    /// Names of methods, separated by commas; all if not given. See `tailfit list methods`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
-    /// A method of your own in TOML: name, `[recipe]`, `[search]`. May be given several times.
+    /// Your own method in TOML: name, `[recipe]`, `[search]`. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
-    /// How epoch and hyper-parameters are chosen, in place of the protocol's rule.
+    /// How epoch and hyper-parameters are chosen, overriding the protocol's rule.
     #[arg(long, value_name = "RULE", value_parser = selections())]
     pub(crate) select: Option<Selection>,
-    /// A whole way of doing it.
+    /// Evaluation protocol.
     #[arg(long, value_enum, default_value_t = Protocol::Honest)]
     pub(crate) protocol: Protocol,
     /// Number of seeds.
@@ -111,19 +112,19 @@ pub(crate) struct CompareArgs {
 
 /// Train one head, or replay a record.
 ///
-/// Trains the method's default recipe for one seed and takes the last epoch, unless told
-/// otherwise. With --config RECORD.json the record is replayed exactly.
+/// Trains the method's default recipe with one seed and takes the last epoch, unless told
+/// otherwise. With --config RECORD.json, replays that record exactly.
 ///
 /// Examples:
 ///
 ///   tailfit train-head --method los --set lr=1e-4 --set loss.delta=0.95
-///   tailfit train-head --config tailfit-out/records/los-seed0-half-a.json --out head.safetensors
+///   tailfit train-head --config tailfit-out/records/los-seed0.json --out head.safetensors
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct TrainHeadArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Method by name.
+    /// Name of the method.
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     pub(crate) method: Option<String>,
     /// A recipe in TOML, or a record in JSON to replay.
@@ -133,13 +134,15 @@ pub(crate) struct TrainHeadArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// How the epoch is chosen.
-    #[arg(long, value_name = "RULE", value_parser = selections(), default_value = "last")]
-    pub(crate) select: Selection,
-    /// Seed.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Where the head goes; its record goes beside it as JSON.
-    #[arg(long, value_name = "FILE", default_value = "head.safetensors")]
+    ///
+    /// [default: last]
+    #[arg(long, value_name = "RULE", value_parser = selections())]
+    pub(crate) select: Option<Selection>,
+    /// Seed of the run [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// File for the head; its record is written beside it as JSON.
+    #[arg(long, value_name = "FILE", default_value = "retrained.safetensors")]
     pub(crate) out: PathBuf,
     /// Print the record as JSON.
     #[arg(long)]
@@ -151,8 +154,9 @@ pub(crate) struct TrainHeadArgs {
 
 /// Score a head, as it is or with weight normalisation and logit adjustment.
 ///
-/// Prints accuracy over all, many-, medium- and few-shot classes, NLL, ECE and Logits
-/// Magnitude of the given head (or the embedded one), and of every variant asked for.
+/// Prints accuracy (over all samples, macro, and for many-, medium- and few-shot classes),
+/// NLL, ECE and Logits Magnitude of the given head (or the embedded one), and of every
+/// variant requested.
 ///
 /// Examples:
 ///
@@ -163,16 +167,16 @@ pub(crate) struct TrainHeadArgs {
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Also with tau-normalisation, for these tau.
+    /// Also score the head with tau-normalisation, once for each tau.
     #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true)]
     pub(crate) tau_norm: Vec<f64>,
     /// What tau-normalisation does to the bias.
     #[arg(long, value_enum, default_value_t = Bias::Drop)]
     pub(crate) bias: Bias,
-    /// Also with post-hoc logit adjustment, for these tau.
+    /// Also score the head with post-hoc logit adjustment, once for each tau.
     #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true)]
     pub(crate) logit_adjustment: Vec<f64>,
-    /// Print everything as JSON, with every reading per class.
+    /// Print everything as JSON, including all per-class values.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -186,11 +190,11 @@ pub(crate) enum Bias {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// For the terminal.
+    /// Plain text for the terminal.
     Text,
     Markdown,
     Csv,
-    /// With booktabs.
+    /// Using the booktabs package.
     Latex,
 }
 
@@ -202,10 +206,10 @@ pub(crate) enum Form {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReportArgs {
-    /// Records, or folders of them.
+    /// Records, or folders of records.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) records: Vec<PathBuf>,
-    /// Form of the table.
+    /// Format of the table.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub(crate) format: Form,
     /// Print the records as one JSON list.

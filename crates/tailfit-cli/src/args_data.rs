@@ -1,6 +1,6 @@
 //! What can be typed about features.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -15,39 +15,39 @@ pub(crate) struct DataArgs {
     /// Test features with labels.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) test: Option<PathBuf>,
-    /// Validation features with labels, of images the backbone was not trained on.
+    /// Validation features with labels, from images the backbone was not trained on.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) val: Option<PathBuf>,
-    /// Labels of the training features, if in a file of their own (npy or text).
+    /// Labels of the training features, if in a separate file (npy or text).
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) train_labels: Option<PathBuf>,
-    /// Labels of the test features.
+    /// Labels of the test features, if in a separate file.
     #[arg(long, value_name = "FILE", requires = "test")]
     pub(crate) test_labels: Option<PathBuf>,
-    /// Labels of the validation features.
+    /// Labels of the validation features, if in a separate file.
     #[arg(long, value_name = "FILE", requires = "val")]
     pub(crate) val_labels: Option<PathBuf>,
     /// Training features that take more than this as f32 stay in their file (safetensors or npy)
-    /// and are read as they are needed; the results are the same.
+    /// and are read as needed; the results are the same.
     #[arg(long, value_name = "GiB", default_value_t = 4.0, requires = "train")]
     pub(crate) memory: f64,
-    /// Map such a file to memory instead of reading it row by row.
+    /// Memory-map such a file instead of reading it row by row.
     #[arg(long, requires = "train")]
     pub(crate) mmap: bool,
-    /// Names of the classes, one a line, class 0 first.
+    /// Names of the classes, one per line, class 0 first.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) class_names: Option<PathBuf>,
-    /// The stage-1 head (safetensors), from which most methods start; if there are files but
+    /// The stage-1 head (safetensors), from which most methods start; if features are given but
     /// no head, one is trained with cross-entropy.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Option<PathBuf>,
-    /// Prefix of the head's tensors, as in fc.weight; found out if not given.
+    /// Prefix of the head's tensors, such as fc for fc.weight; detected if not given.
     #[arg(long, value_name = "KEY", requires = "head")]
     pub(crate) head_key: Option<String>,
-    /// Whether augmented training views are used where the file has them.
+    /// Whether to use augmented training views, if the file has them.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     pub(crate) views: Switch,
-    /// Whether test logits are averaged over plain and mirrored images where the file has both.
+    /// Whether to average test logits over plain and mirrored images, if the file has both.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     pub(crate) mirror: Switch,
     /// Classes with more training samples than this are many-shot.
@@ -56,9 +56,19 @@ pub(crate) struct DataArgs {
     /// Classes with fewer training samples than this are few-shot.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) few_below: usize,
-    /// Accept validation features that also stand in training.
+    /// Accept validation features that also appear in the training set.
     #[arg(long)]
     pub(crate) allow_training_features_as_validation: bool,
+}
+
+impl DataArgs {
+    /// Every file that is read.
+    pub(crate) fn inputs(&self) -> Vec<&Path> {
+        let Self { train, test, val, train_labels, test_labels, val_labels, .. } = self;
+        let files = [train, test, val, train_labels, test_labels, val_labels];
+        let others = [&self.class_names, &self.head];
+        files.into_iter().chain(others).filter_map(|file| file.as_deref()).collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

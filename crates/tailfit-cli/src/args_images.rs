@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shape {
-    /// n_max ratio^(-k / (K - 1)).
+    /// Class k has n_max ratio^(-k / (K - 1)) images.
     Exponential,
-    /// The second half of the classes has n_max / ratio.
+    /// The second half of the classes has n_max / ratio images each.
     Step,
 }
 
@@ -16,7 +16,7 @@ pub(crate) enum Shape {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_field_names, reason = "they are the names of the options")]
 pub(crate) struct Lists {
-    /// List of training images, "path label" on a line, or iNaturalist's JSON.
+    /// List of training images, one "path label" per line, or iNaturalist's JSON.
     #[arg(long, value_name = "FILE", requires_all = ["images", "test_list"])]
     pub(crate) train_list: Option<PathBuf>,
     /// List of validation images.
@@ -29,9 +29,10 @@ pub(crate) struct Lists {
 
 /// Cut a balanced set of images down to a long-tailed one.
 ///
-/// Writes which images stay, with counts, shot groups and a hash. Class 0 is the largest. Without
-/// --numpy-seed the first images of each class in file order stay (LTWB, LOS); with it those that
-/// `np.random.seed(N)` and a shuffle per class choose (LDAM-DRW and most others, N = 0).
+/// Writes which images are kept, with counts, shot groups and a hash. Class 0 is the largest.
+/// Without --numpy-seed, the first images of each class in file order are kept (LTWB, LOS); with
+/// it, those chosen by `np.random.seed(N)` and a shuffle per class (LDAM-DRW and most others,
+/// N = 0).
 ///
 /// Examples:
 ///
@@ -41,22 +42,22 @@ pub(crate) struct Lists {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SplitArgs {
-    /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
-    /// each a folder per class; for lists the folder where their paths begin.
+    /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/), each
+    /// holding one folder per class; for lists, the folder that their paths are relative to.
     #[arg(long, value_name = "DIR")]
     pub(crate) images: PathBuf,
     #[command(flatten)]
     pub(crate) lists: Lists,
-    /// How the number of images falls from class to class.
+    /// How the number of images decreases from class to class.
     #[arg(long, value_enum, default_value_t = Shape::Exponential)]
     pub(crate) profile: Shape,
-    /// Images of the largest class over those of the smallest.
+    /// Number of images in the largest class divided by that in the smallest.
     #[arg(long, value_name = "RATIO", default_value_t = 100.0)]
     pub(crate) imbalance_ratio: f64,
-    /// Shuffle each class as numpy does after this seed, in place of file order.
+    /// Shuffle each class as numpy does with this seed, instead of keeping file order.
     #[arg(long, value_name = "N")]
     pub(crate) numpy_seed: Option<u32>,
-    /// Hold out so many images of each class (EWB-FDR: 20), which neither stage is trained on.
+    /// Hold out this many images of each class (EWB-FDR: 20); neither stage is trained on them.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) validation_per_class: usize,
     /// Classes with more training images than this are many-shot.
@@ -65,7 +66,7 @@ pub(crate) struct SplitArgs {
     /// Classes with fewer training images than this are few-shot.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) few_below: usize,
-    /// Where the split goes.
+    /// File for the split.
     #[arg(long, value_name = "FILE", default_value = "split.json")]
     pub(crate) out: PathBuf,
 }
@@ -84,10 +85,10 @@ mod backbone {
     pub(crate) struct UsedImages {
         #[command(flatten)]
         pub(crate) lists: Lists,
-        /// What `tailfit split` has written; all training images if not given.
+        /// File written by `tailfit split`; all training images are used if not given.
         #[arg(long, value_name = "FILE", requires = "images")]
         pub(crate) split: Option<PathBuf>,
-        /// Try every image first, and name and leave out those that cannot be read, instead of
+        /// Try every image first, then name and leave out those that cannot be read, instead of
         /// stopping at the first.
         #[arg(long, requires = "images")]
         pub(crate) skip_unreadable: bool,
@@ -95,9 +96,9 @@ mod backbone {
 
     /// Train a backbone on the images of a split.
     ///
-    /// Every epoch is saved; the same command takes an interrupted run up again, and comes to the
-    /// same weights bit for bit on the CPU with the same number of threads. --precision is that of
-    /// the convolutions; auto is the recipe's.
+    /// Every epoch is saved. The same command resumes an interrupted run; on the CPU, with the same
+    /// number of threads, the final weights are bit-identical to those of an uninterrupted run.
+    /// --precision applies to the convolutions; auto means the recipe's precision.
     ///
     /// Examples:
     ///
@@ -106,29 +107,29 @@ mod backbone {
     #[derive(Debug, Args)]
     #[command(verbatim_doc_comment)]
     pub(crate) struct TrainBackboneArgs {
-        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
-        /// each a folder per class; for lists the folder where their paths begin.
+        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/), each
+        /// holding one folder per class; for lists, the folder that their paths are relative to.
         #[arg(long, value_name = "DIR")]
         pub(crate) images: PathBuf,
         #[command(flatten)]
         pub(crate) used: UsedImages,
-        /// The recipe in TOML; cross-entropy on a ResNet-32 if not given.
+        /// Recipe in TOML; cross-entropy on a ResNet-32 if not given.
         #[arg(long, value_name = "FILE")]
         pub(crate) config: Option<PathBuf>,
-        /// Decides weights, order and augmentation.
+        /// Seed for weights, order and augmentation.
         #[arg(long, value_name = "N", default_value_t = 0)]
         pub(crate) seed: u64,
-        /// cpu, cuda or cuda:N.
+        /// Device: cpu, cuda or cuda:N.
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         pub(crate) device: String,
-        /// Folder of the run: checkpoint, weights, log.
+        /// Folder of the run, for checkpoint, weights and log.
         #[arg(long, value_name = "DIR")]
         pub(crate) out: PathBuf,
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
     pub(crate) enum NormRule {
-        /// Running statistics.
+        /// Running statistics of training.
         Evaluate,
         /// Statistics of each batch.
         Batch,
@@ -143,29 +144,29 @@ mod backbone {
     // The official second stage, on images. (No doc comment: clap would print it in place of the
     // command's own.)
     #[derive(Debug, Args)]
-    #[command(next_help_heading = "Live, as the official code does it")]
+    #[command(next_help_heading = "Live training, as in the official code")]
     pub(crate) struct LiveArgs {
-        /// Train the head of the backbone in this folder on augmented images, its batch
-        /// normalisation in train mode, in place of features taken once.
+        /// Re-train the head of the backbone in this folder on augmented images, with batch
+        /// normalisation in train mode, instead of on features extracted once.
         #[arg(long, value_name = "DIR", requires = "images", conflicts_with_all = ["train", "test", "head", "select", "views", "mirror"])]
         pub(crate) live: Option<PathBuf>,
-        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
-        /// each a folder per class; for lists the folder where their paths begin.
+        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/), each
+        /// holding one folder per class; for lists, the folder that their paths are relative to.
         #[arg(long, value_name = "DIR", requires = "live")]
         pub(crate) images: Option<PathBuf>,
         #[command(flatten)]
         pub(crate) used: UsedImages,
-        /// cpu, cuda or cuda:N.
+        /// Device: cpu, cuda or cuda:N.
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         pub(crate) device: String,
     }
 
-    /// Take the features of a trained backbone, and its head.
+    /// Extract the features of a trained backbone, and its head.
     ///
     /// Writes train.safetensors, test.safetensors (plain and mirrored), val.safetensors if there
-    /// are validation images, and head.safetensors, as `compare` and `train-head` read them. A
-    /// network of your own comes as TorchScript from images [B, 3, H, W] to features [B, D]; it has
-    /// no head here, and --config says how its images are prepared: the keys image_size,
+    /// are validation images, and head.safetensors, for `compare` and `train-head` to read. A network
+    /// of your own is given as TorchScript that maps images [B, 3, H, W] to features [B, D]. No head
+    /// is written for it, and --config says how its images are prepared, with the keys image_size,
     /// image_mean, image_std and augmentation of a backbone's recipe.
     ///
     /// Examples:
@@ -175,8 +176,8 @@ mod backbone {
     #[derive(Debug, Args)]
     #[command(verbatim_doc_comment)]
     pub(crate) struct ExtractFeaturesArgs {
-        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/) and in
-        /// each a folder per class; for lists the folder where their paths begin.
+        /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/), each
+        /// holding one folder per class; for lists, the folder that their paths are relative to.
         #[arg(long, value_name = "DIR")]
         pub(crate) images: PathBuf,
         #[command(flatten)]
@@ -184,29 +185,29 @@ mod backbone {
         /// Folder of a finished run.
         #[arg(long, value_name = "DIR", required_unless_present = "network")]
         pub(crate) run: Option<PathBuf>,
-        /// A network of your own in TorchScript, in place of a run.
+        /// Your own network in TorchScript, instead of a run.
         #[arg(long, value_name = "FILE", requires = "config", conflicts_with_all = ["run", "best", "norm"])]
         pub(crate) network: Option<PathBuf>,
-        /// How images are prepared for it, in TOML.
+        /// How images are prepared for your own network, in TOML.
         #[arg(long, value_name = "FILE", requires = "network")]
         pub(crate) config: Option<PathBuf>,
-        /// Take the best scored epoch instead of the last; scored on the test images, if there are
-        /// none for validation.
+        /// Take the best scored epoch instead of the last; epochs are scored on the test images if
+        /// there are no validation images.
         #[arg(long)]
         pub(crate) best: bool,
-        /// What batch normalisation goes by.
+        /// Statistics that batch normalisation uses.
         #[arg(long, value_enum, default_value_t = NormRule::Evaluate)]
         pub(crate) norm: NormRule,
-        /// Augmented views of the training images.
+        /// Number of augmented views of the training images.
         #[arg(long, value_name = "M", default_value_t = 0)]
         pub(crate) views: usize,
-        /// Decides the views.
+        /// Seed for the views.
         #[arg(long, value_name = "N", default_value_t = 0)]
         pub(crate) seed: u64,
-        /// Numbers of the files.
+        /// Number format of the stored features.
         #[arg(long, value_enum, default_value_t = Number::F16)]
         pub(crate) stored: Number,
-        /// cpu, cuda or cuda:N.
+        /// Device: cpu, cuda or cuda:N.
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         pub(crate) device: String,
         /// Folder for the files.

@@ -20,7 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let printer = printer::Printer { quiet: cli.quiet };
+    let printer = printer::Printer::new(cli.quiet);
     if let Some(threads) = cli.threads {
         // Fails only if a pool exists already, and nothing has started one.
         let _ignored = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::List(args) => commands::list::run(args, &printer),
     };
     match result {
+        Ok(()) if printer.is_lost() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             printer.error(&error);

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unused_self, reason = "one printer is handed to every command, whatever it says")]
 
-use std::io::{IsTerminal, Write};
+use std::cell::Cell;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,26 +12,46 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) struct Printer {
     /// No progress, no remarks; results, warnings and errors only.
     pub(crate) quiet: bool,
+    lost: Cell<bool>,
 }
 
 impl Printer {
-    /// Text a person or a pipe asked for. A closed pipe is no error.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, lost: Cell::new(false) }
+    }
+
+    /// Text a person or a pipe asked for. A closed pipe is no error; anything else that keeps it
+    /// from being written makes the program fail in the end (see [`Printer::is_lost`]).
     pub(crate) fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        // Nobody is left to be told if stdout is closed.
-        let _ignored = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            self.lost.set(true);
+            self.say(&format!("error: standard output: {error}"));
+        }
+    }
+
+    /// Whether some of the data could not be written.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.get()
+    }
+
+    /// A line on stderr; where that is closed, nobody is left to be told.
+    fn say(&self, line: &str) {
+        let _ignored = writeln!(std::io::stderr(), "{line}");
     }
 
     /// What is going on.
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            self.say(text);
         }
     }
 
     /// Something to look at.
     pub(crate) fn warning(&self, text: &str) {
-        eprintln!("warning: {text}");
+        self.say(&format!("warning: {text}"));
     }
 
     /// Why it ended, with the option that would answer it.
@@ -41,7 +62,7 @@ impl Printer {
         let option = error.chain().find_map(of_library);
         let option =
             option.map_or(String::new(), |name| format!(" (--{})", name.replace('_', "-")));
-        eprintln!("error: {error:#}{option}");
+        self.say(&format!("error: {error:#}{option}"));
     }
 
     /// That something takes a while, on a terminal only.

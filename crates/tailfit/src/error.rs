@@ -16,7 +16,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(Fault),
     /// The operating system refused; the message names the path.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 

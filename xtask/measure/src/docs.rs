@@ -12,8 +12,9 @@ pub(crate) fn put(path: &str, name: &str, text: &str) -> Result<()> {
     let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
     let docs = fs_err::read_to_string(path)?;
     let (before, rest) =
-        docs.split_once(&begin).with_context(|| format!("{path} has no mark {begin}"))?;
-    let (_, after) = rest.split_once(&end).with_context(|| format!("{path} has no mark {end}"))?;
+        docs.split_once(&begin).with_context(|| format!("{path} has no marker {begin}"))?;
+    let (_, after) =
+        rest.split_once(&end).with_context(|| format!("{path} has no marker {end}"))?;
     let docs = format!("{before}{begin}{text}\n{end}{after}");
     Ok(write_atomically(path.as_ref(), docs.as_bytes())?)
 }

@@ -22,6 +22,6 @@ pub(crate) fn run(folder: &Path) -> Result<()> {
         total += bytes.len();
         fs_err::write(format!("{TARGET}/{name}.safetensors"), bytes)?;
     }
-    ensure!(total <= LIMIT, "{total} bytes to embed, at most {LIMIT} are allowed");
+    ensure!(total <= LIMIT, "{total} bytes to embed, but at most {LIMIT} are allowed");
     Ok(())
 }

@@ -37,9 +37,9 @@ const SHAPES: [Shape; 2] = [
 pub(crate) fn run() -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(0, usize::from);
     let mut text = format!(
-        "\n{threads} threads, {}. One epoch of cross-entropy, batches of 256, features in f16 in their file; peak: f32 \
-         multiply-adds in registers, the mean of just before and just after.\n\n\
-         | shape | N × D, K | held | precision | heads | s per head | GFLOP/s | f32 peak | of f32 peak |\n\
+        "\n{threads} threads, {}. One epoch of cross-entropy, batches of 256, features left in their file as f16; \
+         f32 peak: multiply-adds in registers, the mean of one measurement just before and one just after.\n\n\
+         | shape | N × D, K | access | precision | heads | s per head | GFLOP/s | f32 peak | share of f32 peak |\n\
          |:--|:--|:--|:--|--:|--:|--:|--:|--:|\n",
         instruction_set()
     );
@@ -65,7 +65,7 @@ pub(crate) fn run() -> Result<()> {
 
 fn measure(shape: &Shape, features: &Features, held: &str, precision: Precision) -> Result<String> {
     let Shape { name, n, dim, k, heads } = *shape;
-    ensure!(matches!(features.plain, Matrix::File(_)), "features are not left in their file");
+    ensure!(matches!(features.plain, Matrix::File(_)), "the features were not left in their file");
     // One sample to score, which costs nothing beside an epoch.
     let test = Features::new(Array2::zeros((1, dim)), vec![0])?;
     let mut features = features.clone();
@@ -84,7 +84,7 @@ fn measure(shape: &Shape, features: &Features, held: &str, precision: Precision)
     let outcomes = train(&data, &trials, &options)?;
     let seconds = start.elapsed().as_secs_f64();
     let peak = f64::midpoint(before, peak());
-    ensure!(outcomes[0].train_loss[0].is_finite(), "the loss is not a number");
+    ensure!(outcomes[0].train_loss[0].is_finite(), "the loss is not finite");
     let speed = 4.0 * (n * dim) as f64 * k as f64 * heads as f64 / seconds / 1e9;
     let mut row = String::new();
     writeln!(
@@ -136,7 +136,7 @@ fn make_file(shape: &Shape) -> Result<PathBuf> {
     for label in &labels {
         out.write_all(&label.to_le_bytes())?;
     }
-    out.into_inner().context("the file cannot be finished")?;
+    out.into_inner().context("cannot finish writing the file")?;
     fs_err::rename(unfinished, &path)?;
     Ok(path)
 }

@@ -111,8 +111,8 @@ impl Peer {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let input = child.stdin.take().context("a pipe")?;
-        let output = BufReader::new(child.stdout.take().context("a pipe")?);
+        let input = child.stdin.take().context("the peer has no pipe")?;
+        let output = BufReader::new(child.stdout.take().context("the peer has no pipe")?);
         Ok(Self { name: peer, heads, child, input, output })
     }
 
@@ -122,9 +122,9 @@ impl Peer {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         let answer: serde_json::Value = serde_json::from_str(&line).with_context(|| {
-            format!("{} gave no answer; run xtask/peers/peer.py by hand", self.name)
+            format!("{} gave no answer; run xtask/peers/peer.py by hand to see why", self.name)
         })?;
-        let number = |key: &str| answer[key].as_f64().context("a number");
+        let number = |key: &str| answer[key].as_f64().context("the answer lacks a number");
         Ok([number("seconds")?, number("objective")?, number("accuracy")?])
     }
 }

@@ -19,9 +19,9 @@ pub(crate) fn run() -> Result<()> {
     }
     let order: Vec<String> = methods::all().into_iter().map(|method| method.name).collect();
     let rank = |name: &str| order.iter().position(|known| known == name);
-    records.sort_by_key(|r| (rank(&r.method), r.seed, r.selection.scored_on.half()));
+    records.sort_by_key(|r| (rank(&r.method), r.seed));
     let data = &records.first().context("no records; run `tailfit compare` first")?.data;
-    let rows = report::summarise(&records);
+    let rows = report::summarise(&records)?;
     let table = report::summary_table(&rows, data).markdown();
 
     docs::put("README.md", "table", &format!("\n{table}"))?;

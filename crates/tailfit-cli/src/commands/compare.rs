@@ -1,13 +1,13 @@
 //! `tailfit compare`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tailfit::compare::{Comparison, DataRecord, MethodResult, RunRecord, Selection};
+use tailfit::error::Error;
 use tailfit::features::DataSet;
 use tailfit::files::write_atomically;
 use tailfit::methods::{self, Method};
-use tailfit::metrics::TestPart;
 use tailfit::report;
 
 use super::{input, output};
@@ -17,6 +17,9 @@ use crate::printer::Printer;
 pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()> {
     let precision = cli.precision.resolve()?;
     let chosen = methods_of(args)?;
+    let configs = args.config.iter().map(PathBuf::as_path);
+    let inputs: Vec<&Path> = args.data.inputs().into_iter().chain(configs).collect();
+    output::check_folder(&args.out, &inputs)?;
     let data = input::data_set(&args.data, printer)?;
     let selection = match (args.select, args.protocol) {
         (Some(selection), _) => selection,
@@ -26,7 +29,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     };
     if args.protocol == Protocol::Paper && data.test.mirror.is_none() {
         printer.warning(
-            "the paper's protocol averages logits over mirrored images; the test set has none",
+            "the paper's protocol averages logits over mirrored images, but the test set has none",
         );
     }
     let comparison =
@@ -65,7 +68,18 @@ fn methods_of(args: &CompareArgs) -> Result<Vec<Method>> {
         let text = fs_err::read_to_string(path)?;
         chosen.push(Method::from_toml(&text, &path.display().to_string())?);
     }
-    Ok(if chosen.is_empty() { methods::all() } else { chosen })
+    if chosen.is_empty() {
+        return Ok(methods::all());
+    }
+    // Files and rows go by name.
+    for (at, method) in chosen.iter().enumerate() {
+        if chosen[..at].iter().any(|other| other.name == method.name) {
+            let found = format!("two called `{}`", method.name);
+            let remedy = "give each --config file its own name = \"…\"";
+            return Err(Error::usage("methods", "different names", found, remedy).into());
+        }
+    }
+    Ok(chosen)
 }
 
 fn remark_data(record: &DataRecord, printer: &Printer) {
@@ -78,12 +92,7 @@ fn remark_data(record: &DataRecord, printer: &Printer) {
 
 fn write_method(out: &Path, method: &Method, result: &MethodResult, data: &DataSet) -> Result<()> {
     for record in &result.records {
-        let part = match record.selection.scored_on {
-            TestPart::All => "",
-            TestPart::HalfA => "-half-a",
-            TestPart::HalfB => "-half-b",
-        };
-        let name = format!("{}-seed{}{part}.json", method.name, record.seed);
+        let name = format!("{}-seed{}.json", method.name, record.seed);
         write_atomically(&out.join("records").join(name), record.to_json().as_bytes())?;
     }
     let head = out.join("heads").join(format!("{}.safetensors", method.name));
@@ -103,7 +112,7 @@ fn finish(
         printer.warning("nothing was compared");
         return Ok(());
     };
-    let rows = report::summarise(records);
+    let rows = report::summarise(records)?;
     let table = report::summary_table(&rows, &first.data);
     let path_table = report::paths_table(paths);
     let mut markdown = format!("{}\n{}\n", table.markdown(), first.data.provenance);

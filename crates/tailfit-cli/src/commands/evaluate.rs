@@ -14,7 +14,7 @@ use crate::printer::Printer;
 
 pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
     let data = input::data_set(&args.data, printer)?;
-    let head = &data.stage_1.as_ref().context("every data set here has a stage-1 head")?.head;
+    let head = &data.stage_1.as_ref().context("the data set has no stage-1 head")?.head;
     let set = EvaluationSet::of(&data.test)?;
     let score = |name: String, head: &Head| {
         let evaluation = evaluate(head, &set, &data.counts, data.thresholds);

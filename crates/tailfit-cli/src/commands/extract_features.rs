@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
             let about = script.provenance(&data, recipe.preparation());
             (Extractor::Script(script), about, recipe.preparation(), bf16(Precision::F32))
         }
-        (None, None) => bail!("clap asks for --run or --network"),
+        (None, None) => bail!("expected --run or --network, found neither"),
     };
     let plain = Extraction {
         preparation,

@@ -85,11 +85,11 @@ fn check_validation(train: &Features, validation: &Features, args: &DataArgs) ->
         "validation set",
         "features the backbone has not been trained on",
         format!(
-            "{} of {} rows that also stand in training (first: row {in_validation} is training row {in_train})",
+            "{} of {} rows that also appear in training (first: row {in_validation} is training row {in_train})",
             shared.len(),
             validation.len()
         ),
-        "hold out images before stage 1, or insist with --allow-training-features-as-validation",
+        "hold out images before stage 1, or override with --allow-training-features-as-validation",
     )
     .into())
 }
@@ -103,8 +103,8 @@ fn warn_of_leaks(
     let shared = shared_rows(train, test)?;
     if let Some(&(in_train, in_test)) = shared.first() {
         printer.warning(&format!(
-            "{}: {} of {} test rows also stand in training (first: test row {in_test} is training row {in_train}); \
-             scores on them mean nothing",
+            "{}: {} of {} test rows also appear in training (first: test row {in_test} is training row {in_train}); \
+             scores on them are meaningless",
             test_path.display(),
             shared.len(),
             test.len(),

@@ -69,7 +69,7 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
         out.push('\n');
     }
     if wanted(Topic::Formats) {
-        out += "FILE FORMATS OF FEATURES\n\n";
+        out += "FEATURE FILE FORMATS\n\n";
         for format in FORMATS {
             let _ = writeln!(out, "{}\n    {}", format.extension, format.holds);
         }

@@ -8,6 +8,7 @@ mod images;
 mod input;
 pub(crate) mod list;
 mod output;
+mod replay;
 pub(crate) mod report;
 pub(crate) mod split;
 #[cfg(feature = "backbone")]

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tailfit::compare::{Curve, RunRecord};
+use tailfit::error::Error;
 use tailfit::features::{DataSet, HeadFile, save_head};
-use tailfit::files::write_atomically;
+use tailfit::files::{check_writable, write_atomically};
 use tailfit::head::Head;
 
 /// Writes a head under the user's own key names, and its record beside it.
@@ -26,8 +27,49 @@ pub(crate) fn write_head(
         metadata.insert("class_names".to_owned(), serde_json::to_string(names)?);
     }
     save_head(path, &HeadFile { head: head.clone(), key: key.to_owned(), metadata })?;
-    write_atomically(&path.with_extension("json"), record.to_json().as_bytes())?;
+    write_atomically(&record_beside(path), record.to_json().as_bytes())?;
     Ok(())
+}
+
+/// Where the record of a head goes.
+pub(crate) fn record_beside(head: &Path) -> PathBuf {
+    if head.extension().is_some_and(|extension| extension == "safetensors") {
+        return head.with_extension("json");
+    }
+    let name = head.file_name().unwrap_or_default().to_string_lossy();
+    head.with_file_name(format!("{name}.json"))
+}
+
+/// Checks before any work that a head and its record can be written, and replace no input.
+pub(crate) fn check_head(path: &Path, inputs: &[&Path]) -> Result<()> {
+    for output in [path, &record_beside(path)] {
+        check_writable(output)?;
+        if inputs.iter().any(|input| is_same(input, output)) {
+            let remedy = "choose another name with --out";
+            let expected = "a file that is not an input of this run";
+            return Err(Error::usage(output.display(), expected, "an input", remedy).into());
+        }
+    }
+    Ok(())
+}
+
+/// Checks before any work that a folder can be written to, and holds no input.
+pub(crate) fn check_folder(folder: &Path, inputs: &[&Path]) -> Result<()> {
+    check_writable(&folder.join("report.md"))?;
+    let Ok(real) = fs_err::canonicalize(folder) else { return Ok(()) };
+    let inside = |input: &&&Path| fs_err::canonicalize(**input).is_ok_and(|i| i.starts_with(&real));
+    match inputs.iter().find(inside) {
+        None => Ok(()),
+        Some(input) => {
+            let remedy = "choose another folder with --out";
+            let expected = "a folder without inputs of this run, since its files are replaced";
+            Err(Error::usage(folder.display(), expected, input.display(), remedy).into())
+        }
+    }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((fs_err::canonicalize(a), fs_err::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Every epoch of every trial as CSV.

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<()> {
         printer.data(&(serde_json::to_string_pretty(&records)? + "\n"));
         return Ok(());
     }
-    let rows = report::summarise(&records);
+    let rows = report::summarise(&records)?;
     let table = report::summary_table(&rows, &first.data);
     printer.data(&match args.format {
         Form::Text => format!("{}\n{}", table.caption, table.text()),

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
     bar.finish_and_clear();
     if end == End::Stopped {
         printer.remark(&format!(
-            "stopped in epoch {} after {} batches and saved; the same command goes on",
+            "stopped in epoch {} after {} batches and saved; run the same command to resume",
             state.epoch + 1,
             state.step
         ));
@@ -118,6 +118,6 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
         }
     };
     ctrlc::set_handler(handler)
-        .map_err(|error| Error::usage("Ctrl-C", "a handler for it", error, ""))?;
+        .map_err(|error| Error::usage("Ctrl-C", "to install a handler", error, ""))?;
     Ok(stop)
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(
     if let Some(threads) = cli.threads {
         set_threads(threads);
     }
-    let images = args.live.images.as_deref().context("clap asks for --images")?;
+    let images = args.live.images.as_deref().context("expected --images, found none")?;
     let data = image_data(images, &args.live.used, printer)?;
     let device = device(&args.live.device)?;
     let (state, network) = State::restore(folder, false, &data, device)?;
@@ -34,9 +34,10 @@ pub(crate) fn run(
             indicatif::ProgressBar::inc(bar, 1);
         }
     };
+    let seed = args.seed.unwrap_or(0);
     let live = Live {
         recipe: &method.recipe,
-        seed: args.seed,
+        seed,
         data: &data,
         network: &network,
         norm: NormMode::Train,
@@ -50,7 +51,7 @@ pub(crate) fn run(
 
     save_head(&args.out, &stage_1_head(&network, state.recipe.head))?;
     let log = json!({
-        "method": method.name, "recipe": method.recipe, "seed": args.seed, "backbone": state.recipe,
+        "method": method.name, "recipe": method.recipe, "seed": seed, "backbone": state.recipe,
         "backbone_seed": state.seed, "split_sha256": state.split_sha256, "epochs": epochs,
     });
     let text = serde_json::to_string_pretty(&log)? + "\n";
@@ -60,7 +61,7 @@ pub(crate) fn run(
     } else {
         printer.data(&table(&epochs));
         printer.data(&format!(
-            "head: {} (its network's batch statistics have drifted)\n",
+            "head: {} (the network's batch statistics drifted during training)\n",
             args.out.display()
         ));
     }

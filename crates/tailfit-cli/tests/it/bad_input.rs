@@ -102,7 +102,7 @@ fn test_rows_in_training_are_warned_of_and_training_rows_as_validation_refused()
         |f: &Path| fs_err::copy(f.join("train.csv"), f.join("test.csv")).map(|_| ()).unwrap();
     let (code, message) = with(leak, &[]);
     assert_eq!(code, 0);
-    assert!(message.contains("42 of 42 test rows also stand in training"), "{message}");
+    assert!(message.contains("42 of 42 test rows also appear in training"), "{message}");
     let nothing = |_: &Path| {};
     let val = ["--val", "train.csv"];
     let refusal = with(nothing, &val);

@@ -206,7 +206,7 @@ mod backbone {
         let ran = run(&[&live[..], &los].concat());
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         assert!(ran.stdout.contains("mirror-averaged"), "{}", ran.stdout);
-        let log = fs_err::read_to_string(folder.path().join("head.json")).unwrap();
+        let log = fs_err::read_to_string(folder.path().join("retrained.json")).unwrap();
         let log: serde_json::Value = serde_json::from_str(&log).unwrap();
         assert_eq!(log["epochs"].as_array().unwrap().len(), 3);
         let ran = run(&[&live[..], &["--method", "cosine"]].concat());

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::head_sha256;
 use crate::error::Result;
 use crate::features::{DataSet, Features};
 use crate::metrics::samples_per_class;
@@ -37,6 +38,9 @@ pub struct DataRecord {
     pub mirror: bool,
     /// Where the stage-1 head came from.
     pub stage_1: String,
+    /// SHA-256 of the stage-1 head's f32 weights and biases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage_1_sha256: Option<String>,
     /// SHA-256 of the training features and labels.
     pub train_sha256: String,
     /// SHA-256 of the test features and labels.
@@ -69,6 +73,7 @@ impl DataRecord {
             n_views: train.views.len(),
             mirror: test.mirror.is_some(),
             stage_1: data.stage_1_origin.clone(),
+            stage_1_sha256: data.stage_1.as_ref().map(|file| head_sha256(&file.head)),
             train_sha256: train.sha256()?,
             test_sha256: test.sha256()?,
             validation_sha256: data.validation.as_ref().map(Features::sha256).transpose()?,

@@ -3,6 +3,7 @@
 
 mod data_record;
 mod record;
+mod scores;
 mod select;
 
 use std::collections::BTreeMap;
@@ -10,14 +11,15 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 pub use self::data_record::DataRecord;
-pub use self::record::{Claim, FORMAT, RunRecord, SelectionRecord, head_sha256};
+pub use self::record::{Claim, FORMAT, HeadRecord, RunRecord, SelectionRecord, head_sha256};
+pub use self::scores::score;
 pub use self::select::{Choice, Criterion, Pick, Rule, Selection};
 use crate::error::{Error, Result};
 use crate::features::DataSet;
 use crate::head::Head;
-use crate::kernels::{Precision, instruction_set};
+use crate::kernels::Precision;
 use crate::methods::Method;
-use crate::metrics::{Accuracy, ClassTally, EvaluationSet, PerSet, TestPart, evaluate, halves};
+use crate::metrics::{Accuracy, ClassTally, PerSet, halves};
 use crate::recipe::Recipe;
 use crate::train::{Options, Outcome, Trial, train};
 
@@ -32,7 +34,7 @@ pub struct Comparison<'a> {
 
 /// The results of one method.
 pub struct MethodResult {
-    /// One record per seed, or two with [`Selection::CrossFitted`].
+    /// One record per seed.
     pub records: Vec<RunRecord>,
     /// The head to use: that of the first seed, chosen on all held-out samples.
     pub head: Head,
@@ -159,17 +161,27 @@ impl<'a> Comparison<'a> {
         let runs = self.train(&recipes, progress)?;
         let rule = self.selection.rule();
         let to_use = Chosen::new(&runs[0], rule.head);
-        let each = |run| rule.choices.iter().map(move |&choice| Chosen::new(run, choice));
-        let chosen: Vec<Chosen<'_>> = runs.iter().flat_map(each).collect();
-        let heads = self.replay(&recipes, chosen.iter().chain([&to_use]))?;
-        let record =
-            |chosen: &Chosen<'_>| self.record_of(method, &recipes, chosen, &heads[&chosen.key()]);
+        let by_seed: Vec<Vec<Chosen<'_>>> = runs.iter().map(|run| self.choose(run)).collect();
+        let heads = self.replay(&recipes, by_seed.iter().flatten().chain([&to_use]))?;
+        let record = |chosen: &[Chosen<'_>]| self.record_of(method, &recipes, chosen, &heads);
         Ok(MethodResult {
-            records: chosen.par_iter().map(record).collect::<Result<_>>()?,
+            records: by_seed.par_iter().map(|chosen| record(chosen)).collect::<Result<_>>()?,
             head: heads[&to_use.key()].clone(),
-            head_record: record(&to_use)?,
+            head_record: record(std::slice::from_ref(&to_use))?,
             curves: runs.iter().flat_map(|run| self.curves(&recipes, run)).collect(),
         })
+    }
+
+    /// What the rule chooses for a seed; where there is only one head to choose from, nothing is
+    /// chosen, and it scores the whole test set.
+    fn choose<'b>(&self, run: &'b SeedRun) -> Vec<Chosen<'b>> {
+        let candidates: usize =
+            run.outcomes.iter().map(|outcome| outcome.hits.len().max(2) - 1).sum();
+        if candidates == 1 {
+            return vec![Chosen::new(run, Choice::NONE)];
+        }
+        let choices = self.selection.rule().choices.iter();
+        choices.map(|&choice| Chosen::new(run, choice)).collect()
     }
 
     /// Trains the grid for every seed.
@@ -225,72 +237,4 @@ impl<'a> Comparison<'a> {
         }
         Ok(distinct.into_keys().zip(replayed.into_iter().map(|again| again.head)).collect())
     }
-
-    /// Accuracy on a part of the test set.
-    fn accuracy(&self, hits: &PerSet<ClassTally>, part: TestPart, run: &SeedRun) -> Accuracy {
-        let (hits, samples) = (hits.test.in_part(part), run.samples.test.in_part(part));
-        Accuracy::new(&hits, &samples, &self.data.counts, self.data.thresholds)
-    }
-
-    fn record_of(
-        &self,
-        method: &Method,
-        recipes: &[Recipe],
-        chosen: &Chosen<'_>,
-        head: &Head,
-    ) -> Result<RunRecord> {
-        let Chosen { run, pick } = chosen;
-        let part = pick.choice.scored_on;
-        let rows = test_rows(&self.data.test.labels, run.seed, part);
-        let set = EvaluationSet { rows: rows.as_deref(), ..EvaluationSet::of(&self.data.test)? };
-        let claim = Choice::CLAIM.pick(&run.outcomes, &run.samples);
-        let claimed = &run.outcomes[claim.trial].hits[claim.epoch];
-        let path = chosen.outcome().hits.iter();
-        Ok(RunRecord {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            instruction_set: instruction_set().to_owned(),
-            solution: chosen.outcome().solution,
-            precision: self.precision,
-            data: self.record.clone(),
-            method: method.name.clone(),
-            recipe: recipes[pick.trial].clone(),
-            seed: run.seed,
-            epoch: pick.epoch,
-            selection: SelectionRecord {
-                rule: self.selection,
-                n_trials: recipes.len(),
-                scored_on: part,
-                optimistic: pick.choice.is_optimistic(),
-            },
-            evaluation: evaluate(head, &set, &self.data.counts, self.data.thresholds),
-            epochs: path.map(|hits| self.accuracy(hits, part, run)).collect(),
-            best_on_test: Claim {
-                accuracy: self.accuracy(claimed, TestPart::All, run),
-                epoch: claim.epoch,
-            },
-            head_sha256: head_sha256(head),
-        })
-    }
-
-    fn curves(&self, recipes: &[Recipe], run: &SeedRun) -> Vec<Curve> {
-        let curve = |(trial, (recipe, outcome)): (usize, (&Recipe, &Outcome))| {
-            let path = outcome.hits.iter();
-            Curve {
-                trial,
-                seed: run.seed,
-                recipe: recipe.clone(),
-                train_loss: outcome.train_loss.clone(),
-                accuracy: path.map(|hits| self.accuracy(hits, TestPart::All, run)).collect(),
-            }
-        };
-        recipes.iter().zip(&run.outcomes).enumerate().map(curve).collect()
-    }
-}
-
-/// Rows of a part of the test set; `None` for all of it.
-pub fn test_rows(labels: &[u32], seed: u64, part: TestPart) -> Option<Vec<usize>> {
-    part.half()?;
-    let halves = halves(labels, seed);
-    Some((0..labels.len()).filter(|&row| part.contains(halves[row])).collect())
 }

@@ -13,10 +13,10 @@ use crate::recipe::Recipe;
 use crate::train::Solution;
 
 /// Version of the record format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// One selected trial: what was done, how it was chosen, and what came out. Replaying it on the
-/// same instruction set gives the same head, byte for byte. It contains no times or paths, so
+/// One method and seed: what was done, how it was chosen, and what came out. Replaying it on the
+/// same instruction set gives the same heads, byte for byte. It contains no times or paths, so
 /// equal runs write equal files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,32 +27,43 @@ pub struct RunRecord {
     pub version: String,
     /// Instruction set of the matrix products.
     pub instruction_set: String,
-    /// How the optimum was reached, if the recipe's solver reaches it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub solution: Option<Solution>,
     /// Number format of the matrix products in training.
-    #[serde(default)]
     pub precision: Precision,
     /// The data set.
     pub data: DataRecord,
     /// Name of the method.
     pub method: String,
-    /// The resolved recipe.
-    pub recipe: Recipe,
     /// Seed of the batch order, the random start and the halves.
     pub seed: u64,
-    /// Number of epochs trained, of the recipe's schedule: the selected epoch.
-    pub epoch: usize,
-    /// How the trial and the epoch were chosen.
+    /// How trials and epochs were chosen.
     pub selection: SelectionRecord,
-    /// Scores on the part of the test set that `selection` names.
+    /// The selected heads: one, or with [`Selection::CrossFitted`] one for each half of the test
+    /// set, chosen on the other half.
+    pub heads: Vec<HeadRecord>,
+    /// Scores on the test set, each sample scored once, by the head that `heads` names for it.
     pub evaluation: Evaluation,
-    /// Accuracy on the same part after each epoch, beginning with the start (epoch 0).
+    /// Accuracy of the same after each epoch, beginning with the start (epoch 0); a trial with
+    /// fewer epochs than the other stays at its last.
     pub epochs: Vec<Accuracy>,
     /// What would have been claimed by choosing the trial and the epoch on the test set.
     pub best_on_test: Claim,
+}
+
+/// One selected head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadRecord {
+    /// Part of the test set that it scores.
+    pub scored_on: TestPart,
+    /// The resolved recipe.
+    pub recipe: Recipe,
+    /// Number of epochs trained, of the recipe's schedule: the selected epoch.
+    pub epoch: usize,
+    /// How the optimum was reached, if the recipe's solver reaches it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solution: Option<Solution>,
     /// SHA-256 of the head's f32 weights and biases.
-    pub head_sha256: String,
+    pub sha256: String,
 }
 
 /// How a trial was chosen.
@@ -63,8 +74,6 @@ pub struct SelectionRecord {
     pub rule: Selection,
     /// Number of trials chosen from.
     pub n_trials: usize,
-    /// Part of the test set the scores are taken on.
-    pub scored_on: TestPart,
     /// Whether the scored samples took part in the choice. Such a score is too good, and is
     /// starred in every table.
     pub optimistic: bool,

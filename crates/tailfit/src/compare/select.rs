@@ -121,6 +121,9 @@ impl Rule {
 }
 
 impl Choice {
+    /// Nothing is chosen.
+    pub const NONE: Self = choice(Criterion::Default, All);
+
     /// The best on the whole test set: what papers claim.
     pub const CLAIM: Self = choice(Test(All), All);
 
@@ -231,6 +234,9 @@ mod tests {
         ] {
             assert_eq!(optimistic(selection), wanted, "{selection:?}");
         }
+        let chosen_on = |part, scored_on| choice(Test(part), scored_on).is_optimistic();
+        assert!(chosen_on(All, HalfB) && chosen_on(HalfA, All) && chosen_on(HalfA, HalfA));
+        assert!(!chosen_on(HalfA, HalfB));
         for selection in Selection::ALL {
             let name = serde_json::to_value(selection).unwrap();
             assert_eq!(name, selection.rule().name);

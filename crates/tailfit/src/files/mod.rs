@@ -7,14 +7,53 @@ pub mod safetensors;
 mod source;
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use self::source::Source;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Formats bytes, such as hashes, in hexadecimal.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// Checks, before any work is done for it, that a file can be written: that its folder is there or
+/// can be created, that files can be created in it, and that nothing but a regular file has its
+/// name.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let temporary = temporary(path)?;
+    // Nothing is left behind: what is not there yet would be created in the nearest that is.
+    let folders = temporary.ancestors().skip(1);
+    let nearest = folders.map(named).find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    if !nearest.is_dir() {
+        let place = nearest.display();
+        return Err(Error::usage(place, "a folder to write to", "a file of that name", ""));
+    }
+    let probe = nearest.join(temporary.file_name().unwrap_or_default());
+    fs_err::File::create(&probe)?;
+    Ok(fs_err::remove_file(&probe)?)
+}
+
+/// A folder by a name that can be opened: that of a bare file name is empty.
+fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}
+
+/// The temporary name of a file to be written.
+fn temporary(path: &Path) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::usage(path.display(), "the name of a file", "none", ""));
+    };
+    if path.exists() && !path.is_file() {
+        let expected = "a regular file to replace, or none of that name";
+        return Err(Error::usage(path.display(), expected, "a folder or a device", ""));
+    }
+    let name = name.to_string_lossy();
+    Ok(path.with_file_name(format!(".{name}.{}.tmp", std::process::id())))
 }
 
 /// Writes `bytes` to a temporary file beside `path`, then renames it. Creates the folder if
@@ -36,17 +75,18 @@ pub fn write_atomically_with(
     path: &Path,
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if !folder.as_os_str().is_empty() {
-        fs_err::create_dir_all(folder)?;
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let temporary = temporary(path)?;
+    let folder = named(path.parent().unwrap_or(Path::new("")));
+    fs_err::create_dir_all(folder)?;
     let written = (|| {
         let mut out = BufWriter::new(fs_err::File::create(&temporary)?);
         write(&mut out)?;
         out.flush()?;
-        fs_err::rename(&temporary, path)
+        // On the disk before it has its name, so that a name never stands for half a file.
+        out.get_ref().sync_all()?;
+        fs_err::rename(&temporary, path)?;
+        // The new name, too, where folders can be opened.
+        if cfg!(unix) { fs_err::File::open(folder)?.sync_all() } else { Ok(()) }
     })();
     if written.is_err() {
         // Nothing more can be done; the first error is the one to report.
@@ -79,6 +119,22 @@ pub fn remove_leftovers(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_regular_files_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/head.json");
+        check_writable(&path).unwrap();
+        assert!(fs_err::read_dir(folder.path()).unwrap().next().is_none(), "nothing is left");
+        write_atomically(&path, b"x").unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"x");
+        let in_place_of_a_folder = write_atomically(&folder.path().join("new"), b"x");
+        assert!(in_place_of_a_folder.unwrap_err().to_string().contains("a regular file"));
+        assert!(check_writable(&path.join("below")).is_err(), "below a file");
+        if cfg!(unix) {
+            assert!(write_atomically(Path::new("/dev/null"), b"x").is_err());
+        }
+    }
 
     #[test]
     fn leftovers_of_a_file_are_removed_and_nothing_else() {

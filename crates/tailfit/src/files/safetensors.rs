@@ -110,3 +110,30 @@ impl Layout {
         [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_laid_out_is_what_the_formats_own_crate_reads() {
+        let metadata =
+            HashMap::from([("b".to_owned(), "2".to_owned()), ("a".to_owned(), "ä".to_owned())]);
+        let mut layout = Layout::new(metadata);
+        layout.add("weight", "F32", 4, &[2, 3]);
+        layout.add("labels", "U32", 4, &[5]);
+        assert_eq!(layout.data_len(), 44);
+        let bytes = [layout.header(), (0..44).collect()].concat();
+        assert!(bytes.len() % 8 == 4 && bytes[8..].starts_with(br#"{"__metadata__":{"a":"#));
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let weight = file.tensor("weight").unwrap();
+        assert_eq!(
+            (weight.shape(), weight.data()),
+            (&[2, 3][..], &(0..24).collect::<Vec<u8>>()[..])
+        );
+        assert_eq!(file.tensor("labels").unwrap().data(), (24..44).collect::<Vec<u8>>());
+        let header = Header::read(&Source::Memory(bytes), "x").unwrap();
+        assert_eq!(header.metadata()["a"], "ä");
+        assert_eq!(header.names(), ["weight", "labels"]);
+    }
+}

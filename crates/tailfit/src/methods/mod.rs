@@ -116,6 +116,7 @@ impl Method {
             search.push((path, values));
         }
         let name = file.name.unwrap_or_else(|| "custom".to_owned());
+        check_name(&name, place)?;
         let method = Self::new(&name, place, recipe, search);
         method.grid()?;
         Ok(method)
@@ -139,6 +140,18 @@ impl Method {
         }
         Ok(recipes)
     }
+}
+
+/// A method's files go by its name.
+fn check_name(name: &str, place: &str) -> Result<()> {
+    let plain = |c: char| c.is_alphanumeric() || "-_+.,= ()".contains(c);
+    let fits = (1..=100).contains(&name.len()) && !name.starts_with(['.', ' ']);
+    if fits && name.chars().all(plain) {
+        return Ok(());
+    }
+    let expected = "a name of up to 100 letters, digits and -_+.,=() that can be a file's";
+    let found: String = name.chars().take(40).flat_map(char::escape_default).collect();
+    Err(Error::usage(format!("{place}: name"), expected, format!("`{found}`"), ""))
 }
 
 #[cfg(test)]

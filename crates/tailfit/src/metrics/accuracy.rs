@@ -7,6 +7,7 @@ use crate::shots::{Shot, ShotThresholds};
 
 /// Top-1 accuracy in percent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Accuracy {
     /// Over all samples.
     pub overall_percent: f64,

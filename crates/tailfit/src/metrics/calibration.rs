@@ -7,6 +7,7 @@ const BINS: usize = 15;
 
 /// How well softmax(logits) predicts its own errors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Calibration {
     /// Mean −log softmax(z)_y, natural logarithm.
     pub nll: f64,

@@ -1,6 +1,6 @@
 //! Everything reported about a head on one set.
 
-use ndarray::{ArrayView2, s};
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::{per_class_percent, samples_per_class};
@@ -46,6 +46,7 @@ impl<'a> EvaluationSet<'a> {
 
 /// Scores of one head on one set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evaluation {
     /// Number of samples scored.
     pub n_samples: usize,
@@ -63,9 +64,10 @@ pub struct Evaluation {
     pub loma_cv: Option<f64>,
     /// Mean primary `LoMa` of the few-shot classes divided by that of the many-shot classes.
     pub loma_few_over_many: Option<f64>,
-    /// ‖wₖ‖₂ without bias, `[K]`; absent for a cosine head, where it is meaningless.
+    /// ‖wₖ‖₂ without bias, `[K]`; absent for a cosine head, where it is meaningless, and where two
+    /// heads scored.
     pub weight_norms: Option<Vec<f64>>,
-    /// ‖wₖ − mean w‖₂, `[K]`; likewise absent for a cosine head.
+    /// ‖wₖ − mean w‖₂, `[K]`; likewise absent.
     pub centred_weight_norms: Option<Vec<f64>>,
 }
 
@@ -96,7 +98,6 @@ pub fn evaluate(
     counts: &ClassCounts,
     thresholds: ShotThresholds,
 ) -> Evaluation {
-    let n_classes = head.n_classes();
     let every: Vec<usize>;
     let rows = if let Some(rows) = set.rows {
         rows
@@ -104,26 +105,59 @@ pub fn evaluate(
         every = (0..set.labels.len()).collect();
         &every
     };
+    evaluate_each(&[head], &|_| 0, rows, set, (counts, thresholds))
+}
+
+/// As [`evaluate`] on the whole set, with two heads, each of which scores the half of its number.
+///
+/// # Panics
+///
+/// As [`evaluate`].
+pub(crate) fn evaluate_halves(
+    heads: [&Head; 2],
+    halves: &[u8],
+    set: &EvaluationSet<'_>,
+    counts: &ClassCounts,
+    thresholds: ShotThresholds,
+) -> Evaluation {
+    let rows: Vec<usize> = (0..set.labels.len()).collect();
+    evaluate_each(&heads, &|row| usize::from(halves[row]), &rows, set, (counts, thresholds))
+}
+
+/// Scores each of `rows` by the head that `head_of` it.
+fn evaluate_each(
+    heads: &[&Head],
+    head_of: &dyn Fn(usize) -> usize,
+    rows: &[usize],
+    set: &EvaluationSet<'_>,
+    (counts, thresholds): (&ClassCounts, ShotThresholds),
+) -> Evaluation {
+    let n_classes = heads[0].n_classes();
     let samples = samples_per_class(rows.iter().map(|&row| set.labels[row]), n_classes);
-    let right = hits_of(head, set);
-    let mut hits = vec![0; n_classes];
-    let mut bins = CalibrationBins::default();
-    let mut statistics: Option<[LogitStatistics; 2]> = None;
-    let mut centred = vec![0.0; n_classes];
-    for block in rows.chunks(BLOCK) {
+    let right: Vec<Vec<bool>> = heads.iter().map(|head| hits_of(head, set)).collect();
+    let logits_of = |head: &&Head, block: &[usize]| {
         let mut logits = head.logits(set.features.select(ndarray::Axis(0), block).view());
         if let Some(mirror) = set.mirror {
             logits += &head.logits(mirror.select(ndarray::Axis(0), block).view());
             logits *= 0.5;
         }
+        logits
+    };
+    let mut hits = vec![0; n_classes];
+    let mut bins = CalibrationBins::default();
+    let mut statistics: Option<[LogitStatistics; 2]> = None;
+    let mut centred = vec![0.0; n_classes];
+    for block in rows.chunks(BLOCK) {
+        let logits: Vec<Array2<f64>> = heads.iter().map(|head| logits_of(head, block)).collect();
         for (i, &row) in block.iter().enumerate() {
-            let z = logits.slice(s![i, ..]);
+            let z = logits[head_of(row)].row(i);
             let z = z.as_slice().unwrap_or_default();
             let label = set.labels[row] as usize;
             let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let log_sum = top + z.iter().map(|v| (v - top).exp()).sum::<f64>().ln();
-            hits[label] += u32::from(right[row]);
-            bins.add(z[label], top, log_sum, right[row]);
+            let is_hit = right[head_of(row)][row];
+            hits[label] += u32::from(is_hit);
+            bins.add(z[label], top, log_sum, is_hit);
 
             let mean = z.iter().sum::<f64>() / n_classes as f64;
             for (centred, value) in centred.iter_mut().zip(z) {
@@ -141,7 +175,8 @@ pub fn evaluate(
     let present: Vec<f64> = primary.iter().flatten().copied().collect();
     let of_shot = |shot| thresholds.mean(counts, shot, primary);
     let few_over_many = of_shot(Shot::Few).zip(of_shot(Shot::Many)).map(|(few, many)| few / many);
-    let norms = (!head.normalise_features).then(|| head.weight_norms());
+    // Norms are those of one head; two that are the same are one.
+    let one = heads.iter().all(|head| *head == heads[0]) && !heads[0].normalise_features;
     Evaluation {
         n_samples: rows.len(),
         accuracy: Accuracy::new(&hits, &samples, counts, thresholds),
@@ -150,7 +185,7 @@ pub fn evaluate(
         loma_cv: coefficient_of_variation(&present),
         loma_few_over_many: few_over_many,
         logits_magnitude: LogitsMagnitude { raw, centred },
-        centred_weight_norms: norms.as_ref().map(|_| head.centred_weight_norms()),
-        weight_norms: norms,
+        weight_norms: one.then(|| heads[0].weight_norms()),
+        centred_weight_norms: one.then(|| heads[0].centred_weight_norms()),
     }
 }

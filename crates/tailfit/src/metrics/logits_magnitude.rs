@@ -37,6 +37,7 @@ pub struct LogitStatistics {
 
 /// Every reading of `LoMa` and RSD on one kind of logits (raw or centred), `[K]` each.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Readings {
     /// Reading A.
     pub a: Vec<Option<f64>>,
@@ -52,6 +53,7 @@ pub struct Readings {
 
 /// One number per class (`[K]`) for each definition of the logit's standard deviation σ(zᵢ).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Deviations {
     /// Over the samples of class i.
     pub p: Vec<Option<f64>>,
@@ -65,6 +67,7 @@ pub struct Deviations {
 
 /// Raw and centred readings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogitsMagnitude {
     /// On the logits as they are.
     pub raw: Readings,

@@ -9,6 +9,7 @@ mod per_set;
 
 pub use self::accuracy::{Accuracy, samples_per_class};
 pub use self::calibration::{Calibration, CalibrationBins};
+pub(crate) use self::evaluation::evaluate_halves;
 pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};
 pub(crate) use self::hits::{columns_of, hits, write_head};
 pub use self::logits_magnitude::{

@@ -169,7 +169,8 @@ fn few(record: &RunRecord) -> Option<f64> {
 
 /// Number of epochs trained at the selected point.
 pub(super) fn epoch(record: &RunRecord) -> Option<f64> {
-    Some(record.epoch as f64)
+    let epochs = record.heads.iter().map(|head| head.epoch as f64);
+    Some(epochs.sum::<f64>() / record.heads.len() as f64)
 }
 
 /// Macro accuracy of the same hyper-parameters after the last epoch.

@@ -1,8 +1,7 @@
 //! Summarises the records of each method in one row: mean and standard deviation over seeds.
 
-use std::collections::BTreeMap;
-
 use crate::compare::{RunRecord, Selection};
+use crate::error::{Error, Result};
 
 /// Mean, sample standard deviation and maximum of one number per seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,23 +28,19 @@ impl Spread {
     }
 }
 
-/// One row of a comparison: the records of one method.
+/// One row of a comparison: the records of one method, one per seed.
 #[derive(Clone, Debug)]
 pub struct Summary<'a> {
     /// Name of the method.
     pub method: &'a str,
-    by_seed: BTreeMap<u64, Vec<&'a RunRecord>>,
     first: &'a RunRecord,
+    records: Vec<&'a RunRecord>,
 }
 
-impl<'a> Summary<'a> {
-    fn records(&self) -> impl Iterator<Item = &'a RunRecord> {
-        self.by_seed.values().flatten().copied()
-    }
-
+impl Summary<'_> {
     /// Number of seeds.
     pub fn n_seeds(&self) -> usize {
-        self.by_seed.len()
+        self.records.len()
     }
 
     /// Number of trials selected from, per seed.
@@ -60,22 +55,18 @@ impl<'a> Summary<'a> {
 
     /// Number of epochs in the schedule.
     pub fn epochs(&self) -> usize {
-        self.first.recipe.sgd.epochs
+        self.first.heads.first().map_or(0, |head| head.recipe.sgd.epochs)
     }
 
     /// Whether any record's scored samples took part in its selection.
     pub fn optimistic(&self) -> bool {
-        self.records().any(|record| record.selection.optimistic)
+        self.records.iter().any(|record| record.selection.optimistic)
     }
 
-    /// The spread over seeds of one number per record. Records of the same seed (the two halves of
-    /// cross-fitting) are averaged first. `None` if no record has the number.
+    /// The spread over seeds of one number per record. `None` if no record has the number.
     pub fn spread(&self, value: impl Fn(&RunRecord) -> Option<f64>) -> Option<Spread> {
-        let of_seed = |records: &Vec<&RunRecord>| {
-            let values: Vec<f64> = records.iter().filter_map(|record| value(record)).collect();
-            Spread::of(&values).map(|spread| spread.mean)
-        };
-        Spread::of(&self.by_seed.values().filter_map(of_seed).collect::<Vec<f64>>())
+        let values: Vec<f64> = self.records.iter().filter_map(|record| value(record)).collect();
+        Spread::of(&values)
     }
 
     /// The mean of [`Summary::spread`]; NaN if there is none.
@@ -85,18 +76,41 @@ impl<'a> Summary<'a> {
 }
 
 /// One row per method, in order of first appearance.
-pub fn summarise(records: &[RunRecord]) -> Vec<Summary<'_>> {
+///
+/// # Errors
+///
+/// If records that do not belong together go by one name: of other data, another selection,
+/// precision or search, or twice of one seed.
+pub fn summarise(records: &[RunRecord]) -> Result<Vec<Summary<'_>>> {
     let mut rows: Vec<Summary<'_>> = Vec::new();
     for record in records {
-        let at = rows.iter().position(|row| row.method == record.method);
-        let at = at.unwrap_or_else(|| {
-            let by_seed = BTreeMap::new();
-            rows.push(Summary { method: &record.method, by_seed, first: record });
-            rows.len() - 1
-        });
-        rows[at].by_seed.entry(record.seed).or_default().push(record);
+        let Some(row) = rows.iter_mut().find(|row| row.method == record.method) else {
+            rows.push(Summary { method: &record.method, first: record, records: vec![record] });
+            continue;
+        };
+        belong_together(row, record)?;
+        row.records.push(record);
     }
-    rows
+    Ok(rows)
+}
+
+/// Whether a record can stand in a row.
+fn belong_together(row: &Summary<'_>, record: &RunRecord) -> Result<()> {
+    let first = row.first;
+    let of = |record: &RunRecord| record.selection.n_trials;
+    let (what, remedy) = if row.records.iter().any(|known| known.seed == record.seed) {
+        ("two of one seed", "give each configuration a name of its own")
+    } else if first.data != record.data {
+        ("some of other data", "make one table for each data set")
+    } else if first.selection.rule != record.selection.rule {
+        ("some of another selection", "make one table for each selection")
+    } else if first.precision != record.precision || of(first) != of(record) {
+        ("some of another precision or search", "give each configuration a name of its own")
+    } else {
+        return Ok(());
+    };
+    let place = format!("records of `{}`, seed {}", row.method, record.seed);
+    Err(Error::data(place, "one per seed, all made in the same way", what, remedy))
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub struct Outcome {
 
 /// What a solver reports about its solution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Solution {
     /// Certified bound on (F − min F) / (F − F₀), with F₀ the entropy of the targets, a lower bound
     /// on any loss; `None` without weight decay, where no bound exists.

@@ -15,8 +15,8 @@ pub(crate) fn run() -> Result<()> {
     let example = ["--package", "tailfit-backbone", "--example", "throughput"];
     run_command(Command::new("cargo").args(["build", "--release"]).args(example))?;
     let mut text = format!(
-        "\n{} threads. Images a second, data loading included, in {ROUNDS} rounds in turns: medians, and \
-         tailfit over PyTorch round by round, median (lowest to highest).\n\n\
+        "\n{} threads. Images per second, data loading included, in {ROUNDS} rounds of alternating runs: medians, and \
+         the ratio of tailfit to PyTorch within each round as median (lowest to highest).\n\n\
          | network | work | precision | PyTorch | tailfit | ratio |\n|:--|:--|:--|--:|--:|--:|\n",
         std::thread::available_parallelism().map_or(0, usize::from)
     );

@@ -43,8 +43,8 @@ fn median(values: &[f64]) -> f64 {
 pub(crate) fn write_table(sections: &[(&str, usize, Vec<Measured>)]) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(0, usize::from);
     let mut text = format!(
-        "\n{threads} threads, {}. Seconds for 20 epochs of one head, medians of {} rounds in which all took \
-         turns; peak: f32 multiply-adds in registers, measured between the rounds.\n",
+        "\n{threads} threads, {}. Seconds for 20 epochs of one head, medians of {} rounds in which all trainers took \
+         turns; f32 peak: multiply-adds in registers, measured between the rounds.\n",
         instruction_set(),
         sections.first().map_or(0, |(.., rows)| rows[0].seconds_per_head.len()),
     );
@@ -59,7 +59,8 @@ pub(crate) fn write_table(sections: &[(&str, usize, Vec<Measured>)]) -> Result<(
         write!(
             text,
             "\n### {name}: N = 10,847, D = {dim}, K = 100 (f32 peak {peak:.0} GFLOP/s)\n\n\
-             | trainer | heads | s per head | times torch-indexed | times jax-stacked | of f32 peak | objective | test % |\n\
+             | trainer | heads | s per head | speed-up over torch-indexed | speed-up over jax-stacked | share of f32 \
+             peak | objective | test % |\n\
              |:--|--:|--:|--:|--:|--:|--:|--:|\n"
         )?;
         for row in rows {

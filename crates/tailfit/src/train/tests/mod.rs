@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::item::train_in_order;
 use super::problem::Seen;
-use super::stack::Stack;
-use super::{Outcome, Problem, ScoredSet, Trial, View, train_on};
+use super::{Outcome, Problem, Trial};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
-use crate::metrics::{PerSet, TestPart};
 use crate::recipe::{Recipe, Sgd};
 use crate::tests::support::{golden, numbers, unit};
 use crate::tests::{problem, unscored};
+
+mod behaviour;
 
 const N_CLASSES: usize = 10;
 const DIM: usize = 16;
@@ -191,96 +191,4 @@ fn every_case_of_the_authors_loops() {
     }
     // Label-aware smoothing with two learning rates is not a method here.
     assert_eq!(left_out, ["mislas"]);
-}
-
-/// A head is bit-identical whatever other heads are trained with it.
-#[test]
-fn a_head_has_the_same_bits_in_any_company() {
-    let golden = golden("sgd.json");
-    let setup = setup(&golden);
-    let features: Vec<f32> = setup.features.iter().map(|&v| v as f32).collect();
-    let problem = problem(&features, &setup.labels, &setup.counts, Some(&setup.stage_1));
-    let kinds = [json!("linear"), json!("scaled"), json!({"cosine": {"scale": 16}})];
-    for kind in kinds {
-        let trials: Vec<Trial> = (0..23_u32)
-            .map(|i| {
-                let recipe = Recipe {
-                    sgd: Sgd { epochs: 2, lr: 0.01 * f64::from(i + 1), ..Recipe::PLAIN.sgd },
-                    ..Recipe::PLAIN
-                };
-                let recipe = recipe.with("head", &kind).unwrap();
-                Trial { recipe, seed: 5, stop_after: None }
-            })
-            .collect();
-        let together = train_on(&problem, &trials, &unscored()).unwrap();
-        for i in [0, 9, 22] {
-            let alone = train_on(&problem, &trials[i..=i], &unscored()).unwrap();
-            assert_eq!(alone[0].head, together[i].head);
-            assert_eq!(alone[0].train_loss, together[i].train_loss);
-        }
-    }
-}
-
-/// Epoch e trains on view e mod V, as if the views were stacked vertically and used in turn.
-#[test]
-fn views_are_used_in_turn() {
-    let setup = setup(&golden("sgd.json"));
-    let n = setup.labels.len();
-    let views: [Vec<f64>; 2] = [1.0, 0.5].map(|f| setup.features.iter().map(|v| f * v).collect());
-    let below = [views[0].clone(), views[1].clone()].concat();
-    let labels = setup.labels.repeat(2);
-    let one = problem(&below, &labels, &setup.counts, Some(&setup.stage_1));
-    let mut two = problem_of(&setup);
-    two.views = views.iter().map(|view| View::Memory(view.into())).collect();
-    let sgd = Sgd { epochs: 5, ..Recipe::PLAIN.sgd };
-    let recipe = Recipe { sgd, ..Recipe::PLAIN };
-    let trial = Trial { recipe, seed: 0, stop_after: None };
-    let train = |problem: &Problem<'_, f64>, first: &dyn Fn(usize) -> usize| {
-        let seen = Seen::new(problem, false);
-        let order = |epoch| (0..n).map(|i| (first(epoch) + (i * 7 + epoch) % n) as u32).collect();
-        train_in_order(&seen, &[&trial], &unscored(), false, order).unwrap().remove(0)
-    };
-    let (wanted, found) = (train(&one, &|epoch| epoch % 2 * n), train(&two, &|_| 0));
-    assert_eq!(found.head, wanted.head);
-    // The loss is a mean over samples, of which the other problem has twice as many.
-    let halved: Vec<f64> = found.train_loss.iter().map(|loss| loss / 2.0).collect();
-    assert_eq!(halved, wanted.train_loss);
-}
-
-/// A diverging trial shows it in its loss, gets nothing right, and does not affect other trials.
-#[test]
-fn divergence_stays_with_the_trial() {
-    let setup = setup(&golden("sgd.json"));
-    let features: Vec<f32> = setup.features.iter().map(|&v| v as f32).collect();
-    let mut problem = problem(&features, &setup.labels, &setup.counts, Some(&setup.stage_1));
-    let set = || ScoredSet { features: (&features).into(), mirror: None, labels: &setup.labels };
-    problem.scored = Some(PerSet { test: set(), validation: None });
-    let trial = |lr: f64, weight_decay: f64| {
-        let sgd = Sgd { epochs: 4, lr, weight_decay, ..Recipe::PLAIN.sgd };
-        Trial { recipe: Recipe { sgd, ..Recipe::PLAIN }, seed: 1, stop_after: None }
-    };
-    let outcomes = train_on(&problem, &[trial(0.1, 0.0), trial(1e30, 0.5)], &unscored()).unwrap();
-    let alone = train_on(&problem, &[trial(0.1, 0.0)], &unscored()).unwrap();
-    assert_eq!(outcomes[0].head, alone[0].head);
-    assert_eq!(outcomes[0].hits, alone[0].hits);
-    let hits = |outcome: &Outcome| -> u32 {
-        outcome.hits.last().unwrap().test.in_part(TestPart::All).iter().sum()
-    };
-    assert!(!outcomes[1].train_loss.last().unwrap().is_finite());
-    assert_eq!(hits(&outcomes[1]), 0);
-    assert!(hits(&outcomes[0]) > setup.labels.len() as u32 / 2);
-}
-
-#[test]
-fn a_start_that_is_not_trained_comes_back_unchanged() {
-    let setup = setup(&golden("sgd.json"));
-    let problem = problem_of(&setup);
-    let trial = Trial {
-        recipe: Recipe { sgd: Sgd { epochs: 0, ..Recipe::PLAIN.sgd }, ..Recipe::PLAIN },
-        seed: 0,
-        stop_after: None,
-    };
-    let trials = [&trial];
-    let stack = Stack::new(&problem, &trials, None, false);
-    assert_eq!(stack.finished(0), setup.stage_1);
 }

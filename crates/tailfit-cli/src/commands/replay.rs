@@ -1,0 +1,144 @@
+//! `tailfit train-head --config RECORD.json`: a record made again, and checked.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tailfit::compare::{DataRecord, HeadRecord, RunRecord, head_sha256, score};
+use tailfit::error::Error;
+use tailfit::features::DataSet;
+use tailfit::head::Head;
+use tailfit::metrics::TestPart;
+use tailfit::train::{Options, Trial, train};
+use tailfit::{Precision, PrecisionChoice, instruction_set};
+
+use super::{input, output, train_head};
+use crate::args::{Cli, TrainHeadArgs};
+use crate::printer::Printer;
+
+/// Trains exactly what the record says, and checks that the same heads and scores come out.
+pub(crate) fn run(args: &TrainHeadArgs, path: &Path, cli: &Cli, printer: &Printer) -> Result<()> {
+    let place = path.display().to_string();
+    let record = RunRecord::from_json(&fs_err::read_to_string(path)?, &place)?;
+    nothing_else_is_asked(args, cli, &record, &place)?;
+    let mut inputs = args.data.inputs();
+    inputs.push(path);
+    for head in &record.heads {
+        output::check_head(&named(&args.out, head.scored_on), &inputs)?;
+    }
+    let mut data = input::data_set(&args.data, printer)?;
+    data.thresholds = record.data.thresholds;
+    check_data(&record, &data, &place)?;
+
+    let trial = |head: &HeadRecord| Trial {
+        recipe: head.recipe.clone(),
+        seed: record.seed,
+        stop_after: Some(head.epoch),
+    };
+    let trials: Vec<Trial> = record.heads.iter().map(trial).collect();
+    let bar = printer.progress(record.heads.iter().map(|head| head.epoch).sum());
+    let precision = PrecisionChoice::Fixed(record.precision).resolve()?;
+    let progress = |done| bar.inc(done as u64);
+    let options = Options { progress: &progress, score_every_epoch: false, precision };
+    let heads: Vec<Head> =
+        train(&data, &trials, &options)?.into_iter().map(|outcome| outcome.head).collect();
+    bar.finish_and_clear();
+
+    let parts: Vec<(&Head, TestPart)> =
+        heads.iter().zip(&record.heads).map(|(head, of)| (head, of.scored_on)).collect();
+    let evaluation = score(&data, record.seed, &parts)?;
+    let found: Vec<String> = heads.iter().map(head_sha256).collect();
+    let same = found.iter().zip(&record.heads).all(|(found, head)| *found == head.sha256);
+    let here = instruction_set();
+    if !same && must_repeat(&record, here) {
+        let said: Vec<&str> = record.heads.iter().map(|head| head.sha256.as_str()).collect();
+        let expected = format!("the head of the record, hash {}", said.join(" and "));
+        let found = format!("a head with hash {}", found.join(" and "));
+        let remedy = "was the record edited, or a different stage-1 head given?";
+        return Err(Error::data(place, expected, found, remedy).into());
+    }
+    if same && evaluation.accuracy != record.evaluation.accuracy && record.instruction_set == here {
+        let text = |percent: f64| format!("an accuracy of {percent} %");
+        let (said, found) = (&record.evaluation.accuracy, &evaluation.accuracy);
+        let expected = format!("{}, as the record says", text(said.overall_percent));
+        let remedy = "was the record edited?";
+        let found = format!("{} from the same head", text(found.overall_percent));
+        return Err(Error::data(place, expected, found, remedy).into());
+    }
+    if !same {
+        printer.warning(&format!(
+            "the record was made by version {} on {}, this is version {} on {here}: the head agrees only up to rounding",
+            record.version, record.instruction_set, env!("CARGO_PKG_VERSION"),
+        ));
+    }
+    let replayed = |(head, sha256): (&HeadRecord, String)| HeadRecord { sha256, ..head.clone() };
+    let record = RunRecord {
+        heads: record.heads.iter().zip(found).map(replayed).collect(),
+        evaluation,
+        instruction_set: here.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..record
+    };
+    for (head, of) in heads.iter().zip(&record.heads) {
+        output::write_head(&named(&args.out, of.scored_on), head, &record, &data)?;
+    }
+    train_head::say(args, &record, printer);
+    Ok(())
+}
+
+/// Whether the heads of a record have to come out bit for bit: in f32 wherever multiply and add
+/// are fused, in bf16 on the same unit; by this version of the program.
+fn must_repeat(record: &RunRecord, here: &str) -> bool {
+    let fused = |set: &str| set != "sse2";
+    let f32 = record.precision == Precision::F32 && fused(here) && fused(&record.instruction_set);
+    record.version == env!("CARGO_PKG_VERSION") && (f32 || record.instruction_set == here)
+}
+
+/// A record says everything: what would change it is refused rather than ignored.
+fn nothing_else_is_asked(
+    args: &TrainHeadArgs,
+    cli: &Cli,
+    record: &RunRecord,
+    place: &str,
+) -> Result<()> {
+    let precision = PrecisionChoice::Fixed(record.precision);
+    let asked = [
+        ("--set", !args.set.is_empty()),
+        ("--seed", args.seed.is_some_and(|seed| seed != record.seed)),
+        ("--select", args.select.is_some_and(|select| select != record.selection.rule)),
+        ("--precision", cli.precision != PrecisionChoice::Auto && cli.precision != precision),
+    ];
+    let Some((option, _)) = asked.into_iter().find(|(_, asked)| *asked) else { return Ok(()) };
+    let expected = "a record to replay unchanged";
+    let remedy = "leave it out, or train with --method or a recipe in TOML";
+    Err(Error::usage(place, expected, option, remedy).into())
+}
+
+fn check_data(record: &RunRecord, data: &DataSet, place: &str) -> Result<()> {
+    let found = DataRecord::of(data)?;
+    let wanted = &record.data;
+    let head = |data: &DataRecord| data.stage_1_sha256.clone().unwrap_or_default();
+    for (what, expected, found) in [
+        ("training set", &wanted.train_sha256, &found.train_sha256),
+        ("test set", &wanted.test_sha256, &found.test_sha256),
+        ("stage-1 head", &head(wanted), &head(&found)),
+    ] {
+        if expected != found {
+            let remedy =
+                "pass the files the record was made from, with the same --views and --mirror";
+            let expected = format!("the {what} of the record, sha256 {expected}");
+            return Err(Error::data(place, expected, found, remedy).into());
+        }
+    }
+    Ok(())
+}
+
+/// Where the head for a part of the test set goes.
+fn named(out: &Path, part: TestPart) -> PathBuf {
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = out.extension().unwrap_or_default().to_string_lossy();
+    match part {
+        TestPart::All => out.to_owned(),
+        TestPart::HalfA => out.with_file_name(format!("{stem}-half-a.{extension}")),
+        TestPart::HalfB => out.with_file_name(format!("{stem}-half-b.{extension}")),
+    }
+}
