@@ -40,7 +40,7 @@ impl Head {
         self.weight.ncols()
     }
 
-    /// Logits `[N, K]` of features `[N, D]`.
+    /// Logits `[N, K]`, row-major, of features `[N, D]`.
     ///
     /// # Panics
     ///
@@ -50,7 +50,9 @@ impl Head {
         if self.normalise_features {
             normalise_rows(&mut features);
         }
-        features.dot(&self.weight.t()) + &self.bias
+        // A product over one feature comes column by column.
+        let logits = features.dot(&self.weight.t()) + &self.bias;
+        logits.as_standard_layout().into_owned()
     }
 
     /// ‖wₖ‖₂ of each class, without the bias, `[K]`.

@@ -9,4 +9,5 @@ mod hygiene;
 mod real_data;
 mod real_engine;
 mod selection;
+mod shapes;
 mod support;
