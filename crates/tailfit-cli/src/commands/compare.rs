@@ -43,9 +43,18 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     let bar = printer.progress(work);
     let mut records = Vec::new();
     let mut paths = Vec::new();
+    let mut failed = Vec::new();
     for method in &chosen {
         bar.set_message(method.name.clone());
-        let result = comparison.run(method, &|done| bar.inc(done as u64))?;
+        let result = match attempt(|| comparison.run(method, &|done| bar.inc(done as u64))) {
+            Ok(result) => result,
+            Err(error) if chosen.len() == 1 => return Err(error),
+            Err(error) => {
+                bar.suspend(|| printer.warning(&format!("{}: {error}", method.name)));
+                failed.push(method.name.as_str());
+                continue;
+            }
+        };
         write_method(&args.out, method, &result, &data)?;
         if method.recipe.sgd.epochs > 0
             && let Some(path) = output::mean_path(&result.curves, &method.recipe)
@@ -55,7 +64,22 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         records.extend(result.records);
     }
     bar.finish_and_clear();
-    finish(args, &records, &paths, printer)
+    finish(args, &records, &paths, printer)?;
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let found = format!("{} that did not: {}", failed.len(), failed.join(", "));
+    Err(Error::data("compare", "every method to finish", found, "the others' results are whole")
+        .into())
+}
+
+/// What `work` comes to; a panic in it, which is a fault of this program, is an error like others,
+/// so that it costs no other method's results.
+fn attempt<T>(work: impl FnOnce() -> tailfit::error::Result<T>) -> Result<T> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    let panicked =
+        |_payload| Error::data("method", "to finish", "a fault of this program", "report it");
+    Ok(caught.map_err(panicked)??)
 }
 
 fn methods_of(args: &CompareArgs) -> Result<Vec<Method>> {

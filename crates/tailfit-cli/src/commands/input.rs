@@ -52,6 +52,12 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         _ => name,
     };
     let data = DataSet::new(&name, train, test, validation, head, thresholds)?;
+    if data.validation_in_test > 0 {
+        printer.warning(&format!(
+            "{} validation samples are test samples too: selection by them is optimistic, and its scores are starred",
+            data.validation_in_test
+        ));
+    }
     let mut data = switched(data, args);
     reading.finish_and_clear();
     if data.stage_1.is_none() {

@@ -54,6 +54,12 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
     let bar = printer.progress(comparison.work(&method)?);
     let result = comparison.run(&method, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();
+    if let Some(gap) = result.head_record.heads.iter().find_map(HeadRecord::missed_gap) {
+        let asked = format!("a gap of {} or less", method.recipe.gap);
+        let found = format!("{gap:.1e} where it stopped");
+        let remedy = "scale the features, such as to unit variance, raise weight_decay, or ask for a larger gap";
+        return Err(Error::data("solver", asked, found, remedy).into());
+    }
     output::write_head(&args.out, &result.head, &result.head_record, &data)?;
     say(args, &result.head_record, printer);
     for record in result.records.iter().filter(|record| record.heads.len() > 1) {

@@ -169,3 +169,67 @@ fn a_killed_run_leaves_whole_records() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("stage-1"));
 }
+
+/// A method that diverges is no row and costs no other's; alone it is an error, and no head.
+#[test]
+fn divergence_is_said_and_costs_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let wild = "name = \"wild\"\n[recipe]\nlr = 1e30\nweight_decay = 0.5\nepochs = 5\n";
+    fs_err::write(folder.path().join("wild.toml"), wild).unwrap();
+    let words =
+        [&["compare", "-q", "--methods", "los", "--config", "wild.toml"], &TOY[..]].concat();
+    let ran = tailfit(folder.path(), &words);
+    refused(
+        1,
+        &["wild: training: expected a finite loss", "1 that did not: wild"],
+        (ran.code, ran.stderr),
+    );
+    assert!(ran.stdout.contains("los") && !ran.stdout.contains("wild"), "{}", ran.stdout);
+    assert!(folder.path().join("tailfit-out/heads/los.safetensors").exists());
+    assert!(!folder.path().join("tailfit-out/heads/wild.safetensors").exists());
+    let words = [&["train-head", "-q", "--config", "wild.toml"], &TOY[..]].concat();
+    let ran = tailfit(folder.path(), &words);
+    refused(1, &["divergence", "lower the learning rate"], (ran.code, ran.stderr));
+    assert!(!folder.path().join("retrained.safetensors").exists());
+}
+
+/// Validation samples that are test samples select for the test set.
+#[test]
+fn validation_within_the_test_set_is_refused_or_starred() {
+    let copy = |f: &Path| fs_err::copy(f.join("test.csv"), f.join("val.csv")).map(|_| ()).unwrap();
+    let all = with(copy, &["--val", "val.csv"]);
+    refused(1, &["validation set: expected samples that are not test samples"], all);
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    csv(&folder.path().join("val.csv"), &[4, 4, 4], 3.0);
+    let one = fs_err::read_to_string(folder.path().join("test.csv")).unwrap();
+    append(folder.path(), "val.csv", one.lines().nth(1).unwrap());
+    let words =
+        [&["compare", "--methods", "los", "--val", "val.csv", "--seeds", "1"], &TOY[..]].concat();
+    let ran = tailfit(folder.path(), &words);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 validation samples are test samples too"), "{}", ran.stderr);
+    let row = ran.stdout.lines().find(|line| line.starts_with("los ")).unwrap();
+    assert!(row.split_whitespace().nth(1).unwrap().ends_with('*'), "{row}");
+}
+
+/// A gap that was asked for and not reached is an error.
+#[test]
+fn a_gap_that_is_not_reached_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let rows = |sign: f64| -> String {
+        let row =
+            |i: usize| format!("{},{},{}\n", sign * 1e6 * (i as f64).sin(), 3e-7 * i as f64, i % 3);
+        "a,b,label\n".to_owned() + &(0..60).map(row).collect::<String>()
+    };
+    fs_err::write(folder.path().join("train.csv"), rows(1.0)).unwrap();
+    fs_err::write(folder.path().join("test.csv"), rows(-1.0)).unwrap();
+    let set = ["--set", "solver=lbfgs", "--set", "weight_decay=1e-9", "--set", "gap=1e-6"];
+    let data = ["--train", "train.csv", "--test", "test.csv"];
+    let head = ["train-head", "-q", "--method", "cross-entropy", "--set", "start=zero"];
+    let ran = tailfit(folder.path(), &[&head[..], &set, &data].concat());
+    refused(1, &["expected a gap of 0.000001 or less", "where it stopped"], (ran.code, ran.stderr));
+    assert!(!folder.path().join("retrained.safetensors").exists());
+}

@@ -78,8 +78,9 @@ struct Chosen<'a> {
 type HeadKey = (u64, usize, usize);
 
 impl<'a> Chosen<'a> {
-    fn new(run: &'a SeedRun, choice: Choice) -> Self {
-        Self { run, pick: choice.pick(&run.outcomes, &run.samples) }
+    fn new(run: &'a SeedRun, choice: Choice) -> Result<Self> {
+        let pick = choice.pick(&run.outcomes, &run.samples).ok_or_else(diverged)?;
+        Ok(Self { run, pick })
     }
 
     fn outcome(&self) -> &'a Outcome {
@@ -89,6 +90,11 @@ impl<'a> Chosen<'a> {
     fn key(&self) -> HeadKey {
         (self.run.seed, self.pick.trial, self.pick.epoch)
     }
+}
+
+fn diverged() -> Error {
+    let remedy = "lower the learning rate, or scale the features, such as to unit variance";
+    Error::data("training", "a finite loss and finite weights", "divergence", remedy)
 }
 
 impl<'a> Comparison<'a> {
@@ -160,8 +166,9 @@ impl<'a> Comparison<'a> {
         let recipes = self.recipes(method)?;
         let runs = self.train(&recipes, progress)?;
         let rule = self.selection.rule();
-        let to_use = Chosen::new(&runs[0], rule.head);
-        let by_seed: Vec<Vec<Chosen<'_>>> = runs.iter().map(|run| self.choose(run)).collect();
+        let to_use = Chosen::new(&runs[0], rule.head)?;
+        let by_seed: Vec<Vec<Chosen<'_>>> =
+            runs.iter().map(|run| self.choose(run)).collect::<Result<_>>()?;
         let heads = self.replay(&recipes, by_seed.iter().flatten().chain([&to_use]))?;
         let record = |chosen: &[Chosen<'_>]| self.record_of(method, &recipes, chosen, &heads);
         Ok(MethodResult {
@@ -174,11 +181,11 @@ impl<'a> Comparison<'a> {
 
     /// What the rule chooses for a seed; where there is only one head to choose from, nothing is
     /// chosen, and it scores the whole test set.
-    fn choose<'b>(&self, run: &'b SeedRun) -> Vec<Chosen<'b>> {
+    fn choose<'b>(&self, run: &'b SeedRun) -> Result<Vec<Chosen<'b>>> {
         let candidates: usize =
             run.outcomes.iter().map(|outcome| outcome.hits.len().max(2) - 1).sum();
         if candidates == 1 {
-            return vec![Chosen::new(run, Choice::NONE)];
+            return Ok(vec![Chosen::new(run, Choice::NONE)?]);
         }
         let choices = self.selection.rule().choices.iter();
         choices.map(|&choice| Chosen::new(run, choice)).collect()
@@ -229,6 +236,9 @@ impl<'a> Comparison<'a> {
             Options { score_every_epoch: false, precision: self.precision, ..Options::default() };
         let replayed = train(self.data, &trials, &options)?;
         for (again, chosen) in replayed.iter().zip(distinct.values()) {
+            if !again.head.is_finite() {
+                return Err(diverged());
+            }
             assert_eq!(
                 again.hits.last(),
                 Some(&chosen.outcome().hits[chosen.pick.epoch]),

@@ -89,6 +89,13 @@ pub struct Claim {
     pub epoch: usize,
 }
 
+impl HeadRecord {
+    /// The gap at which its solver stopped, if that is larger than the recipe asks for.
+    pub fn missed_gap(&self) -> Option<f64> {
+        self.solution?.gap.filter(|gap| *gap > self.recipe.gap)
+    }
+}
+
 impl RunRecord {
     /// Reads a record.
     ///

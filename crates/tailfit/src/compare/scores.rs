@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Choice, Chosen, Claim, Comparison, Curve, FORMAT, HeadKey, HeadRecord, RunRecord, SeedRun,
-    SelectionRecord, head_sha256,
+    Choice, Chosen, Claim, Comparison, Criterion, Curve, FORMAT, HeadKey, HeadRecord, RunRecord,
+    SeedRun, SelectionRecord, head_sha256,
 };
 use crate::error::{Error, Result};
 use crate::features::DataSet;
@@ -44,7 +44,7 @@ impl Comparison<'_> {
         heads: &BTreeMap<HeadKey, Head>,
     ) -> Result<RunRecord> {
         let run = chosen[0].run;
-        let claim = Choice::CLAIM.pick(&run.outcomes, &run.samples);
+        let claim = Choice::CLAIM.pick(&run.outcomes, &run.samples).unwrap_or(chosen[0].pick);
         let claimed = &run.outcomes[claim.trial].hits[claim.epoch].test;
         let last = chosen.iter().map(|one| one.outcome().hits.len() - 1).max().unwrap_or(0);
         let head_record = |one: &Chosen<'_>| HeadRecord {
@@ -66,7 +66,12 @@ impl Comparison<'_> {
             selection: SelectionRecord {
                 rule: self.selection,
                 n_trials: recipes.len(),
-                optimistic: chosen.iter().any(|one| one.pick.choice.is_optimistic()),
+                optimistic: chosen.iter().any(|one| {
+                    // Validation samples that are test samples too make the choice theirs.
+                    let Choice { by, .. } = one.pick.choice;
+                    let shared = by == Criterion::Validation && self.data.validation_in_test > 0;
+                    shared || one.pick.choice.is_optimistic()
+                }),
             },
             heads: chosen.iter().map(head_record).collect(),
             evaluation: score(self.data, run.seed, &parts.collect::<Vec<_>>())?,

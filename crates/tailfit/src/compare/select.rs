@@ -134,27 +134,30 @@ impl Choice {
 
     /// Picks among the trials of one method and seed; `samples` are those of the scored sets. Ties
     /// go to the later epoch (as with the authors' `<=`) and to the first trial. Epoch 0 (the
-    /// start) is a candidate only if nothing is trained.
-    pub fn pick(self, outcomes: &[Outcome], samples: &PerSet<ClassTally>) -> Pick {
+    /// start) is a candidate only if nothing is trained. What has diverged is never picked; `None`
+    /// if everything has.
+    pub fn pick(self, outcomes: &[Outcome], samples: &PerSet<ClassTally>) -> Option<Pick> {
         let pick = |trial, epoch| Pick { trial, epoch, choice: self };
-        let mut best = (f64::NEG_INFINITY, pick(0, outcomes[0].hits.len() - 1));
         if self.by == Criterion::Default {
-            return best.1;
+            let last = outcomes[0].hits.len() - 1;
+            return (outcomes[0].finite_epochs() == last).then(|| pick(0, last));
         }
+        let mut best = None;
+        let mut best_value = f64::NEG_INFINITY;
         for (trial, outcome) in outcomes.iter().enumerate() {
             let mut of_trial = (f64::NEG_INFINITY, 0);
-            let last = outcome.hits.len() - 1;
-            for epoch in last.min(1)..=last {
+            let first = (outcome.hits.len() - 1).min(1);
+            for epoch in first..=outcome.finite_epochs() {
                 let value = self.by.value(&outcome.hits[epoch], samples);
                 if value >= of_trial.0 {
                     of_trial = (value, epoch);
                 }
             }
-            if of_trial.0 > best.0 {
-                best = (of_trial.0, pick(trial, of_trial.1));
+            if of_trial.0 > best_value {
+                (best_value, best) = (of_trial.0, Some(pick(trial, of_trial.1)));
             }
         }
-        best.1
+        best
     }
 }
 
@@ -212,7 +215,7 @@ mod tests {
             [outcome(&[(2, 2), (0, 1), (1, 1)]), outcome(&[(2, 2), (0, 2), (2, 0), (2, 0)])];
         let picks = |selection: Selection| -> Vec<(usize, usize, TestPart)> {
             let choices = selection.rule().choices.iter();
-            let picks = choices.map(|choice| choice.pick(&outcomes, &samples));
+            let picks = choices.filter_map(|choice| choice.pick(&outcomes, &samples));
             picks.map(|p| (p.trial, p.epoch, p.choice.scored_on)).collect()
         };
         // The later of equal epochs.
@@ -221,6 +224,18 @@ mod tests {
         // On the whole set both trials reach 2 of 4; the first is kept.
         assert_eq!(picks(Selection::BestOnTest), [(0, 2, All)]);
         assert_eq!(picks(Selection::Last), [(0, 2, All)]);
+    }
+
+    #[test]
+    fn what_has_diverged_is_never_picked() {
+        let samples = tally((2, 2));
+        let mut outcomes = [outcome(&[(0, 0), (1, 1), (2, 2)]), outcome(&[(0, 0), (0, 1), (0, 0)])];
+        outcomes[0].train_loss = vec![1.0, f64::NAN];
+        outcomes[1].train_loss = vec![f64::INFINITY, 1.0];
+        let pick = |outcomes: &[Outcome]| Choice::CLAIM.pick(outcomes, &samples);
+        assert_eq!(pick(&outcomes).map(|pick| (pick.trial, pick.epoch)), Some((0, 1)));
+        assert_eq!(pick(&outcomes[1..]), None);
+        assert_eq!(Choice::NONE.pick(&outcomes, &samples), None);
     }
 
     #[test]

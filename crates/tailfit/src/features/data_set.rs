@@ -1,6 +1,6 @@
 //! A data set ready for re-training: features, labels, counts and the stage-1 head.
 
-use super::{Features, HeadFile, check_pair, embedded};
+use super::{Features, HeadFile, check_pair, embedded, shared_rows};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 use crate::shots::ShotThresholds;
@@ -30,6 +30,9 @@ pub struct DataSet {
     pub test: Features,
     /// Validation features, of samples the backbone was not trained on.
     pub validation: Option<Features>,
+    /// Number of validation samples that are test samples too; if there are any, selection by
+    /// validation is optimistic, and marked so.
+    pub validation_in_test: usize,
     /// The stage-1 head, if there is one.
     pub stage_1: Option<HeadFile>,
     /// Where the stage-1 head came from, in words.
@@ -70,6 +73,14 @@ impl DataSet {
         let named = train.class_names.as_ref().map(Vec::len);
         let n_classes =
             stage_1.as_ref().map(|file| file.head.n_classes()).or(named).unwrap_or(seen);
+        if n_classes > train.len() {
+            return Err(Error::data(
+                "training labels",
+                format!("at most {} classes, one sample each", train.len()),
+                format!("{n_classes} classes"),
+                "number the classes 0, 1, 2, … without gaps",
+            ));
+        }
         let counts = ClassCounts::from_labels(&train.labels, n_classes)?;
         if let Some(file) = &stage_1
             && file.head.dim() != train.dim()
@@ -90,8 +101,31 @@ impl DataSet {
         }
         let test = test.into_memory()?;
         let validation = validation.map(Features::into_memory).transpose()?;
+        let mut validation_in_test = 0;
+        if let Some(validation) = &validation {
+            validation_in_test = shared_rows(&test, validation)?.len();
+            if validation_in_test == validation.len() {
+                return Err(Error::data(
+                    "validation set",
+                    "samples that are not test samples",
+                    format!("{validation_in_test} of {validation_in_test} rows that are"),
+                    "hold out samples of their own, or leave the validation set out: selection is \
+                     then cross-fitted",
+                ));
+            }
+        }
         let stage_1_origin = if stage_1.is_some() { "given" } else { "none" }.to_owned();
         let name = name.to_owned();
-        Ok(Self { name, train, test, validation, stage_1, stage_1_origin, counts, thresholds })
+        Ok(Self {
+            name,
+            train,
+            test,
+            validation,
+            validation_in_test,
+            stage_1,
+            stage_1_origin,
+            counts,
+            thresholds,
+        })
     }
 }

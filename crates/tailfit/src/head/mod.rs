@@ -40,6 +40,11 @@ impl Head {
         self.weight.ncols()
     }
 
+    /// Whether all weights and biases are finite numbers.
+    pub fn is_finite(&self) -> bool {
+        self.weight.iter().chain(&self.bias).all(|v| v.is_finite())
+    }
+
     /// Logits `[N, K]`, row-major, of features `[N, D]`.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 #![allow(clippy::unnecessary_wraps, reason = "a record may lack a number")]
 
 use super::{Spread, Summary};
-use crate::compare::{DataRecord, RunRecord};
+use crate::compare::{DataRecord, HeadRecord, RunRecord};
 
 /// A column: its header, its cells, and its numbers in CSV.
 pub(super) struct Column {
@@ -193,4 +193,10 @@ fn ece(record: &RunRecord) -> Option<f64> {
 
 fn loma_cv(record: &RunRecord) -> Option<f64> {
     record.evaluation.loma_cv
+}
+
+/// Gap at which a solver stopped, where it is larger than asked.
+pub(super) fn missed_gap(record: &RunRecord) -> Option<f64> {
+    let gaps = record.heads.iter().filter_map(HeadRecord::missed_gap);
+    gaps.reduce(f64::max)
 }

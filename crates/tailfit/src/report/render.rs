@@ -1,6 +1,6 @@
 //! Renders summaries as tables and CSV.
 
-use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent};
+use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent, missed_gap};
 use super::{Summary, Table};
 use crate::compare::{DataRecord, Selection};
 
@@ -63,7 +63,16 @@ fn notes(rows: &[Summary<'_>]) -> Vec<String> {
             )
         })
     };
-    std::iter::once(STAR_NOTE.to_owned()).chain(rows.iter().filter_map(note)).collect()
+    // The largest gap at which a solver stopped short of what was asked.
+    let stopped = |row: &Summary<'_>| {
+        let gap = row.spread(missed_gap)?.max;
+        let method = row.method;
+        Some(format!(
+            "{method}: its solver stopped at a gap of up to {gap:.1e}, short of the optimum."
+        ))
+    };
+    let notes = rows.iter().filter_map(note).chain(rows.iter().filter_map(stopped));
+    std::iter::once(STAR_NOTE.to_owned()).chain(notes).collect()
 }
 
 /// Macro accuracy of each method's default recipe after selected epochs: `paths` holds the

@@ -61,6 +61,15 @@ pub struct Outcome {
     pub solution: Option<Solution>,
 }
 
+impl Outcome {
+    /// Number of epochs before the loss stopped being a finite number: all of them unless training
+    /// diverged. Only where every epoch was scored.
+    pub fn finite_epochs(&self) -> usize {
+        let finite = self.train_loss.iter().take_while(|loss| loss.is_finite()).count();
+        if finite < self.train_loss.len() { finite } else { self.hits.len() - 1 }
+    }
+}
+
 /// What a solver reports about its solution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
