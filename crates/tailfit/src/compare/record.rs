@@ -1,4 +1,4 @@
-//! Everything about one selected trial, in one JSON file.
+//! Everything about one method with one seed, in one JSON file.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -1,9 +1,9 @@
 //! Checks that feature sets match each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher};
 
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, Axis};
 
 use super::Features;
 use crate::error::{Error, Result};
@@ -30,6 +30,41 @@ pub fn check_pair(train: &Features, other: &Features, n_classes: usize, name: &s
             other.labels[row],
             "a class that is never trained cannot be scored; drop it or add training samples",
         )),
+    }
+}
+
+impl Features {
+    /// The same with the features in the order of `train`'s, if both name theirs.
+    ///
+    /// # Errors
+    ///
+    /// If the names are not the same, or cannot be told apart.
+    pub(super) fn in_order_of(self, train: &Self, name: &str) -> Result<Self> {
+        let (Some(wanted), Some(columns)) = (&train.columns, &self.columns) else {
+            return Ok(self);
+        };
+        if wanted == columns {
+            return Ok(self);
+        }
+        let places: HashMap<&str, usize> =
+            columns.iter().enumerate().map(|(at, column)| (column.as_str(), at)).collect();
+        let order: Vec<usize> =
+            wanted.iter().filter_map(|column| places.get(column.as_str()).copied()).collect();
+        let distinct: HashSet<usize> = order.iter().copied().collect();
+        if distinct.len() != wanted.len() || columns.len() != wanted.len() {
+            let missing = wanted.iter().find(|column| !places.contains_key(column.as_str()));
+            let extra = columns.iter().find(|column| !wanted.contains(column));
+            let found = match (missing, extra) {
+                (Some(missing), _) => format!("none named `{missing}`"),
+                (None, Some(extra)) => format!("one more, `{extra}`"),
+                (None, None) => "a name twice, in another order".to_owned(),
+            };
+            let expected = "the columns of the training set";
+            let remedy = "write both files from the same table";
+            return Err(Error::data(name, expected, found, remedy));
+        }
+        let plain = self.plain.in_memory()?.select(Axis(1), &order).into();
+        Ok(Self { plain, columns: train.columns.clone(), ..self })
     }
 }
 

@@ -1,51 +1,173 @@
 //! CSV: one sample per line, with the label in one column.
+//!
+//! Nothing is guessed in silence: a header is either `0,1,2,…`, or has a column for the label, or is
+//! all words; the first line is a sample only if all of it are numbers; and a column that counts the
+//! samples is refused, because a network never made it.
 
+use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
+use csv::StringRecord;
+
 use super::decode;
 use super::decode::Dtype;
-use super::raw::Raw;
+use super::raw::{Asked, Raw};
 use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "y", "target", "class"];
 
-pub(super) fn read(path: &Path, _mapped: bool) -> Result<Raw> {
+const WITHOUT_INDEX: &str = "leave it out, in pandas by to_csv(path, index=False)";
+
+pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
     let place = path.display().to_string();
+    let mut file = BufReader::new(fs_err::File::open(path)?);
+    let mut line = Vec::new();
+    file.read_until(b'\n', &mut line)?;
+    file.rewind()?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
+        .delimiter(delimiter(&line))
         .trim(csv::Trim::All)
-        .from_reader(fs_err::File::open(path)?);
+        .from_reader(file);
+    let mut columns = None;
     let (mut bytes, mut labels) = (Vec::new(), Vec::new());
-    let (mut columns, mut label_at) = (0, 0);
-    for (line, record) in reader.records().enumerate() {
+    let mut counts_samples: Vec<bool> = Vec::new();
+    let mut n = 0_usize;
+    for record in reader.records() {
         let record =
             record.map_err(|error| Error::data(&place, "lines of equal length", error, ""))?;
-        if line == 0 {
-            columns = record.len();
-            label_at = columns.saturating_sub(1);
-            if record.iter().any(|field| field.parse::<f64>().is_err()) {
-                let named = |field: &str| LABEL_COLUMNS.contains(&field.to_lowercase().as_str());
-                label_at = record.iter().position(named).unwrap_or(label_at);
-                continue;
+        let here = record.position().map_or(1, csv::Position::line);
+        let at = |column: usize| format!("{place} line {here}, column {}", column + 1);
+        let columns = match &columns {
+            Some(columns) => columns,
+            None => {
+                let found = Columns::of(&record, asked, &at)?;
+                counts_samples = vec![true; record.len()];
+                let is_header = found.names.is_some();
+                let found = columns.insert(found);
+                if is_header {
+                    continue;
+                }
+                found
             }
-        }
+        };
         for (column, field) in record.iter().enumerate() {
-            let here = || format!("{place} line {}, column {}", line + 1, column + 1);
-            if column == label_at {
-                labels.push(decode::label_text(field, &here())?);
-            } else {
-                let value = field
-                    .parse::<f64>()
-                    .map_err(|_source| Error::data(here(), "a number", format!("`{field}`"), ""))?;
+            if Some(column) == columns.label {
+                labels.push(decode::label_text(field, &at(column))?);
+            } else if !columns.ignored.contains(&column) {
+                let value = field.parse::<f64>().map_err(|_source| no_number(field, at(column)))?;
+                counts_samples[column] &= value == n as f64;
                 bytes.extend((value as f32).to_le_bytes());
             }
         }
+        n += 1;
     }
-    let shape = vec![labels.len(), columns.saturating_sub(1)];
+    let columns = columns.unwrap_or_default();
+    let is_feature =
+        |column: &usize| Some(*column) != columns.label && !columns.ignored.contains(column);
+    let features: Vec<usize> = (0..counts_samples.len()).filter(is_feature).collect();
+    if n > 2
+        && let Some(column) = features.iter().find(|&&column| counts_samples[column])
+    {
+        let place = format!("{place} column {}", column + 1);
+        let found = format!("one that counts the samples, 0 to {}", n - 1);
+        return Err(Error::data(place, "features", found, WITHOUT_INDEX));
+    }
+    let names = columns.names.as_ref();
+    let names = names.map(|names| features.iter().map(|&column| names[column].clone()).collect());
     let source = Arc::new(Source::Memory(bytes));
+    let shape = vec![n, features.len()];
     let features = Stored { source, at: 0, dtype: Dtype::F32, shape, place };
-    Ok(Raw { features: Some(features), labels: Some(labels), ..Raw::default() })
+    let labels = columns.label.map(|_| labels);
+    Ok(Raw { features: Some(features), columns: names, labels, ..Raw::default() })
+}
+
+/// What the first line says of the columns.
+#[derive(Debug, Default)]
+struct Columns {
+    /// The names, if the first line is a header.
+    names: Option<Vec<String>>,
+    /// The column of the labels, unless they are in another file.
+    label: Option<usize>,
+    /// Columns of labels that are in another file.
+    ignored: Vec<usize>,
+}
+
+impl Columns {
+    fn of(first: &StringRecord, asked: Asked, at: &dyn Fn(usize) -> String) -> Result<Self> {
+        let known: Vec<usize> = (0..first.len()).filter(|&i| is_label(&first[i])).collect();
+        let is_number = |field: &str| field.parse::<f64>().is_ok();
+        let words = first.iter().filter(|field| !is_number(field)).count();
+        let counted = counts(first);
+        let last = first.len().saturating_sub(1);
+        let is_header = counted || !known.is_empty() || words == first.len();
+        if !is_header {
+            if let Some(column) = first.iter().position(|field| !is_number(field)) {
+                return Err(no_number(&first[column], at(column)));
+            }
+            let label = (!asked.labels_elsewhere).then_some(last);
+            return Ok(Self { names: None, label, ignored: Vec::new() });
+        }
+        if let Some(column) = first.iter().position(is_index) {
+            let found = format!("`{}`, an index", &first[column]);
+            return Err(Error::data(at(column), "a feature or the label", found, WITHOUT_INDEX));
+        }
+        let names = Some(first.iter().map(str::to_owned).collect());
+        if asked.labels_elsewhere {
+            return Ok(Self { names, label: None, ignored: known });
+        }
+        let label = match known.as_slice() {
+            [column] => Some(*column),
+            // pandas' header of a table without names.
+            [] if counted => Some(last),
+            found => {
+                let found = if found.is_empty() {
+                    "none".to_owned()
+                } else {
+                    found.iter().map(|&i| &first[i]).collect::<Vec<_>>().join(" and ")
+                };
+                let remedy = "rename the column of the labels, or name a file of labels";
+                let expected = format!("one column named {}", LABEL_COLUMNS.join(", "));
+                return Err(Error::data(at(0), expected, found, remedy).answered_by("labels"));
+            }
+        };
+        Ok(Self { names, label, ignored: Vec::new() })
+    }
+}
+
+/// Tabs and semicolons are not part of a number, so one outside quotes separates.
+fn delimiter(line: &[u8]) -> u8 {
+    let mut quoted = false;
+    let outside: Vec<u8> = line
+        .iter()
+        .copied()
+        .filter(|&byte| {
+            quoted ^= byte == b'"';
+            !quoted
+        })
+        .collect();
+    [b'\t', b';'].into_iter().find(|byte| outside.contains(byte)).unwrap_or(b',')
+}
+
+/// Whether this is pandas' header of a table without names, with or without its index.
+fn counts(first: &StringRecord) -> bool {
+    let names = first.iter().skip(usize::from(first.get(0) == Some("")));
+    first.len() > 2 && names.enumerate().all(|(i, name)| name == i.to_string())
+}
+
+fn is_label(name: &str) -> bool {
+    LABEL_COLUMNS.contains(&name.to_lowercase().as_str())
+}
+
+fn is_index(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.is_empty() || name == "index" || name.starts_with("unnamed:")
+}
+
+fn no_number(field: &str, place: String) -> Error {
+    let remedy = if field.contains(',') { "write numbers with a decimal point" } else { "" };
+    Error::data(place, "a number", format!("`{field}`"), remedy)
 }

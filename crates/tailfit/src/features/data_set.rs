@@ -95,12 +95,13 @@ impl DataSet {
         if let Some(names) = named.filter(|&names| names != n_classes) {
             return Err(Error::data("class names", format!("{n_classes} names"), names, ""));
         }
-        check_pair(&train, &test, n_classes, "test set")?;
-        if let Some(validation) = &validation {
-            check_pair(&train, validation, n_classes, "validation set")?;
-        }
-        let test = test.into_memory()?;
-        let validation = validation.map(Features::into_memory).transpose()?;
+        let scored = |set: Features, name: &str| {
+            let set = set.into_memory()?.in_order_of(&train, name)?;
+            check_pair(&train, &set, n_classes, name)?;
+            Ok::<_, Error>(set)
+        };
+        let test = scored(test, "test set")?;
+        let validation = validation.map(|set| scored(set, "validation set")).transpose()?;
         let mut validation_in_test = 0;
         if let Some(validation) = &validation {
             validation_in_test = shared_rows(&test, validation)?.len();

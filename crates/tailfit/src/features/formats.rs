@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::decode;
 use super::matrix::{Matrix, Storage};
-use super::raw::Raw;
+use super::raw::{Asked, Raw};
 use super::{Features, csv_file, npy, npz, safetensors_file, same};
 use crate::error::{Error, Result, nearest};
 use crate::files::Source;
@@ -15,8 +15,7 @@ pub struct Format {
     pub extension: &'static str,
     /// What the file must hold.
     pub holds: &'static str,
-    /// Reads a file; the second argument says whether to map it.
-    read: fn(&Path, bool) -> Result<Raw>,
+    read: fn(&Path, Asked) -> Result<Raw>,
 }
 
 /// Every format, by extension.
@@ -36,8 +35,9 @@ pub const FORMATS: &[Format] = &[
     Format { extension: "npy", holds: "features [N, D]; labels in a second file", read: npy::read },
     Format {
         extension: "csv",
-        holds: "one sample a line; the label in the column label (or labels, y, target, class), \
-                or in the last one; header optional",
+        holds: "one sample a line, separated by commas, semicolons or tabs; the label in the \
+                column label (or labels, y, target, class), without a header (or under 0,1,2,…) in \
+                the last one",
         read: csv_file::read,
     },
 ];
@@ -72,7 +72,8 @@ impl Features {
                 nearest(extension, known),
             )
         })?;
-        let mut raw = (format.read)(path, storage.mmap)?;
+        let asked = Asked { mapped: storage.mmap, labels_elsewhere: labels.is_some() };
+        let mut raw = (format.read)(path, asked)?;
         if let Some(labels) = labels {
             raw.labels = Some(read_labels(labels)?);
         }
@@ -115,6 +116,7 @@ impl Features {
         let (views, mirror) = (views.transpose()?.unwrap_or_default(), mirror.transpose()?);
         let features = Self::checked(Matrix::of(plain, held)?, views, mirror, labels, place)?;
         Ok(Self {
+            columns: raw.columns,
             class_names: raw.class_names,
             provenance: raw.provenance.unwrap_or_else(|| place.to_owned()),
             ..features

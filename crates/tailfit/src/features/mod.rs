@@ -48,6 +48,8 @@ pub struct Features {
     pub mirror: Option<Matrix>,
     /// Class of each sample, `[N]`.
     pub labels: Vec<u32>,
+    /// Name of each feature, `[D]`, if the file names them.
+    pub columns: Option<Vec<String>>,
     /// Name of each class, if known.
     pub class_names: Option<Vec<String>>,
     /// Where the features came from, in words.
@@ -72,10 +74,9 @@ impl Features {
     /// If a view has another shape, or a value is not finite.
     pub fn with_views(self, views: Vec<Array2<f32>>) -> Result<Self> {
         let views = views.into_iter().map(Matrix::from).collect();
-        let mut features =
-            Self::checked(self.plain, views, self.mirror, self.labels, &self.provenance)?;
-        features.class_names = self.class_names;
-        Ok(features)
+        let Self { plain, mirror, labels, columns, class_names, provenance, .. } = self;
+        let features = Self::checked(plain, views, mirror, labels, &provenance)?;
+        Ok(Self { columns, class_names, ..features })
     }
 
     /// The same with features of the mirrored images, `[N, D]`; scoring averages logits over both.
@@ -85,10 +86,9 @@ impl Features {
     /// If `mirror` has another shape, or a value is not finite.
     pub fn with_mirror(self, mirror: Array2<f32>) -> Result<Self> {
         let mirror = Some(mirror.into());
-        let mut features =
-            Self::checked(self.plain, self.views, mirror, self.labels, &self.provenance)?;
-        features.class_names = self.class_names;
-        Ok(features)
+        let Self { plain, views, labels, columns, class_names, provenance, .. } = self;
+        let features = Self::checked(plain, views, mirror, labels, &provenance)?;
+        Ok(Self { columns, class_names, ..features })
     }
 
     /// Checks that all parts match each other; `place` says where they came from.
@@ -110,7 +110,8 @@ impl Features {
             same(&format!("{place}: {what}"), &[n, d], &[matrix.n_rows(), matrix.dim()])?;
         }
         let provenance = place.to_owned();
-        let features = Self { plain, views, mirror, labels, class_names: None, provenance };
+        let (columns, class_names) = (None, None);
+        let features = Self { plain, views, mirror, labels, columns, class_names, provenance };
         features.check_finite(place)?;
         Ok(features)
     }

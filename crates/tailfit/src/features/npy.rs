@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode::Dtype;
-use super::raw::Raw;
+use super::raw::{Asked, Raw};
 use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-pub(super) fn read(path: &Path, mapped: bool) -> Result<Raw> {
-    let features = Some(parse(Source::open(path, mapped)?, &path.display().to_string())?);
+pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
+    let features = Some(parse(Source::open(path, asked.mapped)?, &path.display().to_string())?);
     Ok(Raw { features, ..Raw::default() })
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::npy;
-use super::raw::Raw;
+use super::raw::{Asked, Raw};
 use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;
@@ -18,7 +18,7 @@ type Archive = ZipArchive<Cursor<Vec<u8>>>;
 const FEATURE_KEYS: [&str; 7] = ["features", "feats", "embeddings", "X", "x", "data", "X_train"];
 const LABEL_KEYS: [&str; 6] = ["labels", "label", "y", "targets", "target", "y_train"];
 
-pub(super) fn read(path: &Path, _mapped: bool) -> Result<Raw> {
+pub(super) fn read(path: &Path, _asked: Asked) -> Result<Raw> {
     let place = path.display().to_string();
     let bytes = fs_err::read(path)?;
     let mut archive =

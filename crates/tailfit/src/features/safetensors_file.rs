@@ -6,14 +6,14 @@ use std::sync::Arc;
 use safetensors::tensor::Dtype as Named;
 
 use super::decode::Dtype;
-use super::raw::Raw;
+use super::raw::{Asked, Raw};
 use super::stored::Stored;
 use crate::error::{Error, Result, nearest};
 use crate::files::Source;
 use crate::files::safetensors::Header;
 
-pub(super) fn read(path: &Path, mapped: bool) -> Result<Raw> {
-    parse(Source::open(path, mapped)?, &path.display().to_string())
+pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
+    parse(Source::open(path, asked.mapped)?, &path.display().to_string())
 }
 
 pub(super) fn parse(source: Source, place: &str) -> Result<Raw> {
