@@ -32,43 +32,37 @@ pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
         .delimiter(delimiter(&line))
         .trim(csv::Trim::All)
         .from_reader(file);
-    let mut columns = None;
+    let mut records = reader
+        .records()
+        .map(|record| record.map_err(|e| Error::data(&place, "lines of equal length", e, "")));
+    let first = records.next().transpose()?.unwrap_or_default();
+    let width = first.len();
+    if width == 0 {
+        return Err(Error::data(place, "at least one sample", "an empty file", ""));
+    }
+    let columns = Columns::of(&first, asked, &place)?;
+    let sample = columns.names.is_none().then_some(Ok(first));
     let (mut bytes, mut labels) = (Vec::new(), Vec::new());
-    let mut counts_samples: Vec<bool> = Vec::new();
+    let mut counts_samples = vec![true; width];
     let mut n = 0_usize;
-    for record in reader.records() {
-        let record =
-            record.map_err(|error| Error::data(&place, "lines of equal length", error, ""))?;
-        let here = record.position().map_or(1, csv::Position::line);
-        let at = |column: usize| format!("{place} line {here}, column {}", column + 1);
-        let columns = match &columns {
-            Some(columns) => columns,
-            None => {
-                let found = Columns::of(&record, asked, &at)?;
-                counts_samples = vec![true; record.len()];
-                let is_header = found.names.is_some();
-                let found = columns.insert(found);
-                if is_header {
-                    continue;
-                }
-                found
-            }
-        };
+    for record in sample.into_iter().chain(records) {
+        let record = record?;
         for (column, field) in record.iter().enumerate() {
             if Some(column) == columns.label {
-                labels.push(decode::label_text(field, &at(column))?);
+                labels.push(decode::label_text(field, &at(&place, &record, column))?);
             } else if !columns.ignored.contains(&column) {
-                let value = field.parse::<f64>().map_err(|_source| no_number(field, at(column)))?;
+                let value = field
+                    .parse::<f64>()
+                    .map_err(|_source| no_number(field, at(&place, &record, column)))?;
                 counts_samples[column] &= value == n as f64;
                 bytes.extend((value as f32).to_le_bytes());
             }
         }
         n += 1;
     }
-    let columns = columns.unwrap_or_default();
     let is_feature =
         |column: &usize| Some(*column) != columns.label && !columns.ignored.contains(column);
-    let features: Vec<usize> = (0..counts_samples.len()).filter(is_feature).collect();
+    let features: Vec<usize> = (0..width).filter(is_feature).collect();
     if n > 2
         && let Some(column) = features.iter().find(|&&column| counts_samples[column])
     {
@@ -97,7 +91,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(first: &StringRecord, asked: Asked, at: &dyn Fn(usize) -> String) -> Result<Self> {
+    fn of(first: &StringRecord, asked: Asked, place: &str) -> Result<Self> {
+        let at = |column| at(place, first, column);
         let known: Vec<usize> = (0..first.len()).filter(|&i| is_label(&first[i])).collect();
         let is_number = |field: &str| field.parse::<f64>().is_ok();
         let words = first.iter().filter(|field| !is_number(field)).count();
@@ -136,6 +131,11 @@ impl Columns {
         };
         Ok(Self { names, label, ignored: Vec::new() })
     }
+}
+
+fn at(place: &str, record: &StringRecord, column: usize) -> String {
+    let line = record.position().map_or(1, csv::Position::line);
+    format!("{place} line {line}, column {}", column + 1)
 }
 
 /// Tabs and semicolons are not part of a number, so one outside quotes separates.

@@ -73,6 +73,7 @@ fn what_is_not_plain_is_refused() {
     refuses("a,label,class\n1,2,0\n", &["one column named label", "label and class"]);
     refuses("1,oops,0\n1,2,0\n", &["line 1, column 2", "a number", "`oops`"]);
     refuses("1,,0\n1,2,0\n", &["line 1, column 2", "``"]);
+    refuses("", &["at least one sample", "an empty file"]);
     refuses("a,b,label\n1,2,0\n1,x,0\n", &["line 3, column 2", "`x`"]);
     refuses("1,5;2,5;0\n", &["line 1, column 1", "`1,5`", "decimal point"]);
 }
