@@ -22,7 +22,9 @@ pub(crate) fn run() -> Result<()> {
     records.sort_by_key(|r| (rank(&r.method), r.seed));
     let data = &records.first().context("no records; run `tailfit compare` first")?.data;
     let rows = report::summarise(&records)?;
-    let table = report::summary_table(&rows, data).markdown();
+    let mut table = report::summary_table(&rows, data);
+    table.notes.extend(report::edges_note(&methods::all(), &records));
+    let table = table.markdown();
 
     docs::put("README.md", "table", &format!("\n{table}"))?;
 

@@ -64,7 +64,16 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         records.extend(result.records);
     }
     bar.finish_and_clear();
-    finish(args, &records, &paths, printer)?;
+    let mut notes = Vec::new();
+    if selection == Selection::CrossFitted {
+        notes.push(format!(
+            "The files in heads/ are not the heads scored here: each was chosen on the whole test \
+             set, with seed {}.",
+            records.first().map_or(0, |record| record.seed),
+        ));
+    }
+    notes.extend(report::edges_note(&chosen, &records));
+    finish(args, &records, (&paths, notes), printer)?;
     if failed.is_empty() {
         return Ok(());
     }
@@ -115,9 +124,21 @@ fn remark_data(record: &DataRecord, printer: &Printer) {
 }
 
 fn write_method(out: &Path, method: &Method, result: &MethodResult, data: &DataSet) -> Result<()> {
-    for record in &result.records {
-        let name = format!("{}-seed{}.json", method.name, record.seed);
-        write_atomically(&out.join("records").join(name), record.to_json().as_bytes())?;
+    let folder = out.join("records");
+    let name = |seed: u64| format!("{}-seed{seed}.json", method.name);
+    let names: Vec<String> = result.records.iter().map(|record| name(record.seed)).collect();
+    for (name, record) in names.iter().zip(&result.records) {
+        write_atomically(&folder.join(name), record.to_json().as_bytes())?;
+    }
+    // Records of an earlier run with more seeds are none of this one's.
+    for entry in fs_err::read_dir(&folder)? {
+        let entry = entry?;
+        let old = entry.file_name().to_string_lossy().into_owned();
+        let seed = old.strip_prefix(&format!("{}-seed", method.name));
+        let seed = seed.and_then(|rest| rest.strip_suffix(".json")?.parse::<u64>().ok());
+        if seed.is_some() && !names.contains(&old) {
+            fs_err::remove_file(entry.path())?;
+        }
     }
     let head = out.join("heads").join(format!("{}.safetensors", method.name));
     output::write_head(&head, &result.head, &result.head_record, data)?;
@@ -129,7 +150,7 @@ fn write_method(out: &Path, method: &Method, result: &MethodResult, data: &DataS
 fn finish(
     args: &CompareArgs,
     records: &[RunRecord],
-    paths: &[(String, Vec<f64>)],
+    (paths, notes): (&[(String, Vec<f64>)], Vec<String>),
     printer: &Printer,
 ) -> Result<()> {
     let Some(first) = records.first() else {
@@ -137,7 +158,8 @@ fn finish(
         return Ok(());
     };
     let rows = report::summarise(records)?;
-    let table = report::summary_table(&rows, &first.data);
+    let mut table = report::summary_table(&rows, &first.data);
+    table.notes.extend(notes);
     let path_table = report::paths_table(paths);
     let mut markdown = format!("{}\n{}\n", table.markdown(), first.data.provenance);
     if !paths.is_empty() {

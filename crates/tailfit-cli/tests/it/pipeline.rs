@@ -143,6 +143,39 @@ fn tables_come_from_records_alone() {
 }
 
 #[test]
+fn what_the_table_is_not_stands_under_it() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let method = "name = 'steep'\n[search]\nlr = [1e-12, 2e-12]\n";
+    fs_err::write(folder.path().join("m.toml"), method).unwrap();
+    let run = |seeds: &str, more: &[&str]| {
+        let words = ["compare", "--quiet", "--config", "m.toml", "--out", "out", "--seeds", seeds];
+        let ran = tailfit(folder.path(), &[&words[..], &TOY, more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let report = fs_err::read_to_string(folder.path().join("out/report.md")).unwrap();
+        let records = fs_err::read_dir(folder.path().join("out/records")).unwrap();
+        let mut names: Vec<String> =
+            records.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        (report, names)
+    };
+    let (report, names) = run("2", &["--methods", "tau-norm"]);
+    assert!(report.contains("not the heads scored here"), "{report}");
+    // Nothing moves, all trials are equal, and the first is chosen.
+    assert!(report.contains("steep (lr 0.000000000001, the smallest)"), "{report}");
+    let seeds =
+        ["steep-seed0.json", "steep-seed1.json", "tau-norm-seed0.json", "tau-norm-seed1.json"];
+    assert_eq!(names, seeds);
+    // A run replaces all records of its methods, and leaves those of others.
+    let (report, names) = run("1", &["--select", "last"]);
+    assert!(
+        !report.contains("heads scored here") && !report.contains("edge of the grid"),
+        "{report}"
+    );
+    assert_eq!(names, [seeds[0], seeds[2], seeds[3]]);
+}
+
+#[test]
 fn without_a_head_one_is_trained_and_said_so() {
     let folder = tempfile::tempdir().unwrap();
     toy(folder.path());

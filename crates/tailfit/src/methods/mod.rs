@@ -140,6 +140,28 @@ impl Method {
         }
         Ok(recipes)
     }
+
+    /// Where this recipe of the grid lies on its edge, in words, such as `lr 0.1, the largest`:
+    /// what lies beyond was not tried, and may be better. An axis of one value has no edge, and
+    /// zero is none, because hyper-parameters end there.
+    pub fn edges(&self, recipe: &Recipe) -> Vec<String> {
+        let at = |axis: &Axis, value: f64| {
+            recipe.with(&axis.path, &json!(value)).is_ok_and(|same| same == *recipe)
+        };
+        let edge = |axis: &Axis| {
+            let smallest = axis.values.iter().copied().min_by(f64::total_cmp)?;
+            let largest = axis.values.iter().copied().max_by(f64::total_cmp)?;
+            let (value, which) = if smallest == largest {
+                return None;
+            } else if at(axis, largest) {
+                (largest, "largest")
+            } else {
+                (smallest, "smallest")
+            };
+            (value != 0.0 && at(axis, value)).then(|| format!("{} {value}, the {which}", axis.path))
+        };
+        self.search.iter().filter_map(edge).collect()
+    }
 }
 
 /// A method's files go by its name.
@@ -175,6 +197,20 @@ mod tests {
     #[test]
     fn an_unknown_method_gets_the_nearest_name() {
         assert!(find("tau-nrom").unwrap_err().to_string().contains("`tau-norm`"));
+    }
+
+    #[test]
+    fn edges_are_the_ends_of_an_axis_but_not_zero() {
+        let text = "[recipe]\nloss = { name = 'focal' }\n[search]\n\"loss.gamma\" = [2, 1, 3]\nlr = [0.1]\nweight_decay = [0.0, 0.5]";
+        let method = Method::from_toml(text, "").unwrap();
+        let edges = |gamma: f64, decay: f64| {
+            let recipe = method.recipe.with("lr", &json!(0.1)).unwrap();
+            let recipe = recipe.with("loss.gamma", &json!(gamma)).unwrap();
+            method.edges(&recipe.with("weight_decay", &json!(decay)).unwrap()).join("; ")
+        };
+        assert_eq!(edges(2.0, 0.0), "");
+        assert_eq!(edges(1.0, 0.0), "loss.gamma 1, the smallest");
+        assert_eq!(edges(3.0, 0.5), "loss.gamma 3, the largest; weight_decay 0.5, the largest");
     }
 
     #[test]

@@ -5,6 +5,6 @@ mod render;
 mod summary;
 mod table;
 
-pub use self::render::{csv, paths_table, summary_table};
+pub use self::render::{csv, edges_note, paths_table, summary_table};
 pub use self::summary::{Spread, Summary, summarise};
 pub use self::table::Table;

@@ -1,8 +1,11 @@
 //! Renders summaries as tables and CSV.
 
+use std::collections::BTreeMap;
+
 use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent, missed_gap};
 use super::{Summary, Table};
-use crate::compare::{DataRecord, Selection};
+use crate::compare::{DataRecord, HeadRecord, RunRecord, Selection};
+use crate::methods::Method;
 
 const STAR_NOTE: &str = "* chosen on the test set itself: too good by construction.";
 
@@ -48,6 +51,30 @@ fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
         short(&data.train_sha256),
         short(&data.test_sha256),
     )
+}
+
+/// Which methods' choices lie mostly on the edge of their grids, as a note to
+/// [`summary_table`]; none if nothing was searched, or no method's do.
+pub fn edges_note(methods: &[Method], records: &[RunRecord]) -> Option<String> {
+    let of = |method: &Method| {
+        let own = records.iter().filter(|record| record.method == method.name);
+        let searched = own.filter(|record| record.selection.rule.rule().searches());
+        let heads: Vec<&HeadRecord> = searched.flat_map(|record| &record.heads).collect();
+        let mut times = BTreeMap::new();
+        for edge in heads.iter().flat_map(|head| method.edges(&head.recipe)) {
+            *times.entry(edge).or_insert(0) += 1;
+        }
+        times.retain(|_, &mut times: &mut usize| 2 * times > heads.len());
+        let often: Vec<String> = times.into_keys().collect();
+        (!often.is_empty()).then(|| format!("{} ({})", method.name, often.join("; ")))
+    };
+    let all: Vec<String> = methods.iter().filter_map(of).collect();
+    (!all.is_empty()).then(|| {
+        let all = all.join("; ");
+        format!(
+            "Mostly chosen at the edge of the grid, so that values beyond may be better: {all}."
+        )
+    })
 }
 
 fn notes(rows: &[Summary<'_>]) -> Vec<String> {
