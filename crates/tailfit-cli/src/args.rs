@@ -24,14 +24,21 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Print only results, warnings and errors: no progress, no remarks.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 900)]
     pub(crate) quiet: bool,
     /// Number of threads; all cores if not given. Heads are bit-identical for any number.
-    #[arg(long, global = true, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, global = true, display_order = 901, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) threads: Option<usize>,
-    /// Number format of matrix products in training: f32 is bit-identical on every machine,
-    /// bf16 is faster where the machine has instructions for it, auto picks the faster.
-    #[arg(long, global = true, value_name = "f32|bf16|auto", default_value = "auto")]
+    /// Number format of matrix products in training: f32 gives bit-identical heads on every machine
+    /// with fused multiply-add, bf16 is faster where the machine has instructions for it, auto
+    /// picks the faster.
+    #[arg(
+        long,
+        global = true,
+        display_order = 902,
+        value_name = "f32|bf16|auto",
+        default_value = "auto"
+    )]
     pub(crate) precision: PrecisionChoice,
 }
 
