@@ -33,20 +33,21 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     let gib = (args.memory * f64::from(1 << 30)) as u64;
     let storage = Storage { memory: gib, mmap: args.mmap };
     let reading = printer.spinner(&format!("reading {}", train_path.display()));
-    let mut train = Features::open(train_path, args.train_labels.as_deref(), storage)?;
-    let test = Features::load(test_path, args.test_labels.as_deref())?;
+    let mut train = Features::open(train_path, args.train_labels.as_deref(), storage)
+        .map_err(|error| naming(error, "train_labels"))?;
+    let test = Features::load(test_path, args.test_labels.as_deref())
+        .map_err(|error| naming(error, "test_labels"))?;
     let validation = match &args.val {
-        Some(path) => Some(Features::load(path, args.val_labels.as_deref())?),
+        Some(path) => Some(
+            Features::load(path, args.val_labels.as_deref())
+                .map_err(|error| naming(error, "val_labels"))?,
+        ),
         None => None,
     };
     if let Some(path) = &args.class_names {
         let text = fs_err::read_to_string(path)?;
         train.class_names = Some(text.lines().map(str::to_owned).collect());
     }
-    if let Some(validation) = &validation {
-        check_validation(&train, validation, args)?;
-    }
-    warn_of_leaks(&train, &test, test_path, printer)?;
     let name = train_path.file_stem().unwrap_or_default().to_string_lossy();
     let folder = train_path.parent().and_then(Path::file_name).map(|f| f.to_string_lossy());
     let name = match folder {
@@ -54,6 +55,11 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         _ => name,
     };
     let data = DataSet::new(&name, train, test, validation, head, thresholds)?;
+    // Only now are the columns of all sets in one order.
+    if let Some(validation) = &data.validation {
+        check_validation(&data.train, validation, args)?;
+    }
+    warn_of_leaks(&data.train, &data.test, test_path, printer)?;
     if data.validation_in_test > 0 {
         printer.warning(&format!(
             "{} validation samples are test samples too: selection by them is optimistic, and its scores are starred",
@@ -69,6 +75,11 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         printer.remark(&format!("stage-1 head: {}", data.stage_1_origin));
     }
     Ok(data)
+}
+
+/// Each file has an option of its own for its labels.
+fn naming(error: Error, option: &'static str) -> Error {
+    if error.option() == Some("labels") { error.answered_by(option) } else { error }
 }
 
 fn switched(mut data: DataSet, args: &DataArgs) -> DataSet {

@@ -82,6 +82,25 @@ fn empty_and_damaged_files() {
 }
 
 #[test]
+fn rows_of_training_are_found_in_columns_of_another_order() {
+    let swap = |f: &Path, into: &str| {
+        let text = fs_err::read_to_string(f.join("train.csv")).unwrap();
+        let lines = text.lines().map(|line| {
+            let parts: Vec<&str> = line.split(',').collect();
+            [parts[1], parts[2], parts[0]].join(",") + "\n"
+        });
+        fs_err::write(f.join(into), lines.collect::<String>()).unwrap();
+    };
+    let (code, message) = with(|f| swap(f, "test.csv"), &[]);
+    assert!(
+        code == 0 && message.contains("42 of 42 test rows also appear in training"),
+        "{message}"
+    );
+    let val = with(|f| swap(f, "val.csv"), &["--val", "val.csv"]);
+    refused(1, &["validation set", "42 of 42 rows that also appear in training"], val);
+}
+
+#[test]
 fn a_head_that_guesses_and_classes_without_test_samples_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
