@@ -65,12 +65,13 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     }
     bar.finish_and_clear();
     let mut notes = Vec::new();
-    if selection == Selection::CrossFitted {
-        notes.push(format!(
-            "The files in heads/ are not the heads scored here: each was chosen on the whole test \
-             set, with seed {}.",
-            records.first().map_or(0, |record| record.seed),
-        ));
+    // Two heads scored a half each; the one in the file was chosen without halves.
+    if records.iter().any(|record| record.heads.len() > 1) {
+        notes.push(
+            "Where anything was chosen, the file in heads/ need not be a head scored here: it was \
+             chosen on the whole test set, with the first seed."
+                .to_owned(),
+        );
     }
     notes.extend(report::edges_note(&chosen, &records));
     finish(args, &records, (&paths, notes), printer)?;

@@ -135,10 +135,30 @@ fn check_data(record: &RunRecord, data: &DataSet, place: &str) -> Result<()> {
 /// Where the head for a part of the test set goes.
 fn named(out: &Path, part: TestPart) -> PathBuf {
     let stem = out.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = out.extension().unwrap_or_default().to_string_lossy();
+    let dotted = out.extension().map(|extension| format!(".{}", extension.to_string_lossy()));
+    let half = |letter| {
+        out.with_file_name(format!("{stem}-half-{letter}{}", dotted.as_deref().unwrap_or_default()))
+    };
     match part {
         TestPart::All => out.to_owned(),
-        TestPart::HalfA => out.with_file_name(format!("{stem}-half-a.{extension}")),
-        TestPart::HalfB => out.with_file_name(format!("{stem}-half-b.{extension}")),
+        TestPart::HalfA => half('a'),
+        TestPart::HalfB => half('b'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_named_beside_the_whole() {
+        for (out, half) in [
+            ("a/h.safetensors", "a/h-half-b.safetensors"),
+            ("lr0.1.safetensors", "lr0.1-half-b.safetensors"),
+            ("head", "head-half-b"),
+        ] {
+            assert_eq!(named(Path::new(out), TestPart::HalfB), Path::new(half));
+            assert_eq!(named(Path::new(out), TestPart::All), Path::new(out));
+        }
     }
 }

@@ -160,7 +160,7 @@ fn what_the_table_is_not_stands_under_it() {
         (report, names)
     };
     let (report, names) = run("2", &["--methods", "tau-norm"]);
-    assert!(report.contains("not the heads scored here"), "{report}");
+    assert!(report.contains("need not be a head scored here"), "{report}");
     // Nothing moves, all trials are equal, and the first is chosen.
     assert!(report.contains("steep (lr 0.000000000001, the smallest)"), "{report}");
     let seeds =
@@ -169,10 +169,19 @@ fn what_the_table_is_not_stands_under_it() {
     // A run replaces all records of its methods, and leaves those of others.
     let (report, names) = run("1", &["--select", "last"]);
     assert!(
-        !report.contains("heads scored here") && !report.contains("edge of the grid"),
+        !report.contains("head scored here") && !report.contains("edge of the grid"),
         "{report}"
     );
     assert_eq!(names, [seeds[0], seeds[2], seeds[3]]);
+}
+
+#[test]
+fn where_nothing_is_chosen_the_file_is_the_head_that_was_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    compare(folder.path(), "out", &["--methods", "stage-1", "--seeds", "1"]);
+    let report = fs_err::read_to_string(folder.path().join("out/report.md")).unwrap();
+    assert!(!report.contains("head scored here"), "{report}");
 }
 
 #[test]
