@@ -212,11 +212,10 @@ pub fn stage_1_head(network: &Network, layer: HeadLayer) -> HeadFile {
         let values = flat(&weight);
         move |(class, j)| values[class * d + j]
     });
-    let bias = values("bias").map_or(Array1::zeros(k), |bias| Array1::from(flat(&bias)));
+    let bias = values("bias").map(|bias| Array1::from(flat(&bias)));
     let normalise_features = layer != HeadLayer::Linear;
-    HeadFile {
-        head: Head { weight, bias, normalise_features },
-        key: key.to_owned(),
-        metadata: HashMap::new(),
-    }
+    let has_bias = bias.is_some();
+    let bias = bias.unwrap_or_else(|| Array1::zeros(k));
+    let head = Head { weight, bias, normalise_features };
+    HeadFile { head, key: key.to_owned(), has_bias, metadata: HashMap::new() }
 }

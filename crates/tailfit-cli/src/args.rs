@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tailfit::PrecisionChoice;
 use tailfit::compare::Selection;
 
+use crate::args_data::finite;
 pub(crate) use crate::args_data::{DataArgs, Switch};
 use crate::args_images::SplitArgs;
 #[cfg(feature = "backbone")]
@@ -175,13 +176,13 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Also score the head with tau-normalisation, once for each tau.
-    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true, value_parser = finite)]
     pub(crate) tau_norm: Vec<f64>,
     /// What tau-normalisation does to the bias.
     #[arg(long, value_enum, default_value_t = Bias::Drop)]
     pub(crate) bias: Bias,
     /// Also score the head with post-hoc logit adjustment, once for each tau.
-    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true, value_parser = finite)]
     pub(crate) logit_adjustment: Vec<f64>,
     /// Print everything as JSON, including all per-class values.
     #[arg(long)]

@@ -9,35 +9,43 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArgs {
-    /// Training features with labels: safetensors, npz, npy or csv.
-    #[arg(long, value_name = "FILE", requires = "test")]
-    pub(crate) train: Option<PathBuf>,
+    /// Training features with labels: safetensors, npz, npy or csv; several files are taken one
+    /// after the other.
+    #[arg(long, value_name = "FILE", requires = "test", num_args = 1..)]
+    pub(crate) train: Vec<PathBuf>,
     /// Test features with labels.
-    #[arg(long, value_name = "FILE", requires = "train")]
-    pub(crate) test: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "train", num_args = 1..)]
+    pub(crate) test: Vec<PathBuf>,
     /// Validation features with labels, from images the backbone was not trained on.
-    #[arg(long, value_name = "FILE", requires = "train")]
-    pub(crate) val: Option<PathBuf>,
-    /// Labels of the training features, if in a separate file (npy or text).
-    #[arg(long, value_name = "FILE", requires = "train")]
-    pub(crate) train_labels: Option<PathBuf>,
-    /// Labels of the test features, if in a separate file.
-    #[arg(long, value_name = "FILE", requires = "test")]
-    pub(crate) test_labels: Option<PathBuf>,
-    /// Labels of the validation features, if in a separate file.
-    #[arg(long, value_name = "FILE", requires = "val")]
-    pub(crate) val_labels: Option<PathBuf>,
-    /// Training features that take more than this as f32 stay in their file (safetensors or npy)
+    #[arg(long, value_name = "FILE", requires = "train", num_args = 1..)]
+    pub(crate) val: Vec<PathBuf>,
+    /// Labels of the training features, if in a file of their own for each (npy or text).
+    #[arg(long, value_name = "FILE", requires = "train", num_args = 1..)]
+    pub(crate) train_labels: Vec<PathBuf>,
+    /// Labels of the test features, if in a file of their own.
+    #[arg(long, value_name = "FILE", requires = "test", num_args = 1..)]
+    pub(crate) test_labels: Vec<PathBuf>,
+    /// Labels of the validation features, if in a file of their own.
+    #[arg(long, value_name = "FILE", requires = "val", num_args = 1..)]
+    pub(crate) val_labels: Vec<PathBuf>,
+    /// CSV: the column of the labels, by its name, or by its number from 0 if there is no header.
+    #[arg(long, value_name = "NAME", requires = "train")]
+    pub(crate) label_column: Option<String>,
+    /// The number of the first class in the labels.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "train")]
+    pub(crate) label_base: u32,
+    /// Training features that take more than this as f32 stay in their files (safetensors or npy)
     /// and are read as needed; the results are the same.
-    #[arg(long, value_name = "GiB", default_value_t = 4.0, requires = "train")]
+    #[arg(long, value_name = "GiB", default_value_t = 4.0, requires = "train", value_parser = gib)]
     pub(crate) memory: f64,
-    /// Memory-map such a file instead of reading it row by row.
+    /// Memory-map such files instead of reading them row by row. Whoever truncates one meanwhile
+    /// ends this program; any other change is found, as without it, and is an error.
     #[arg(long, requires = "train")]
     pub(crate) mmap: bool,
     /// Names of the classes, one per line, class 0 first.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) class_names: Option<PathBuf>,
-    /// The stage-1 head (safetensors), from which most methods start; if features are given but
+    /// The stage-1 head (safetensors or npz), from which most methods start; if features are given but
     /// no head, one is trained with cross-entropy.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Option<PathBuf>,
@@ -66,9 +74,21 @@ impl DataArgs {
     pub(crate) fn inputs(&self) -> Vec<&Path> {
         let Self { train, test, val, train_labels, test_labels, val_labels, .. } = self;
         let files = [train, test, val, train_labels, test_labels, val_labels];
-        let others = [&self.class_names, &self.head];
-        files.into_iter().chain(others).filter_map(|file| file.as_deref()).collect()
+        let others = [&self.class_names, &self.head].into_iter().flatten();
+        files.into_iter().flatten().chain(others).map(PathBuf::as_path).collect()
     }
+}
+
+/// A size in GiB.
+fn gib(text: &str) -> Result<f64, String> {
+    let size = text.parse().ok().filter(|size: &f64| *size >= 0.0);
+    size.ok_or_else(|| "expected a number of GiB, at least 0".to_owned())
+}
+
+/// A finite number.
+pub(crate) fn finite(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "expected a finite number".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -38,9 +38,38 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected {}, found {}", self.place, self.expected, self.found)?;
-        if self.remedy.is_empty() { Ok(()) } else { write!(f, "\nhint: {}", self.remedy) }
+        let [place, expected, found, remedy] =
+            [&self.place, &self.expected, &self.found, &self.remedy]
+                .map(|part| plain(part, LONGEST));
+        write!(f, "{place}: expected {expected}, found {found}")?;
+        if remedy.is_empty() { Ok(()) } else { write!(f, "\nhint: {remedy}") }
     }
+}
+
+/// Longest part of a message, in characters.
+const LONGEST: usize = 600;
+
+/// Text from files, made fit to be shown: without control characters (a file must not command a
+/// terminal), and with its middle left out beyond `longest` characters.
+pub fn plain(text: &str, longest: usize) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    let length = text.chars().count();
+    if length <= longest {
+        return text.chars().map(shown).collect();
+    }
+    let half = longest / 2;
+    let start = text.chars().take(half).map(shown);
+    let end = text.chars().skip(length - half).map(shown);
+    start.chain(" … ".chars()).chain(end).collect()
+}
+
+/// Names in a list, the first of them if there are many.
+pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
+    let shown: Vec<String> =
+        names.iter().take(12).map(|name| format!("`{}`", plain(name.as_ref(), 60))).collect();
+    let more =
+        if names.len() > 12 { format!(" and {} more", names.len() - 12) } else { String::new() };
+    if names.is_empty() { "nothing".to_owned() } else { shown.join(", ") + &more }
 }
 
 impl Error {
@@ -123,6 +152,14 @@ mod tests {
             error.to_string(),
             "x.npy row 3: expected finite numbers, found NaN\nhint: drop the row"
         );
+    }
+
+    #[test]
+    fn nothing_from_a_file_commands_the_terminal_or_fills_it() {
+        let error = Error::data("a\u{1b}[31m", "x", "y".repeat(10_000), "");
+        let text = error.to_string();
+        assert!(text.starts_with("a\u{fffd}[31m: expected x, found yyy"), "{text}");
+        assert!(text.chars().count() < 700 && text.contains(" … "));
     }
 
     #[test]

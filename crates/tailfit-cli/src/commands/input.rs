@@ -1,10 +1,10 @@
 //! From the data options to a data set.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tailfit::error::Error;
-use tailfit::features::{DataSet, Features, Storage, load_head, shared_rows};
+use tailfit::features::{DataSet, Features, Reading, Storage, load_head, shared_rows};
 use tailfit::metrics::{EvaluationSet, evaluate, samples_per_class};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1;
@@ -22,7 +22,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     }
     let head =
         args.head.as_deref().map(|path| load_head(path, args.head_key.as_deref())).transpose()?;
-    let (Some(train_path), Some(test_path)) = (&args.train, &args.test) else {
+    let Some(first) = args.train.first() else {
         let mut data = DataSet::embedded(thresholds)?;
         if head.is_some() {
             data = DataSet::new(&data.name, data.train, data.test, None, head, thresholds)?;
@@ -32,24 +32,24 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     };
     let gib = (args.memory * f64::from(1 << 30)) as u64;
     let storage = Storage { memory: gib, mmap: args.mmap };
-    let reading = printer.spinner(&format!("reading {}", train_path.display()));
-    let mut train = Features::open(train_path, args.train_labels.as_deref(), storage)
-        .map_err(|error| naming(error, "train_labels"))?;
-    let test = Features::load(test_path, args.test_labels.as_deref())
-        .map_err(|error| naming(error, "test_labels"))?;
-    let validation = match &args.val {
-        Some(path) => Some(
-            Features::load(path, args.val_labels.as_deref())
-                .map_err(|error| naming(error, "val_labels"))?,
-        ),
-        None => None,
+    let reading = printer.spinner(&format!("reading {}", first.display()));
+    let read = |files: &[PathBuf], labels: &[PathBuf], storage, option| {
+        let label_column = args.label_column.as_deref();
+        let reading = Reading { labels, label_column, label_base: args.label_base, storage };
+        Features::read(files, &reading).map_err(|error| naming(error, option))
+    };
+    let mut train = read(&args.train, &args.train_labels, storage, "train_labels")?;
+    let test = read(&args.test, &args.test_labels, Storage::MEMORY, "test_labels")?;
+    let validation = match &args.val[..] {
+        [] => None,
+        val => Some(read(val, &args.val_labels, Storage::MEMORY, "val_labels")?),
     };
     if let Some(path) = &args.class_names {
-        let text = fs_err::read_to_string(path)?;
-        train.class_names = Some(text.lines().map(str::to_owned).collect());
+        let names = fs_err::read_to_string(path)?.lines().map(str::to_owned).collect();
+        train = train.with_class_names(names, &first.display().to_string())?;
     }
-    let name = train_path.file_stem().unwrap_or_default().to_string_lossy();
-    let folder = train_path.parent().and_then(Path::file_name).map(|f| f.to_string_lossy());
+    let name = first.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = first.parent().and_then(Path::file_name).map(|f| f.to_string_lossy());
     let name = match folder {
         Some(folder) if matches!(&*name, "train" | "features") => folder,
         _ => name,
@@ -59,7 +59,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     if let Some(validation) = &data.validation {
         check_validation(&data.train, validation, args)?;
     }
-    warn_of_leaks(&data.train, &data.test, test_path, printer)?;
+    warn_of_leaks(&data, printer)?;
     if data.validation_in_test > 0 {
         printer.warning(&format!(
             "{} validation samples are test samples too: selection by them is optimistic, and its scores are starred",
@@ -115,20 +115,14 @@ fn check_validation(train: &Features, validation: &Features, args: &DataArgs) ->
     .into())
 }
 
-fn warn_of_leaks(
-    train: &Features,
-    test: &Features,
-    test_path: &Path,
-    printer: &Printer,
-) -> Result<()> {
-    let shared = shared_rows(train, test)?;
+fn warn_of_leaks(data: &DataSet, printer: &Printer) -> Result<()> {
+    let shared = shared_rows(&data.train, &data.test)?;
     if let Some(&(in_train, in_test)) = shared.first() {
         printer.warning(&format!(
-            "{}: {} of {} test rows also appear in training (first: test row {in_test} is training row {in_train}); \
-             scores on them are meaningless",
-            test_path.display(),
+            "{} of {} test rows also appear in training (first: test row {in_test} is training row {in_train}); scores \
+             on them are meaningless",
             shared.len(),
-            test.len(),
+            data.test.len(),
         ));
     }
     Ok(())

@@ -26,7 +26,7 @@ pub(crate) fn write_head(
     if let Some(names) = &data.train.class_names {
         metadata.insert("class_names".to_owned(), serde_json::to_string(names)?);
     }
-    save_head(path, &HeadFile { head: head.clone(), key: key.to_owned(), metadata })?;
+    save_head(path, &HeadFile::new(head.clone(), key, metadata))?;
     write_atomically(&record_beside(path), record.to_json().as_bytes())?;
     Ok(())
 }

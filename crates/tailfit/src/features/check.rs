@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hasher};
 use ndarray::{ArrayView1, Axis};
 
 use super::Features;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 
 /// Checks that `other` has the same number of features as `train`, and only its classes.
 ///
@@ -34,12 +34,72 @@ pub fn check_pair(train: &Features, other: &Features, n_classes: usize, name: &s
 }
 
 impl Features {
+    /// The same with the classes numbered in the order of `names`: labels that are names go by
+    /// them, as do numbers whose own file names its classes in another order; other numbers are
+    /// taken as they are.
+    ///
+    /// # Errors
+    ///
+    /// If a sample's class has a name that is not among them.
+    pub fn in_classes_of(self, names: &[String], place: &str) -> Result<Self> {
+        let class_names = Some(names.to_vec());
+        let Some(own) = self.class_names.as_deref().filter(|own| *own != names) else {
+            return Ok(Self { class_names, ..self });
+        };
+        let classes: HashMap<&str, u32> =
+            names.iter().enumerate().map(|(class, name)| (name.as_str(), class as u32)).collect();
+        let new = |(row, &label): (usize, &u32)| {
+            let name = own.get(label as usize).map(String::as_str);
+            name.and_then(|name| classes.get(name).copied()).ok_or_else(|| {
+                let hint = nearest(name.unwrap_or_default(), names.iter().map(String::as_str));
+                Error::data(
+                    format!("{place}: labels, row {row}"),
+                    format!("the name of one of the {} classes", names.len()),
+                    format!("`{}`", name.unwrap_or("one without a name")),
+                    hint,
+                )
+            })
+        };
+        let labels = self.labels.iter().enumerate().map(new).collect::<Result<_>>()?;
+        Ok(Self { labels, class_names, ..self })
+    }
+
+    /// The same with these names of classes, class 0 first: labels that are names are numbered by
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// If labels are names, and one is not among these.
+    pub fn with_class_names(self, names: Vec<String>, place: &str) -> Result<Self> {
+        if self.named_by_label {
+            return self.in_classes_of(&names, place);
+        }
+        Ok(Self { class_names: Some(names), ..self })
+    }
+
+    /// The same with classes and features in the order of `train`'s.
+    pub(super) fn like(self, train: &Self, name: &str) -> Result<Self> {
+        let set = self.in_order_of(train, name)?;
+        match &train.class_names {
+            Some(_) if train.named_by_label && !set.named_by_label => {
+                let expected = "names of classes, as in training";
+                Err(Error::data(format!("{name}: labels"), expected, "numbers", ""))
+            }
+            Some(names) => set.in_classes_of(names, name),
+            None if set.named_by_label => {
+                let expected = "numbers of classes, as in training";
+                Err(Error::data(format!("{name}: labels"), expected, "names", ""))
+            }
+            None => Ok(set),
+        }
+    }
+
     /// The same with the features in the order of `train`'s, if both name theirs.
     ///
     /// # Errors
     ///
     /// If the names are not the same, or cannot be told apart.
-    pub(super) fn in_order_of(self, train: &Self, name: &str) -> Result<Self> {
+    fn in_order_of(self, train: &Self, name: &str) -> Result<Self> {
         let (Some(wanted), Some(columns)) = (&train.columns, &self.columns) else {
             return Ok(self);
         };
@@ -76,23 +136,33 @@ impl Features {
 /// If `b` is left in its file, or the file of `a` can no longer be read.
 pub fn shared_rows(a: &Features, b: &Features) -> Result<Vec<(usize, usize)>> {
     let wanted = b.plain.in_memory()?;
+    let is = |row: usize, values: ArrayView1<'_, f32>| bits(values).eq(bits(wanted.row(row)));
+    // Rows that differ, by hash; every row goes by the first like it.
     let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (row, values) in wanted.rows().into_iter().enumerate() {
-        by_hash.entry(hash(values)).or_default().push(row);
-    }
+    let like: Vec<usize> = wanted
+        .rows()
+        .into_iter()
+        .enumerate()
+        .map(|(row, values)| {
+            let different = by_hash.entry(hash(values)).or_default();
+            different.iter().copied().find(|&known| is(known, values)).unwrap_or_else(|| {
+                different.push(row);
+                row
+            })
+        })
+        .collect();
     let mut first = vec![None; wanted.nrows()];
     a.plain.blocks(|from, block| {
         for (row, values) in block.rows().into_iter().enumerate() {
             for &candidate in by_hash.get(&hash(values)).into_iter().flatten() {
-                let same = || bits(values).eq(bits(wanted.row(candidate)));
-                if first[candidate].is_none() && same() {
+                if first[candidate].is_none() && is(candidate, values) {
                     first[candidate] = Some(from + row);
                 }
             }
         }
         Ok(())
     })?;
-    Ok(first.into_iter().enumerate().filter_map(|(b, a)| Some((a?, b))).collect())
+    Ok(like.into_iter().enumerate().filter_map(|(b, like)| Some((first[like]?, b))).collect())
 }
 
 fn bits(row: ArrayView1<'_, f32>) -> impl Iterator<Item = u32> {

@@ -4,14 +4,13 @@
 //! all words; the first line is a sample only if all of it are numbers; and a column that counts the
 //! samples is refused, because a network never made it.
 
-use std::io::{BufRead, BufReader, Seek};
-use std::path::Path;
+use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
 use csv::StringRecord;
 
-use super::decode;
 use super::decode::Dtype;
+use super::labels::Labels;
 use super::raw::{Asked, Raw};
 use super::stored::Stored;
 use crate::error::{Error, Result};
@@ -21,17 +20,15 @@ const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "y", "target", "class"];
 
 const WITHOUT_INDEX: &str = "leave it out, in pandas by to_csv(path, index=False)";
 
-pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
-    let place = path.display().to_string();
-    let mut file = BufReader::new(fs_err::File::open(path)?);
+pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw> {
+    let place = place.to_owned();
     let mut line = Vec::new();
-    file.read_until(b'\n', &mut line)?;
-    file.rewind()?;
+    BufReader::new(source.reader()).read_until(b'\n', &mut line)?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .delimiter(delimiter(&line))
         .trim(csv::Trim::All)
-        .from_reader(file);
+        .from_reader(source.reader());
     let mut records = reader
         .records()
         .map(|record| record.map_err(|e| Error::data(&place, "lines of equal length", e, "")));
@@ -42,14 +39,15 @@ pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
     }
     let columns = Columns::of(&first, asked, &place)?;
     let sample = columns.names.is_none().then_some(Ok(first));
-    let (mut bytes, mut labels) = (Vec::new(), Vec::new());
+    let (mut bytes, mut labels, mut lines) = (Vec::new(), Vec::new(), Vec::new());
     let mut counts_samples = vec![true; width];
     let mut n = 0_usize;
     for record in sample.into_iter().chain(records) {
         let record = record?;
         for (column, field) in record.iter().enumerate() {
             if Some(column) == columns.label {
-                labels.push(decode::label_text(field, &at(&place, &record, column))?);
+                labels.push(field.to_owned());
+                lines.push(record.position().map_or(0, csv::Position::line));
             } else if !columns.ignored.contains(&column) {
                 let value = field
                     .parse::<f64>()
@@ -74,8 +72,12 @@ pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
     let names = names.map(|names| features.iter().map(|&column| names[column].clone()).collect());
     let source = Arc::new(Source::Memory(bytes));
     let shape = vec![n, features.len()];
+    let line_of = |row: usize| match columns.label {
+        Some(column) => format!("{place} line {}, column {}", lines[row], column + 1),
+        None => place.clone(),
+    };
+    let labels = columns.label.map(|_| Labels::from_text(labels, line_of)).transpose()?;
     let features = Stored { source, at: 0, dtype: Dtype::F32, shape, place };
-    let labels = columns.label.map(|_| labels);
     Ok(Raw { features: Some(features), columns: names, labels, ..Raw::default() })
 }
 
@@ -91,8 +93,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(first: &StringRecord, asked: Asked, place: &str) -> Result<Self> {
+    fn of(first: &StringRecord, asked: Asked<'_>, place: &str) -> Result<Self> {
         let at = |column| at(place, first, column);
+        let is_label = |name: &str| match asked.label_column {
+            Some(column) => name == column,
+            None => is_label(name),
+        };
         let known: Vec<usize> = (0..first.len()).filter(|&i| is_label(&first[i])).collect();
         let is_number = |field: &str| field.parse::<f64>().is_ok();
         let words = first.iter().filter(|field| !is_number(field)).count();
@@ -100,10 +106,20 @@ impl Columns {
         let last = first.len().saturating_sub(1);
         let is_header = counted || !known.is_empty() || words == first.len();
         if !is_header {
-            if let Some(column) = first.iter().position(|field| !is_number(field)) {
+            let label = match asked.label_column {
+                Some(number) => number.parse().ok().filter(|&column: &usize| column <= last),
+                None => Some(last),
+            };
+            let Some(label) = label else {
+                let expected = "a column of that name, or a number below that of columns";
+                let found = format!("`{}`", asked.label_column.unwrap_or_default());
+                return Err(Error::data(at(0), expected, found, "").answered_by("label_column"));
+            };
+            let label = (!asked.labels_elsewhere).then_some(label);
+            let bad = |&column: &usize| Some(column) != label && !is_number(&first[column]);
+            if let Some(column) = (0..first.len()).find(bad) {
                 return Err(no_number(&first[column], at(column)));
             }
-            let label = (!asked.labels_elsewhere).then_some(last);
             return Ok(Self { names: None, label, ignored: Vec::new() });
         }
         if let Some(column) = first.iter().position(is_index) {
@@ -117,16 +133,20 @@ impl Columns {
         let label = match known.as_slice() {
             [column] => Some(*column),
             // pandas' header of a table without names.
-            [] if counted => Some(last),
+            [] if counted && asked.label_column.is_none() => Some(last),
             found => {
                 let found = if found.is_empty() {
                     "none".to_owned()
                 } else {
                     found.iter().map(|&i| &first[i]).collect::<Vec<_>>().join(" and ")
                 };
-                let remedy = "rename the column of the labels, or name a file of labels";
-                let expected = format!("one column named {}", LABEL_COLUMNS.join(", "));
-                return Err(Error::data(at(0), expected, found, remedy).answered_by("labels"));
+                let remedy = "name the column of the labels";
+                let expected = match asked.label_column {
+                    Some(column) => format!("one column named `{column}`"),
+                    None => format!("one column named {}", LABEL_COLUMNS.join(", ")),
+                };
+                let error = Error::data(at(0), expected, found, remedy);
+                return Err(error.answered_by("label_column"));
             }
         };
         Ok(Self { names, label, ignored: Vec::new() })

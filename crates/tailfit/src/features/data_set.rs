@@ -2,7 +2,7 @@
 
 use super::{Features, HeadFile, check_pair, embedded, shared_rows};
 use crate::class_counts::ClassCounts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 use crate::shots::ShotThresholds;
 
 /// Training, test and optional validation features, with the stage-1 head.
@@ -71,6 +71,9 @@ impl DataSet {
     ) -> Result<Self> {
         let seen = train.labels.iter().max().map_or(0, |&max| max as usize + 1);
         let named = train.class_names.as_ref().map(Vec::len);
+        if let Some(file) = &stage_1 {
+            check_head(file, &train, seen)?;
+        }
         let n_classes =
             stage_1.as_ref().map(|file| file.head.n_classes()).or(named).unwrap_or(seen);
         if n_classes > train.len() {
@@ -81,22 +84,22 @@ impl DataSet {
                 "number the classes 0, 1, 2, … without gaps",
             ));
         }
-        let counts = ClassCounts::from_labels(&train.labels, n_classes)?;
-        if let Some(file) = &stage_1
-            && file.head.dim() != train.dim()
-        {
+        if !train.labels.contains(&0) && seen > 1 {
+            let remedy = "number them from 0, or say that they are numbered from 1";
             return Err(Error::data(
-                "stage-1 head",
-                format!("{} features, as in the training set", train.dim()),
-                format!("weight of shape [{}, {}]", file.head.n_classes(), file.head.dim()),
-                "give the head of the backbone that made the features",
-            ));
+                "training labels",
+                "classes from 0",
+                "none of class 0",
+                remedy,
+            )
+            .answered_by("label_base"));
         }
+        let counts = ClassCounts::from_labels(&train.labels, n_classes)?;
         if let Some(names) = named.filter(|&names| names != n_classes) {
             return Err(Error::data("class names", format!("{n_classes} names"), names, ""));
         }
         let scored = |set: Features, name: &str| {
-            let set = set.into_memory()?.in_order_of(&train, name)?;
+            let set = set.into_memory()?.like(&train, name)?;
             check_pair(&train, &set, n_classes, name)?;
             Ok::<_, Error>(set)
         };
@@ -115,8 +118,12 @@ impl DataSet {
                 ));
             }
         }
-        let stage_1_origin = if stage_1.is_some() { "given" } else { "none" }.to_owned();
-        let name = name.to_owned();
+        let stage_1_origin = match &stage_1 {
+            None => "none",
+            Some(file) if file.has_bias => "given",
+            Some(_) => "given, without a bias",
+        };
+        let (stage_1_origin, name) = (stage_1_origin.to_owned(), plain(name, 200));
         Ok(Self {
             name,
             train,
@@ -128,5 +135,42 @@ impl DataSet {
             counts,
             thresholds,
         })
+    }
+}
+
+/// Checks a head against the training set, whose labels go up to `seen`, exclusively.
+fn check_head(file: &HeadFile, train: &Features, seen: usize) -> Result<()> {
+    let (k, d) = (file.head.n_classes(), file.head.dim());
+    let shape = format!("weight of shape [{k}, {d}]");
+    let fault =
+        |expected: String, remedy: &str| Err(Error::data("stage-1 head", expected, &shape, remedy));
+    if d != train.dim() {
+        let expected = format!("{} features, as in the training set", train.dim());
+        let transposed = k == train.dim();
+        return fault(
+            expected,
+            if transposed {
+                "is it transposed? save weight.T"
+            } else {
+                "give the head of the backbone that made the features"
+            },
+        );
+    }
+    if k != seen {
+        return fault(
+            format!("{seen} classes, as in the training labels"),
+            "every class needs training samples: leave the head out, so that one is trained, or keep \
+             the rows of the classes that have some, weight[classes] and bias[classes]",
+        );
+    }
+    match (file.class_names(), &train.class_names) {
+        (Some(of_head), Some(of_train)) if of_head != *of_train => {
+            let at = of_head.iter().zip(of_train).position(|(a, b)| a != b).unwrap_or(0);
+            let name = |names: &[String]| names.get(at).map_or("none", String::as_str).to_owned();
+            let expected = format!("class {at} to be `{}`, as in training", name(of_train));
+            let remedy = "put the rows of its weight and bias in the order of the classes";
+            Err(Error::data("stage-1 head", expected, format!("`{}`", name(&of_head)), remedy))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,11 +1,11 @@
-//! Decodes little-endian bytes of any number type to f32 features and u32 labels.
+//! Decodes little-endian bytes of any number type.
+
+use std::fmt;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use crate::error::{Error, Result};
-
-/// Number types of features and labels.
+/// Types of features and labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dtype {
     F16,
@@ -14,24 +14,45 @@ pub(super) enum Dtype {
     F64,
     /// An integer of this many bytes, and whether it is signed.
     Int(usize, bool),
+    /// Text of this many characters, of one byte or, as UTF-32, of four.
+    Text {
+        length: usize,
+        wide: bool,
+    },
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F16 => f.write_str("f16"),
+            Self::Bf16 => f.write_str("bf16"),
+            Self::F32 => f.write_str("f32"),
+            Self::F64 => f.write_str("f64"),
+            Self::Int(size, true) => write!(f, "i{}", 8 * size),
+            Self::Int(size, false) => write!(f, "u{}", 8 * size),
+            Self::Text { .. } => f.write_str("text"),
+        }
+    }
 }
 
 impl Dtype {
+    /// Bytes of one value, at least 1.
     pub(super) fn size(self) -> usize {
         match self {
             Self::F16 | Self::Bf16 => 2,
             Self::F32 => 4,
             Self::F64 => 8,
             Self::Int(size, _) => size,
+            Self::Text { length, wide } => length * if wide { 4 } else { 1 },
         }
     }
 
     pub(super) fn is_float(self) -> bool {
-        !matches!(self, Self::Int(..))
+        !matches!(self, Self::Int(..) | Self::Text { .. })
     }
 
-    /// Decodes numbers to f32, as many as `out` has room for. Integers are not features; they
-    /// become 0.
+    /// Decodes numbers to f32, as many as `out` has room for. Integers and text are not features;
+    /// they become 0.
     pub(super) fn floats(self, bytes: &[u8], out: &mut [f32]) {
         match self {
             Self::F16 => {
@@ -41,26 +62,46 @@ impl Dtype {
             Self::Bf16 => set(out, words(bytes).map(|b| bf16::from_le_bytes(b).to_f32())),
             Self::F32 => set(out, words(bytes).map(f32::from_le_bytes)),
             Self::F64 => set(out, words(bytes).map(|b| f64::from_le_bytes(b) as f32)),
-            Self::Int(..) => out.fill(0.0),
+            Self::Int(..) | Self::Text { .. } => out.fill(0.0),
         }
     }
 
-    /// Decodes integers to labels; `place` says where they are, for messages.
-    pub(super) fn labels(self, bytes: &[u8], place: &str) -> Result<Vec<u32>> {
-        let Self::Int(size, signed) = self else {
-            let remedy = "convert them, for example with labels.astype('int64')";
-            return Err(Error::data(place, "integers", format!("{self:?}"), remedy));
+    /// Decodes numbers; integers beyond 2^53 are rounded.
+    pub(super) fn wide(self, bytes: &[u8]) -> Vec<f64> {
+        match self {
+            Self::F64 => words(bytes).map(f64::from_le_bytes).collect(),
+            Self::Int(size, signed) => {
+                let value = |bytes: &[u8]| {
+                    let mut wide = [0_u8; 8];
+                    wide[..size].copy_from_slice(bytes);
+                    let raw = u64::from_le_bytes(wide);
+                    let shift = 64 - 8 * size as u32;
+                    if signed { ((raw << shift) as i64 >> shift) as f64 } else { raw as f64 }
+                };
+                bytes.chunks_exact(size).map(value).collect()
+            }
+            _ => {
+                let mut out = vec![0.0; bytes.len() / self.size()];
+                self.floats(bytes, &mut out);
+                out.into_iter().map(f64::from).collect()
+            }
+        }
+    }
+
+    /// Decodes text, which ends at the first zero; what is no text becomes �.
+    pub(super) fn texts(self, bytes: &[u8]) -> Vec<String> {
+        let text = |bytes: &[u8]| match self {
+            Self::Text { wide: true, .. } => words(bytes)
+                .map(u32::from_le_bytes)
+                .take_while(|&code| code != 0)
+                .map(|code| char::from_u32(code).unwrap_or('\u{fffd}'))
+                .collect(),
+            _ => {
+                let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+                String::from_utf8_lossy(&bytes[..end]).into_owned()
+            }
         };
-        let value = |(row, bytes): (usize, &[u8])| {
-            let mut wide = [0_u8; 8];
-            wide[..size].copy_from_slice(bytes);
-            let raw = u64::from_le_bytes(wide);
-            let shift = 64 - 8 * size as u32;
-            let value =
-                if signed { i128::from((raw << shift) as i64 >> shift) } else { i128::from(raw) };
-            u32::try_from(value).map_err(|_source| bad_label(&format!("{place}, row {row}"), value))
-        };
-        bytes.chunks_exact(size).enumerate().map(value).collect()
+        bytes.chunks_exact(self.size()).map(text).collect()
     }
 }
 
@@ -72,16 +113,6 @@ fn set(out: &mut [f32], values: impl Iterator<Item = f32>) {
     for (slot, value) in out.iter_mut().zip(values) {
         *slot = value;
     }
-}
-
-fn bad_label(place: &str, found: impl ToString) -> Error {
-    Error::data(place, "a class index 0, 1, 2, …", found.to_string(), "")
-}
-
-/// Parses a label written as text.
-pub(super) fn label_text(text: &str, place: &str) -> Result<u32> {
-    let whole = text.parse::<f64>().ok().filter(|v| v.fract() == 0.0 && (0.0..4e9).contains(v));
-    text.parse().ok().or(whole.map(|v| v as u32)).ok_or_else(|| bad_label(place, text))
 }
 
 #[cfg(test)]
@@ -101,24 +132,26 @@ mod tests {
             let mut out = [0.0; 37];
             dtype.floats(&bytes[1..], &mut out);
             assert_eq!(out, [1.5; 37]);
+            assert_eq!(dtype.wide(&bytes[1..]), [1.5; 37]);
         }
     }
 
     #[test]
-    fn every_integer_type_gives_a_label_and_negative_ones_are_refused() {
+    fn every_integer_type_gives_its_number_with_its_sign() {
         for size in [1, 2, 4, 8] {
-            for signed in [false, true] {
-                let bytes = [&7_u64.to_le_bytes()[..size], &90_u64.to_le_bytes()[..size]].concat();
-                assert_eq!(Dtype::Int(size, signed).labels(&bytes, "").unwrap(), [7, 90]);
-            }
-            let minus = (-1_i64).to_le_bytes();
-            let error = Dtype::Int(size, true).labels(&minus[..size], "x: labels").unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "x: labels, row 0: expected a class index 0, 1, 2, …, found -1"
-            );
+            let bytes = [&7_u64.to_le_bytes()[..size], &(-1_i64).to_le_bytes()[..size]].concat();
+            assert_eq!(Dtype::Int(size, true).wide(&bytes), [7.0, -1.0]);
+            let top = 2_f64.powi(8 * size as i32) - 1.0;
+            assert_eq!(Dtype::Int(size, false).wide(&bytes), [7.0, top]);
         }
-        assert_eq!(label_text("3.0", "").unwrap(), 3);
-        assert!(label_text("3.5", "").is_err() && label_text("cat", "").is_err());
+    }
+
+    #[test]
+    fn text_of_both_kinds_ends_at_its_zero() {
+        let narrow = Dtype::Text { length: 3, wide: false };
+        assert_eq!(narrow.texts(b"ab\0owl\xff\0\0"), ["ab", "owl", "\u{fffd}"]);
+        let codes = ['ä', 'b', '\0', 'c', '\0', '\0'].map(u32::from);
+        let bytes: Vec<u8> = codes.iter().flat_map(|code| code.to_le_bytes()).collect();
+        assert_eq!(Dtype::Text { length: 3, wide: true }.texts(&bytes), ["äb", "c"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Features embedded in the program, so that it can show real results at once.
 
-use super::{Features, HeadFile, parse_head};
+use super::{Features, HeadFile, head_from_bytes};
 use crate::error::Result;
 
 /// What the embedded features are and how they were made.
@@ -28,9 +28,9 @@ pub const SIZE: usize = TRAIN.len() + TEST.len() + HEAD.len();
 pub fn load() -> Result<(Features, Features, HeadFile)> {
     let read = |bytes: &[u8], which: &str| {
         let place = format!("embedded {NAME} {which}");
-        Features::from_safetensors(bytes, &place)
+        Features::from_bytes(bytes.to_vec(), "safetensors", &place)
     };
-    let head = parse_head(HEAD.to_vec(), &format!("embedded {NAME} head"), None)?;
+    let head = head_from_bytes(HEAD.to_vec(), &format!("embedded {NAME} head"), None)?;
     let mut sets = [read(TRAIN, "train")?, read(TEST, "test")?];
     for set in &mut sets {
         PROVENANCE.clone_into(&mut set.provenance);

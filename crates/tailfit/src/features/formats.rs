@@ -1,11 +1,14 @@
 //! The file formats of features.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::decode;
-use super::matrix::{Matrix, Storage};
+use super::archive::Archive;
+use super::labels::Labels;
+use super::matrix::Storage;
+use super::npz::Npz;
 use super::raw::{Asked, Raw};
-use super::{Features, csv_file, npy, npz, safetensors_file, same};
+use super::safetensors_file::Tensors;
+use super::{Features, csv_file, npy};
 use crate::error::{Error, Result, nearest};
 use crate::files::Source;
 
@@ -15,22 +18,26 @@ pub struct Format {
     pub extension: &'static str,
     /// What the file must hold.
     pub holds: &'static str,
-    read: fn(&Path, Asked) -> Result<Raw>,
+    read: fn(Source, &str, Asked<'_>) -> Result<Raw>,
 }
 
 /// Every format, by extension.
 pub const FORMATS: &[Format] = &[
     Format {
         extension: "safetensors",
-        holds: "features [N, D], labels [N]; optional views [V, N, D], mirror [N, D]; \
-                optional metadata class_names (JSON list), provenance",
-        read: safetensors_file::read,
+        holds: "features (or X, feats, embeddings, data) [N, D], labels (or y, targets) [N]; \
+                optional views [V, N, D], mirror [N, D]; optional metadata class_names (JSON list), \
+                provenance",
+        read: |source, place, asked| {
+            Archive::Safetensors(Tensors::open(source, place)?).raw(place, asked.labels_elsewhere)
+        },
     },
     Format {
         extension: "npz",
-        holds: "features (or X, feats, embeddings, data) [N, D], labels (or y, targets) [N]; \
-                optional views, mirror",
-        read: npz::read,
+        holds: "arrays of the same names",
+        read: |source, place, asked| {
+            Archive::Npz(Npz::open(source, place)?).raw(place, asked.labels_elsewhere)
+        },
     },
     Format { extension: "npy", holds: "features [N, D]; labels in a second file", read: npy::read },
     Format {
@@ -42,101 +49,140 @@ pub const FORMATS: &[Format] = &[
     },
 ];
 
+/// How files of features are read.
+///
+/// ```
+/// use tailfit::features::{Features, Reading};
+///
+/// let folder = std::env::temp_dir().join(format!("tailfit-read-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder)?;
+/// let path = folder.join("birds.csv");
+/// std::fs::write(&path, "wing,beak,species\n3.5,1,owl\n2.5,4,emu\n")?;
+/// let reading = Reading { label_column: Some("species"), ..Reading::default() };
+/// let features = Features::read(&[path], &reading)?;
+/// assert_eq!(features.labels, [1, 0]);
+/// assert_eq!(features.class_names, Some(vec!["emu".to_owned(), "owl".to_owned()]));
+/// # std::fs::remove_dir_all(&folder).ok();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// Files of labels (npy, or text with one label a line), one for each file of features; empty
+    /// if the labels are in the same files.
+    pub labels: &'a [PathBuf],
+    /// The column of the labels in CSV: its name, or its number from 0 if columns have no names.
+    pub label_column: Option<&'a str>,
+    /// The number of the first class.
+    pub label_base: u32,
+    /// What is held in memory.
+    pub storage: Storage,
+}
+
+impl Default for Reading<'_> {
+    fn default() -> Self {
+        Self { labels: &[], label_column: None, label_base: 0, storage: Storage::MEMORY }
+    }
+}
+
 impl Features {
-    /// Reads a file in any of the [`FORMATS`], chosen by its extension; labels come from a
-    /// second file (npy, or text with one label per line) if given.
+    /// Reads files in any of the [`FORMATS`], chosen by their extensions: the samples of the first,
+    /// then those of the second, and so on. Labels that are names are numbered in the order of the
+    /// names, as scikit-learn does it; see [`Features::in_classes_of`]. Large matrices are left in
+    /// their files, as [`Reading::storage`] says, if they are stored uncompressed and row-major:
+    /// safetensors, or npy in C order.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is damaged, has parts that do not match, or contains NaN or
+    /// If a file cannot be read, is damaged, has parts that do not match, or contains NaN or
     /// infinite features. The message names the file, the place in it, and what was expected and
     /// found.
+    pub fn read(paths: &[PathBuf], reading: &Reading<'_>) -> Result<Self> {
+        if !reading.labels.is_empty() && reading.labels.len() != paths.len() {
+            let expected = format!("{} files of labels, one for each of features", paths.len());
+            return Err(
+                Error::usage("labels", expected, reading.labels.len(), "").answered_by("labels")
+            );
+        }
+        let asked = Asked {
+            labels_elsewhere: !reading.labels.is_empty(),
+            label_column: reading.label_column,
+        };
+        let raw = |(file, path): (usize, &PathBuf)| -> Result<(Raw, String)> {
+            let format = format_of(path)?;
+            let place = path.display().to_string();
+            let mut raw = (format.read)(Source::open(path, reading.storage.mmap)?, &place, asked)?;
+            if let Some(labels) = reading.labels.get(file) {
+                raw.labels = Some(read_labels(labels)?);
+            }
+            Ok((raw, place))
+        };
+        let raws = paths.iter().enumerate().map(raw).collect::<Result<Vec<_>>>()?;
+        Self::assemble(raws, reading)
+    }
+
+    /// Reads one file, with its labels in a second one if given, into memory.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Features::read`].
     pub fn load(path: &Path, labels: Option<&Path>) -> Result<Self> {
         Self::open(path, labels, Storage::MEMORY)
     }
 
-    /// As [`Features::load`], but leaves large matrices in their file if it stores them
-    /// uncompressed and row-major: safetensors, or npy in C order.
+    /// As [`Features::load`], but may leave large matrices in their file.
     ///
     /// # Errors
     ///
-    /// As for [`Features::load`].
+    /// As for [`Features::read`].
     pub fn open(path: &Path, labels: Option<&Path>, storage: Storage) -> Result<Self> {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let format = FORMATS.iter().find(|f| f.extension == extension).ok_or_else(|| {
-            let known: Vec<&str> = FORMATS.iter().map(|f| f.extension).collect();
-            Error::usage(
-                path.display(),
-                format!("a file ending in one of {}", known.join(", ")),
-                if extension.is_empty() { "no extension" } else { extension },
-                nearest(extension, known),
-            )
-        })?;
-        let asked = Asked { mapped: storage.mmap, labels_elsewhere: labels.is_some() };
-        let mut raw = (format.read)(path, asked)?;
-        if let Some(labels) = labels {
-            raw.labels = Some(read_labels(labels)?);
-        }
-        Self::assemble(raw, &path.display().to_string(), storage)
+        let labels: Vec<PathBuf> = labels.into_iter().map(Path::to_owned).collect();
+        let reading = Reading { labels: &labels, storage, ..Reading::default() };
+        Self::read(&[path.to_owned()], &reading)
     }
 
-    /// Reads a safetensors file that is already in memory.
+    /// Reads a file that is already in memory, in the format of this extension; `place` stands for
+    /// its name in messages.
     ///
     /// # Errors
     ///
-    /// As for [`Features::load`].
-    pub fn from_safetensors(bytes: &[u8], place: &str) -> Result<Self> {
-        let source = Source::Memory(bytes.to_vec());
-        Self::assemble(safetensors_file::parse(source, place)?, place, Storage::MEMORY)
-    }
-
-    fn assemble(raw: Raw, place: &str, storage: Storage) -> Result<Self> {
-        let missing = |what: &str, remedy: &str| Error::data(place, what, "none", remedy);
-        let plain = raw.features.ok_or_else(|| missing("an array of features", ""))?;
-        let labels = raw.labels.ok_or_else(|| {
-            missing("an array of labels", "put them in the same file, or name a second one")
-                .answered_by("labels")
-        })?;
-        let &[n, d] = plain.shape.as_slice() else {
-            let found = format!("{} dimensions {:?}", plain.shape.len(), plain.shape);
-            return Err(Error::data(&plain.place, "two dimensions [N, D]", found, ""));
-        };
-        let all = [&Some(&plain), &raw.views.as_ref(), &raw.mirror.as_ref()];
-        let size: u64 = all.into_iter().flatten().map(|array| array.size_as_f32()).sum();
-        let held = size <= storage.memory;
-        let mirror = raw.mirror.map(|mirror| {
-            same(&mirror.place, &[n, d], &mirror.shape)?;
-            Matrix::of(mirror, held)
-        });
-        let views = raw.views.map(|views| -> Result<Vec<Matrix>> {
-            let n_views = views.shape.first().copied().unwrap_or(0).max(1);
-            same(&views.place, &[n_views, n, d], &views.shape)?;
-            (0..n_views).map(|view| Matrix::of(views.part(view), held)).collect()
-        });
-        let (views, mirror) = (views.transpose()?.unwrap_or_default(), mirror.transpose()?);
-        let features = Self::checked(Matrix::of(plain, held)?, views, mirror, labels, place)?;
-        Ok(Self {
-            columns: raw.columns,
-            class_names: raw.class_names,
-            provenance: raw.provenance.unwrap_or_else(|| place.to_owned()),
-            ..features
-        })
+    /// As for [`Features::read`].
+    pub fn from_bytes(bytes: Vec<u8>, extension: &str, place: &str) -> Result<Self> {
+        let format = format_of(Path::new(&format!("{place}.{extension}")))?;
+        let raw = (format.read)(Source::Memory(bytes), place, Asked::default())?;
+        Self::assemble(vec![(raw, place.to_owned())], &Reading::default())
     }
 }
 
-fn read_labels(path: &Path) -> Result<Vec<u32>> {
+/// The format of a file by its extension, in any case; tsv is csv.
+fn format_of(path: &Path) -> Result<&'static Format> {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+    let name = if extension == "tsv" { "csv" } else { extension.as_str() };
+    FORMATS.iter().find(|format| format.extension == name).ok_or_else(|| {
+        let known: Vec<&str> = FORMATS.iter().map(|f| f.extension).collect();
+        let hint = nearest(name, known.iter().copied());
+        let remedy = match name {
+            "" => "",
+            "pt" | "pth" | "bin" | "pkl" | "pickle" | "joblib" | "ckpt" => {
+                "pickles are not read; in Python: np.savez('x.npz', features=np.asarray(x), labels=y)"
+            }
+            _ if hint.is_empty() => "in Python: np.savez('x.npz', features=x, labels=y)",
+            _ => &hint,
+        };
+        let expected = format!("a file ending in one of {}", known.join(", "));
+        let found = if name.is_empty() { "no extension" } else { &extension };
+        Error::usage(path.display(), expected, found, remedy)
+    })
+}
+
+fn read_labels(path: &Path) -> Result<Labels> {
+    let place = path.display().to_string();
     if path.extension().is_some_and(|e| e == "npy") {
-        let place = path.display().to_string();
         let mut labels = npy::parse(Source::Memory(fs_err::read(path)?), &place)?;
         labels.place += ": labels";
         return labels.labels();
     }
-    let text = fs_err::read_to_string(path)?;
-    text.lines()
-        .filter(|line| !line.trim().is_empty())
-        .enumerate()
-        .map(|(row, line)| {
-            decode::label_text(line.trim(), &format!("{} row {row}", path.display()))
-        })
-        .collect()
+    let text = String::from_utf8_lossy(&fs_err::read(path)?).into_owned();
+    let lines: Vec<String> =
+        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    Labels::from_text(lines, |row| format!("{place} row {row}"))
 }

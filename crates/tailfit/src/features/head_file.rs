@@ -1,12 +1,13 @@
-//! Heads in safetensors files, under the key names of their networks.
+//! Heads in safetensors and npz files, under the key names of their networks.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use ndarray::{Array1, Array2};
 
+use super::archive::Archive;
 use super::safetensors_file::Tensors;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, listed, nearest};
 use crate::files::safetensors::Layout;
 use crate::files::{Source, write_atomically};
 use crate::head::Head;
@@ -25,8 +26,7 @@ pub const HEAD_KEYS: &[&str] =
 ///
 /// let folder = std::env::temp_dir().join(format!("tailfit-doc-{}", std::process::id()));
 /// let path = folder.join("head.safetensors");
-/// let head = Head::zeros(10, 64);
-/// save_head(&path, &HeadFile { head, key: "fc".to_owned(), metadata: HashMap::new() })?;
+/// save_head(&path, &HeadFile::new(Head::zeros(10, 64), "fc", HashMap::new()))?;
 /// // The key is found, as it is for heads that PyTorch has written.
 /// let file = load_head(&path, None)?;
 /// assert_eq!((file.key.as_str(), file.head.n_classes(), file.head.dim()), ("fc", 10, 64));
@@ -39,49 +39,90 @@ pub struct HeadFile {
     pub head: Head,
     /// Prefix of its tensors: `fc` for `fc.weight` and `fc.bias`.
     pub key: String,
+    /// Whether the file has a bias; the head has one in any case, of zeros if not.
+    pub has_bias: bool,
     /// The file's metadata.
     pub metadata: HashMap<String, String>,
+}
+
+impl HeadFile {
+    /// A head to be written, with its bias.
+    pub fn new(head: Head, key: &str, metadata: HashMap<String, String>) -> Self {
+        Self { head, key: key.to_owned(), has_bias: true, metadata }
+    }
+
+    /// The names of its classes, if its file says them.
+    pub fn class_names(&self) -> Option<Vec<String>> {
+        serde_json::from_str(self.metadata.get("class_names")?).ok()
+    }
 }
 
 fn joined(key: &str, name: &str) -> String {
     if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
 }
 
-/// Reads a head under `key`, or else under the first prefix of [`HEAD_KEYS`] that exists.
+/// Reads a head under `key`, or else under the first prefix of [`HEAD_KEYS`] that exists, alone or
+/// after `module.`, from safetensors or npz. A key may end in `.weight`. A weight `[K, D, 1, 1]`, as
+/// of a convolution, is one of `[K, D]`.
 ///
 /// # Errors
 ///
 /// If the file is damaged, lacks such a tensor, or its shapes do not agree.
 pub fn load_head(path: &Path, key: Option<&str>) -> Result<HeadFile> {
-    parse_head(fs_err::read(path)?, &path.display().to_string(), key)
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if matches!(extension, "pt" | "pth" | "bin" | "ckpt" | "pkl") {
+        let remedy = "pickles are not read; in Python: safetensors.torch.save_file({'fc.weight': \
+                      state['fc.weight'], 'fc.bias': state['fc.bias']}, 'head.safetensors')";
+        let expected = "a head in safetensors or npz";
+        return Err(Error::usage(path.display(), expected, format!(".{extension}"), remedy));
+    }
+    parse(Archive::open(path)?, &path.display().to_string(), key)
 }
 
-pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Result<HeadFile> {
+/// Reads a head from a safetensors file in memory.
+///
+/// # Errors
+///
+/// As for [`load_head`].
+pub fn head_from_bytes(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Result<HeadFile> {
     let file = Tensors::open(Source::Memory(bytes), place)?;
-    let names = file.header.names();
-    let has = |key: &&str| names.contains(&joined(key, "weight"));
+    parse(Archive::Safetensors(file), place, key)
+}
+
+fn parse(mut archive: Archive, place: &str, key: Option<&str>) -> Result<HeadFile> {
+    let names = archive.names();
+    let has = |key: &String| names.contains(&joined(key, "weight"));
     let key = match key {
-        Some(key) => Some(key).filter(has),
-        None => HEAD_KEYS.iter().copied().find(has),
+        Some("weight" | "bias") => Some(String::new()),
+        Some(key) => {
+            let ends = [".weight", ".bias"].into_iter();
+            Some(ends.fold(key, |key, end| key.strip_suffix(end).unwrap_or(key)).to_owned())
+        }
+        None => {
+            let alone = HEAD_KEYS.iter().map(|&key| key.to_owned());
+            let wrapped = HEAD_KEYS.iter().map(|key| format!("module.{key}"));
+            alone.chain(wrapped).find(has)
+        }
     };
-    let Some(key) = key else {
-        let found = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some(key) = key.filter(has) else {
         let weights = names.iter().map(String::as_str).filter(|n| n.ends_with("weight"));
         let hint = nearest("fc.weight", weights);
-        let remedy = format!("name its prefix. {hint}");
         return Err(Error::data(
             place,
             "the last layer's weight, such as `fc.weight`",
-            format!("only {found}"),
-            remedy.trim(),
+            format!("only {}", listed(&names)),
+            format!("name it. {hint}").trim(),
         )
         .answered_by("head_key"));
     };
-    let read = |name: &str| -> Result<(Vec<usize>, Vec<f64>)> {
-        let name = joined(key, name);
+    let mut read = |name: &str| -> Result<(Vec<usize>, Vec<f64>)> {
+        let name = joined(&key, name);
         let place = format!("{place}: {name}");
-        let tensor =
-            file.tensor(&name)?.ok_or_else(|| Error::data(&place, "a tensor", "none", ""))?;
+        let mut tensor =
+            archive.array(&name)?.ok_or_else(|| Error::data(&place, "a tensor", "none", ""))?;
+        while tensor.shape.len() > 2 && tensor.shape.last() == Some(&1) {
+            tensor.shape.pop();
+        }
         let values = tensor.floats()?;
         if values.iter().any(|v| !v.is_finite()) {
             return Err(Error::data(place, "finite weights", "NaN or infinity", ""));
@@ -89,17 +130,13 @@ pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Resu
         Ok((tensor.shape, values.into_iter().map(f64::from).collect()))
     };
     let (shape, weight) = read("weight")?;
-    let &[k, d] = shape.as_slice() else {
-        return Err(Error::data(
-            format!("{place}: {key}.weight"),
-            "shape [K, D]",
-            format!("{shape:?}"),
-            "",
-        ));
+    let &[k @ 1..=usize::MAX, d @ 1..=usize::MAX] = shape.as_slice() else {
+        let place = format!("{place}: {}", joined(&key, "weight"));
+        return Err(Error::data(place, "shape [K, D], each at least 1", format!("{shape:?}"), ""));
     };
-    let bias_name = joined(key, "bias");
-    let (bias_shape, bias) =
-        if names.contains(&bias_name) { read("bias")? } else { (vec![k], vec![0.0; k]) };
+    let bias_name = joined(&key, "bias");
+    let has_bias = names.contains(&bias_name);
+    let (bias_shape, bias) = if has_bias { read("bias")? } else { (vec![k], vec![0.0; k]) };
     if bias_shape != [k] {
         return Err(Error::data(
             format!("{place}: {bias_name}"),
@@ -108,7 +145,7 @@ pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Resu
             "",
         ));
     }
-    let metadata = file.header.metadata();
+    let metadata = archive.metadata();
     let shape_error = |error| Error::data(place, "a matrix", error, "");
     Ok(HeadFile {
         head: Head {
@@ -116,7 +153,8 @@ pub(crate) fn parse_head(bytes: Vec<u8>, place: &str, key: Option<&str>) -> Resu
             bias: Array1::from(bias),
             normalise_features: metadata.get("normalise_features").is_some_and(|v| v == "true"),
         },
-        key: key.to_owned(),
+        key,
+        has_bias,
         metadata,
     })
 }

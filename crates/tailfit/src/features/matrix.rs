@@ -1,8 +1,8 @@
 //! A matrix of features, in memory or left in its file.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 
-use super::stored::Stored;
+use super::stored::{RowReader, Stored};
 use crate::error::{Error, Result};
 use crate::files::Source;
 
@@ -16,10 +16,12 @@ pub enum Matrix {
     File(FileMatrix),
 }
 
-/// Features `[N, D]` in a file, as f16, bf16, f32 or f64. The file must not change while in use.
+/// Features `[N, D]` in one or several files, as f16, bf16, f32 or f64. No file must change while in
+/// use: an error if its size or time does.
 #[derive(Clone, Debug)]
 pub struct FileMatrix {
-    stored: Stored,
+    /// The rows, part by part, each `[n, D]`.
+    parts: Vec<Stored>,
 }
 
 /// Which features to hold in memory.
@@ -29,7 +31,7 @@ pub struct Storage {
     /// in their file.
     pub memory: u64,
     /// Whether such a file is memory-mapped rather than read row by row. If a mapped file is
-    /// truncated by someone, the operating system kills the program.
+    /// truncated by someone, the operating system ends the program.
     pub mmap: bool,
 }
 
@@ -42,11 +44,12 @@ impl Storage {
 const ROWS: usize = 512;
 
 impl Matrix {
-    /// The matrix of a stored array `[N, D]`, loaded into memory or not.
-    pub(super) fn of(stored: Stored, in_memory: bool) -> Result<Self> {
-        stored.check_type()?;
-        let in_memory = in_memory || matches!(*stored.source, Source::Memory(_));
-        let matrix = Self::File(FileMatrix { stored });
+    /// The matrix of stored arrays `[n, D]`, one below the other, loaded into memory or not.
+    pub(super) fn of(parts: Vec<Stored>, in_memory: bool) -> Result<Self> {
+        parts.iter().try_for_each(Stored::check_type)?;
+        let held = |part: &Stored| matches!(*part.source, Source::Memory(_));
+        let in_memory = in_memory || parts.iter().all(held);
+        let matrix = Self::File(FileMatrix { parts });
         if in_memory { matrix.into_memory() } else { Ok(matrix) }
     }
 
@@ -54,7 +57,7 @@ impl Matrix {
     pub fn n_rows(&self) -> usize {
         match self {
             Self::Memory(array) => array.nrows(),
-            Self::File(file) => file.stored.shape[0],
+            Self::File(file) => file.parts.iter().map(|part| part.shape[0]).sum(),
         }
     }
 
@@ -62,7 +65,7 @@ impl Matrix {
     pub fn dim(&self) -> usize {
         match self {
             Self::Memory(array) => array.ncols(),
-            Self::File(file) => file.stored.shape[1],
+            Self::File(file) => file.parts[0].shape[1],
         }
     }
 
@@ -75,7 +78,7 @@ impl Matrix {
         match self {
             Self::Memory(array) => Ok(array.view()),
             Self::File(file) => Err(Error::usage(
-                &file.stored.place,
+                &file.parts[0].place,
                 "features in memory",
                 "features left in their file",
                 "read them with Matrix::into_memory",
@@ -89,10 +92,18 @@ impl Matrix {
     ///
     /// If the file can no longer be read.
     pub fn into_memory(self) -> Result<Self> {
-        let Self::File(FileMatrix { stored }) = &self else { return Ok(self) };
-        let shape = (stored.shape[0], stored.shape[1]);
-        let array = Array2::from_shape_vec(shape, stored.floats()?);
-        Ok(Self::Memory(array.map_err(|error| Error::data(&stored.place, "a matrix", error, ""))?))
+        let Self::File(FileMatrix { parts }) = &self else { return Ok(self) };
+        let mut array = Array2::zeros((self.n_rows(), self.dim()));
+        let mut below = array.view_mut();
+        for part in parts {
+            let (mut rows, rest) = below.split_at(Axis(0), part.shape[0]);
+            // Always whole rows of a new array.
+            if let Some(values) = rows.as_slice_mut() {
+                part.read(0, values)?;
+            }
+            below = rest;
+        }
+        Ok(Self::Memory(array))
     }
 
     /// Calls `each` with consecutive blocks of rows and the index of each block's first row.
@@ -104,24 +115,41 @@ impl Matrix {
         &self,
         mut each: impl FnMut(usize, ArrayView2<'_, f32>) -> Result<()>,
     ) -> Result<()> {
-        let stored = match self {
+        let parts = match self {
             Self::Memory(array) => {
-                let mut blocks = array.axis_chunks_iter(ndarray::Axis(0), ROWS).enumerate();
+                let mut blocks = array.axis_chunks_iter(Axis(0), ROWS).enumerate();
                 return blocks.try_for_each(|(number, block)| each(number * ROWS, block));
             }
-            Self::File(file) => &file.stored,
+            Self::File(file) => &file.parts,
         };
-        let (n, dim) = (stored.shape[0], stored.shape[1]);
-        let mut block = Array2::zeros((ROWS.min(n), dim));
-        for first in (0..n).step_by(ROWS) {
-            let rows = ROWS.min(n - first);
-            let mut part = block.slice_mut(ndarray::s![..rows, ..]);
-            if let Some(values) = part.as_slice_mut() {
-                stored.read(first * dim, values)?;
+        let (dim, mut before) = (self.dim(), 0);
+        let mut block = Array2::zeros((ROWS.min(self.n_rows()), dim));
+        for part in parts {
+            let n = part.shape[0];
+            for first in (0..n).step_by(ROWS) {
+                let rows = ROWS.min(n - first);
+                let mut rows = block.slice_mut(ndarray::s![..rows, ..]);
+                if let Some(values) = rows.as_slice_mut() {
+                    part.read(first * dim, values)?;
+                }
+                each(before + first, rows.view())?;
             }
-            each(first, part.view())?;
+            before += n;
         }
         Ok(())
+    }
+
+    /// Checks that the files, if it is left in any, are those that were opened, as far as their
+    /// sizes and times tell.
+    ///
+    /// # Errors
+    ///
+    /// If one is not.
+    pub fn check_unchanged(&self) -> Result<()> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::File(file) => file.check_unchanged(),
+        }
     }
 }
 
@@ -130,7 +158,8 @@ impl FileMatrix {
     ///
     /// # Errors
     ///
-    /// If the file can no longer be read.
+    /// If a file can no longer be read, or holds what is not finite, which it did not when it was
+    /// opened.
     ///
     /// # Panics
     ///
@@ -138,10 +167,24 @@ impl FileMatrix {
     pub fn gather(
         &self,
         rows: impl Iterator<Item = usize>,
-        each: impl FnMut(&[f32]),
+        mut each: impl FnMut(&[f32]),
     ) -> Result<()> {
-        let n = self.stored.shape[0];
-        self.stored.gather(rows.inspect(|&row| assert!(row < n, "row {row} of {n}")), each)
+        let mut reader = RowReader::default();
+        for row in rows {
+            let mut within = row;
+            let part = self.parts.iter().find(|part| {
+                let here = within < part.shape[0];
+                within -= if here { 0 } else { part.shape[0] };
+                here
+            });
+            let part = part.unwrap_or_else(|| panic!("row {row} does not exist"));
+            each(part.row(within, &mut reader)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        self.parts.iter().try_for_each(Stored::check_unchanged)
     }
 }
 

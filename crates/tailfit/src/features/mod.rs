@@ -1,5 +1,7 @@
 //! Frozen features of a data set, from arrays or from files in common formats.
 
+mod archive;
+mod assemble;
 mod check;
 mod csv_file;
 mod data_set;
@@ -7,6 +9,7 @@ mod decode;
 pub mod embedded;
 mod formats;
 mod head_file;
+mod labels;
 mod matrix;
 mod npy;
 mod npz;
@@ -19,9 +22,8 @@ use sha2::{Digest, Sha256};
 
 pub use self::check::{check_pair, shared_rows};
 pub use self::data_set::DataSet;
-pub use self::formats::{FORMATS, Format};
-pub(crate) use self::head_file::parse_head;
-pub use self::head_file::{HEAD_KEYS, HeadFile, load_head, save_head};
+pub use self::formats::{FORMATS, Format, Reading};
+pub use self::head_file::{HEAD_KEYS, HeadFile, head_from_bytes, load_head, save_head};
 pub use self::matrix::{FileMatrix, Matrix, Storage};
 use crate::error::{Error, Result};
 use crate::files::hex;
@@ -52,6 +54,8 @@ pub struct Features {
     pub columns: Option<Vec<String>>,
     /// Name of each class, if known.
     pub class_names: Option<Vec<String>>,
+    /// Whether the labels were names.
+    named_by_label: bool,
     /// Where the features came from, in words.
     pub provenance: String,
 }
@@ -74,9 +78,11 @@ impl Features {
     /// If a view has another shape, or a value is not finite.
     pub fn with_views(self, views: Vec<Array2<f32>>) -> Result<Self> {
         let views = views.into_iter().map(Matrix::from).collect();
-        let Self { plain, mirror, labels, columns, class_names, provenance, .. } = self;
+        let Self {
+            plain, mirror, labels, columns, class_names, named_by_label, provenance, ..
+        } = self;
         let features = Self::checked(plain, views, mirror, labels, &provenance)?;
-        Ok(Self { columns, class_names, ..features })
+        Ok(Self { columns, class_names, named_by_label, ..features })
     }
 
     /// The same with features of the mirrored images, `[N, D]`; scoring averages logits over both.
@@ -86,9 +92,10 @@ impl Features {
     /// If `mirror` has another shape, or a value is not finite.
     pub fn with_mirror(self, mirror: Array2<f32>) -> Result<Self> {
         let mirror = Some(mirror.into());
-        let Self { plain, views, labels, columns, class_names, provenance, .. } = self;
+        let Self { plain, views, labels, columns, class_names, named_by_label, provenance, .. } =
+            self;
         let features = Self::checked(plain, views, mirror, labels, &provenance)?;
-        Ok(Self { columns, class_names, ..features })
+        Ok(Self { columns, class_names, named_by_label, ..features })
     }
 
     /// Checks that all parts match each other; `place` says where they came from.
@@ -111,7 +118,16 @@ impl Features {
         }
         let provenance = place.to_owned();
         let (columns, class_names) = (None, None);
-        let features = Self { plain, views, mirror, labels, columns, class_names, provenance };
+        let features = Self {
+            plain,
+            views,
+            mirror,
+            labels,
+            columns,
+            class_names,
+            named_by_label: false,
+            provenance,
+        };
         features.check_finite(place)?;
         Ok(features)
     }

@@ -1,7 +1,6 @@
 //! npy files. The header is checked against the actual size of the file before anything is
 //! allocated; object arrays (pickles) are refused.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::decode::Dtype;
@@ -10,9 +9,8 @@ use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
-    let features = Some(parse(Source::open(path, asked.mapped)?, &path.display().to_string())?);
-    Ok(Raw { features, ..Raw::default() })
+pub(super) fn read(source: Source, place: &str, _asked: Asked<'_>) -> Result<Raw> {
+    Ok(Raw { features: Some(parse(source, place)?), ..Raw::default() })
 }
 
 pub(super) fn parse(source: Source, place: &str) -> Result<Stored> {
@@ -36,13 +34,17 @@ pub(super) fn parse(source: Source, place: &str) -> Result<Stored> {
         ));
     };
     let header = source.bytes(header_at as u64, length, &mut second)?;
-    let header = String::from_utf8_lossy(header).into_owned();
+    let header = String::from_utf8_lossy(header).trim().to_owned();
+    if !header.starts_with('{') || !header.ends_with('}') {
+        return Err(bad("a header that is a dictionary", format!("`{header}`")));
+    }
     let at = (header_at + length) as u64;
 
     let dtype = dtype(field(&header, "descr", place)?, place)?;
     let shape_text = field(&header, "shape", place)?;
-    let shape: Vec<usize> = shape_text
-        .trim_matches(['(', ')', ' '])
+    let inside = shape_text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let shape: Vec<usize> = inside
+        .ok_or_else(|| bad("a shape in brackets", shape_text.to_owned()))?
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
@@ -61,6 +63,9 @@ pub(super) fn parse(source: Source, place: &str) -> Result<Stored> {
     };
     let (source, at) = match field(&header, "fortran_order", place)? {
         "False" => (source, at),
+        other if other != "True" => {
+            return Err(bad("fortran_order True or False", other.to_owned()));
+        }
         _ if shape.len() < 2 => (source, at),
         _ if shape.len() == 2 => {
             let data = source.bytes(at, size, &mut first)?;
@@ -105,7 +110,7 @@ fn dtype(descr: &str, place: &str) -> Result<Dtype> {
         // What numpy writes for ml_dtypes's bfloat16 arrays.
         "V2" => Dtype::Bf16,
         "i1" => Dtype::Int(1, true),
-        "u1" => Dtype::Int(1, false),
+        "u1" | "b1" => Dtype::Int(1, false),
         "i2" => Dtype::Int(2, true),
         "u2" => Dtype::Int(2, false),
         "i4" => Dtype::Int(4, true),
@@ -118,7 +123,12 @@ fn dtype(descr: &str, place: &str) -> Result<Dtype> {
         other if other.starts_with('>') => {
             return refused("save x.astype(x.dtype.newbyteorder('<'))");
         }
-        _ => return refused("save x.astype('float32')"),
+        other => match (other.get(..1), other.get(1..).and_then(|n| n.parse().ok())) {
+            (Some(kind @ ("U" | "S")), Some(length @ 1..=1024)) => {
+                Dtype::Text { length, wide: kind == "U" }
+            }
+            _ => return refused("save x.astype('float32')"),
+        },
     })
 }
 
@@ -174,5 +184,9 @@ mod tests {
         assert!(message(&npy(&header("|O", "3,"), &[0; 24])).contains("pickles"));
         assert!(message(&npy(&header(">f4", "1,"), &[0; 4])).contains("little-endian"));
         assert!(message(&npy("{'shape': (1,)}", &[])).contains("'descr'"));
+        let order = "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }";
+        assert!(message(&npy(order, &[0; 4])).contains("True or False, found 0"));
+        let garbage = header("<f4", "1,") + " and more";
+        assert!(message(&npy(&garbage, &[0; 4])).contains("a dictionary"));
     }
 }

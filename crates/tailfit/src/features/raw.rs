@@ -1,14 +1,15 @@
 //! What the readers of file formats are asked for, and what they return.
 
+use super::labels::Labels;
 use super::stored::Stored;
 
-/// What a reader is told besides the path.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    /// To map the file, if the format can be left in it.
-    pub(super) mapped: bool,
+/// What a reader is told besides the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'a> {
     /// The labels are in a file of their own.
     pub(super) labels_elsewhere: bool,
+    /// The column of the labels: its name, or its number (from 0) if the columns have no names.
+    pub(super) label_column: Option<&'a str>,
 }
 
 /// The contents of a file before they are checked.
@@ -17,7 +18,7 @@ pub(super) struct Raw {
     pub(super) features: Option<Stored>,
     pub(super) views: Option<Stored>,
     pub(super) mirror: Option<Stored>,
-    pub(super) labels: Option<Vec<u32>>,
+    pub(super) labels: Option<Labels>,
     /// Names of the features, `[D]`.
     pub(super) columns: Option<Vec<String>>,
     pub(super) class_names: Option<Vec<String>>,

@@ -1,51 +1,14 @@
-//! safetensors files. Only the header is read at first; arrays are read when needed.
+//! Tensors in safetensors files, where they lie.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use safetensors::tensor::Dtype as Named;
+use safetensors::Dtype as Named;
 
 use super::decode::Dtype;
-use super::raw::{Asked, Raw};
 use super::stored::Stored;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
 use crate::files::Source;
 use crate::files::safetensors::Header;
-
-pub(super) fn read(path: &Path, asked: Asked) -> Result<Raw> {
-    parse(Source::open(path, asked.mapped)?, &path.display().to_string())
-}
-
-pub(super) fn parse(source: Source, place: &str) -> Result<Raw> {
-    let file = Tensors::open(source, place)?;
-    let names = file.header.names();
-    let mut raw = Raw {
-        features: file.tensor("features")?,
-        views: file.tensor("views")?,
-        mirror: file.tensor("mirror")?,
-        labels: file.tensor("labels")?.map(|labels| labels.labels()).transpose()?,
-        ..Raw::default()
-    };
-    if raw.features.is_none() {
-        let found = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let hint = nearest("features", names.iter().map(String::as_str));
-        return Err(Error::data(
-            place,
-            "a tensor `features` [N, D]",
-            format!("only {found}"),
-            hint,
-        ));
-    }
-    let metadata = file.header.metadata();
-    raw.provenance = metadata.get("provenance").cloned();
-    if let Some(names) = metadata.get("class_names") {
-        let names = serde_json::from_str(names).map_err(|error| {
-            Error::data(format!("{place}: class_names"), "a JSON list of strings", error, "")
-        })?;
-        raw.class_names = Some(names);
-    }
-    Ok(raw)
-}
 
 /// A safetensors file whose header has been read.
 pub(super) struct Tensors {
@@ -70,7 +33,7 @@ impl Tensors {
             Named::F32 => Dtype::F32,
             Named::F64 => Dtype::F64,
             Named::I8 => Dtype::Int(1, true),
-            Named::U8 => Dtype::Int(1, false),
+            Named::U8 | Named::BOOL => Dtype::Int(1, false),
             Named::I16 => Dtype::Int(2, true),
             Named::U16 => Dtype::Int(2, false),
             Named::I32 => Dtype::Int(4, true),

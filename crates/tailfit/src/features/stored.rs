@@ -7,6 +7,9 @@ use super::decode::Dtype;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
+const UNCHANGED: &str = "the file as it was when it was opened";
+const RUN_AGAIN: &str = "leave the file alone while it is in use, and run again";
+
 /// Values read at a time.
 const CHUNK: usize = 1 << 18;
 
@@ -23,6 +26,13 @@ pub(super) struct Stored {
     pub(super) place: String,
 }
 
+/// Room for the bytes and the values of a row.
+#[derive(Debug, Default)]
+pub(super) struct RowReader {
+    scratch: Vec<u8>,
+    out: Vec<f32>,
+}
+
 impl Stored {
     /// All values as f32.
     pub(super) fn floats(&self) -> Result<Vec<f32>> {
@@ -32,14 +42,21 @@ impl Stored {
         Ok(values)
     }
 
-    /// The values as labels; the array has one dimension, or two with one column.
-    pub(super) fn labels(&self) -> Result<Vec<u32>> {
-        let (&[n] | &[n, 1]) = self.shape.as_slice() else {
-            return Err(Error::data(&self.place, "shape [N]", format!("{:?}", self.shape), ""));
-        };
-        let mut scratch = Vec::new();
-        let bytes = self.source.bytes(self.at, n * self.dtype.size(), &mut scratch);
-        self.dtype.labels(bytes.map_err(|error| self.unreadable(&error))?, &self.place)
+    /// Calls `each` with the bytes of some rows of `width` values at a time.
+    pub(super) fn chunks(
+        &self,
+        width: usize,
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let n: usize = self.shape.iter().product();
+        let at_once = (CHUNK / width).max(1) * width;
+        let (size, mut scratch) = (self.dtype.size(), Vec::new());
+        for first in (0..n).step_by(at_once) {
+            let bytes = at_once.min(n - first) * size;
+            let bytes = self.source.bytes(self.at + (first * size) as u64, bytes, &mut scratch);
+            each(bytes.map_err(|error| self.unreadable(&error))?)?;
+        }
+        Ok(())
     }
 
     /// Slice `number` along the first dimension.
@@ -66,21 +83,19 @@ impl Stored {
         4 * self.shape.iter().product::<usize>() as u64
     }
 
-    /// Calls `each` with individual rows of a matrix.
-    pub(super) fn gather(
-        &self,
-        rows: impl Iterator<Item = usize>,
-        mut each: impl FnMut(&[f32]),
-    ) -> Result<()> {
-        let dim = self.shape[1];
-        let (mut scratch, mut out) = (Vec::new(), vec![0.0; dim]);
-        let size = dim * self.dtype.size();
-        for row in rows {
-            let bytes = self.source.bytes(self.at + (row * size) as u64, size, &mut scratch);
-            self.dtype.floats(bytes.map_err(|error| self.unreadable(&error))?, &mut out);
-            each(&out);
+    /// One row of a matrix.
+    pub(super) fn row<'a>(&self, row: usize, reader: &'a mut RowReader) -> Result<&'a [f32]> {
+        let RowReader { scratch, out } = reader;
+        let size = self.shape[1] * self.dtype.size();
+        out.resize(self.shape[1], 0.0);
+        let bytes = self.source.bytes(self.at + (row * size) as u64, size, scratch);
+        self.dtype.floats(bytes.map_err(|error| self.unreadable(&error))?, out);
+        // They were when the file was opened.
+        if let Some(column) = out.iter().position(|value| !value.is_finite()) {
+            let place = format!("{}, row {row}, column {column}", self.place);
+            return Err(Error::data(place, UNCHANGED, out[column], RUN_AGAIN));
         }
-        Ok(())
+        Ok(out)
     }
 
     /// Checks that the values can be features.
@@ -89,7 +104,15 @@ impl Stored {
             return Ok(());
         }
         let expected = "features of type f16, bf16, f32 or f64";
-        Err(Error::data(&self.place, expected, format!("{:?}", self.dtype), ""))
+        Err(Error::data(&self.place, expected, self.dtype, "save x.astype('float32')"))
+    }
+
+    /// Checks that the file is the one that was opened, as far as its size and time tell.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        if self.source.is_unchanged() {
+            return Ok(());
+        }
+        Err(Error::data(&self.place, UNCHANGED, "another size or time", RUN_AGAIN))
     }
 
     fn unreadable(&self, error: &io::Error) -> Error {

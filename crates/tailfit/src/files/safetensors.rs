@@ -1,10 +1,12 @@
 //! The safetensors format. Headers are read and checked against the file's size before anything
 //! else, and written with their keys in order, so that equal contents give equal bytes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::path::Path;
 
 use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Value, json};
 
 use super::source::Source;
@@ -37,6 +39,10 @@ impl Header {
             return Err(damaged(&format!("a header of {length} bytes in a file of {total}")));
         }
         let header = source.bytes(8, length as usize, &mut scratch)?;
+        if let Some(name) = serde_json::from_slice(header).map(|Keys(twice)| twice).unwrap_or(None)
+        {
+            return Err(damaged(&format!("`{name}` twice")));
+        }
         let metadata: Metadata = serde_json::from_slice(header).map_err(|error| damaged(&error))?;
         let (at, wanted) = (8 + length, metadata.data_len() as u64);
         if wanted != total - at {
@@ -58,6 +64,37 @@ impl Header {
     /// The file's metadata.
     pub(crate) fn metadata(&self) -> HashMap<String, String> {
         self.metadata.metadata().clone().unwrap_or_default()
+    }
+}
+
+/// The first name that a header has twice: of such, the last would win in silence.
+struct Keys(Option<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<T: Deserializer<'de>>(header: T) -> std::result::Result<Self, T::Error> {
+        header.deserialize_map(KeysVisitor)
+    }
+}
+
+struct KeysVisitor;
+
+impl<'de> Visitor<'de> for KeysVisitor {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a header")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Keys, A::Error> {
+        let (mut names, mut twice) = (HashSet::new(), None);
+        while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
+            if names.contains(&name) {
+                twice.get_or_insert(name);
+            } else {
+                names.insert(name);
+            }
+        }
+        Ok(Keys(twice))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The bytes that features are decoded from: in memory, in a file, or in a mapped file.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::time::SystemTime;
 
 use memmap2::Mmap;
 
@@ -12,8 +13,21 @@ use super::map::map;
 #[derive(Debug)]
 pub(crate) enum Source {
     Memory(Vec<u8>),
-    File { file: File, len: u64 },
-    Map(Mmap),
+    File { file: File, opened: State },
+    Map { map: Mmap, file: File, opened: State },
+}
+
+/// What tells that a file is the same: its size, and when it was last written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl State {
+    fn of(metadata: &Metadata) -> Self {
+        Self { len: metadata.len(), modified: metadata.modified().ok() }
+    }
 }
 
 impl Source {
@@ -27,17 +41,47 @@ impl Source {
             return Err(named(ErrorKind::IsADirectory.into()));
         }
         let file = file.into_parts().0;
+        let opened = State::of(&metadata);
         if mapped {
-            return map(&file).map(Self::Map).map_err(named);
+            return map(&file).map(|map| Self::Map { map, file, opened }).map_err(named);
         }
-        Ok(Self::File { file, len: metadata.len() })
+        Ok(Self::File { file, opened })
+    }
+
+    /// Whether the file is as it was when it was opened, as far as its size and time tell.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::File { file, opened } | Self::Map { file, opened, .. } => {
+                file.metadata().is_ok_and(|now| State::of(&now) == *opened)
+            }
+        }
+    }
+
+    /// All of it, in memory.
+    pub(crate) fn into_bytes(self) -> io::Result<Vec<u8>> {
+        let len = self.len() as usize;
+        match self {
+            Self::Memory(bytes) => Ok(bytes),
+            Self::Map { map, .. } => Ok(map.to_vec()),
+            Self::File { .. } => {
+                let mut bytes = Vec::new();
+                self.bytes(0, len, &mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Reads it from its beginning to its end.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader { source: self, at: 0, scratch: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
-            Self::File { len, .. } => *len,
-            Self::Map(map) => map.len() as u64,
+            Self::File { opened, .. } => opened.len,
+            Self::Map { map, .. } => map.len() as u64,
         }
     }
 
@@ -50,7 +94,7 @@ impl Source {
     ) -> io::Result<&'a [u8]> {
         let held = match self {
             Self::Memory(bytes) => &bytes[..],
-            Self::Map(map) => &map[..],
+            Self::Map { map, .. } => &map[..],
             Self::File { file, .. } => {
                 scratch.resize(n, 0);
                 read_exact_at(file, scratch, at)?;
@@ -59,6 +103,22 @@ impl Source {
         };
         let part = usize::try_from(at).ok().and_then(|at| held.get(at..at.checked_add(n)?));
         part.ok_or_else(|| io::Error::from(ErrorKind::UnexpectedEof))
+    }
+}
+
+/// See [`Source::reader`].
+pub(crate) struct Reader<'a> {
+    source: &'a Source,
+    at: u64,
+    scratch: Vec<u8>,
+}
+
+impl io::Read for Reader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = (self.source.len() - self.at).min(out.len() as u64) as usize;
+        out[..n].copy_from_slice(self.source.bytes(self.at, n, &mut self.scratch)?);
+        self.at += n as u64;
+        Ok(n)
     }
 }
 

@@ -128,12 +128,19 @@ impl Method {
     ///
     /// If a path is not in the recipe or a value is out of range.
     pub fn grid(&self) -> Result<Vec<Recipe>> {
+        let sizes = self.search.iter().map(|axis| axis.values.len());
+        let trials = sizes.fold(1_usize, usize::saturating_mul);
+        if trials > MOST_TRIALS {
+            let expected = format!("at most {MOST_TRIALS} trials");
+            let place = format!("{}: search", self.name);
+            return Err(Error::usage(place, expected, trials, "shorten the lists"));
+        }
         let mut recipes = vec![self.recipe.clone()];
         for axis in &self.search {
             let each = |recipe: &Recipe| {
                 axis.values
                     .iter()
-                    .map(|value| recipe.with(&axis.path, &json!(value)))
+                    .map(|&value| recipe.with(&axis.path, &number(value)))
                     .collect::<Vec<_>>()
             };
             recipes = recipes.iter().flat_map(each).collect::<Result<_>>()?;
@@ -146,7 +153,7 @@ impl Method {
     /// zero is none, because hyper-parameters end there.
     pub fn edges(&self, recipe: &Recipe) -> Vec<String> {
         let at = |axis: &Axis, value: f64| {
-            recipe.with(&axis.path, &json!(value)).is_ok_and(|same| same == *recipe)
+            recipe.with(&axis.path, &number(value)).is_ok_and(|same| same == *recipe)
         };
         let edge = |axis: &Axis| {
             let smallest = axis.values.iter().copied().min_by(f64::total_cmp)?;
@@ -162,6 +169,15 @@ impl Method {
         };
         self.search.iter().filter_map(edge).collect()
     }
+}
+
+/// Most trials of a grid.
+const MOST_TRIALS: usize = 10_000;
+
+/// A value of an axis: whole numbers are integers, as `epochs` and `batch_size` want them.
+fn number(value: f64) -> Value {
+    let whole = value.fract() == 0.0 && value.abs() < 2_f64.powi(53);
+    if whole { json!(value as i64) } else { json!(value) }
 }
 
 /// A method's files go by its name.
@@ -218,6 +234,12 @@ mod tests {
         let text = "name = 'mine'\n[recipe]\nloss = { name = 'focal' }\n[search]\n\"loss.gamma\" = [1, 2.5]\nlr = [0.1]";
         let method = Method::from_toml(text, "").unwrap();
         assert_eq!(method.grid().unwrap().len(), 2);
+        let epochs = Method::from_toml("[search]\nepochs = [5, 10.0]", "").unwrap().grid().unwrap();
+        assert_eq!([epochs[0].sgd.epochs, epochs[1].sgd.epochs], [5, 10]);
+        let half = Method::from_toml("[search]\nepochs = [2.5]", "");
+        assert!(half.is_err(), "half an epoch");
+        let many = "[search]\nlr = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\nmomentum = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]\nweight_decay = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\nepochs = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\nbatch_size = [1, 2]";
+        assert!(Method::from_toml(many, "").unwrap_err().to_string().contains("10000 trials"));
         let wrong = text.replace("loss.gamma", "loss.delta");
         assert!(Method::from_toml(&wrong, "").is_err());
     }

@@ -66,6 +66,9 @@ pub struct Recipe {
 }
 
 /// Default of [`Recipe::gap`].
+/// Most parts that a dotted key may have.
+const DEEPEST: usize = 8;
+
 const USUAL_GAP: f64 = 1e-3;
 
 /// Keys that are omitted when a recipe is written with their default value.
@@ -135,6 +138,10 @@ impl Recipe {
     ///
     /// If there is no such key, or the value is of the wrong type or out of range.
     pub fn with(&self, path: &str, value: &Value) -> Result<Self> {
+        // No key is that deep, and serde's trees are walked by recursion.
+        if path.split('.').count() > DEEPEST {
+            return Err(no_such_key(path));
+        }
         let (key, inner) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
         let value = match inner {
             None => value.clone(),

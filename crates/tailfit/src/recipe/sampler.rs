@@ -136,7 +136,7 @@ pub fn class_aware(
         shuffle(&mut classes);
         for &class in &classes {
             let class = class as usize;
-            for _ in 0..per_visit.max(1) {
+            for _ in 0..per_visit.max(1).min(n - order.len().min(n)) {
                 if next[class] == lists[class].len() {
                     next[class] = 0;
                     shuffle(&mut lists[class]);

@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::Schedule;
 use crate::error::{Error, Result};
 
+const LARGEST_BATCH: usize = 1 << 24;
+const MOST_EPOCHS: usize = 1_000_000;
+
 /// Mini-batch SGD: batch size, learning rate, momentum and weight decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sgd {
-    /// Number of epochs; 0 trains nothing.
+    /// Number of epochs, at most 10^6; 0 trains nothing.
     pub epochs: usize,
-    /// Samples per batch, B; the last batch of an epoch may be smaller.
+    /// Samples per batch, B, at most 2^24; the last batch of an epoch may be smaller.
     pub batch_size: usize,
     /// Base learning rate.
     pub lr: f64,
@@ -41,7 +44,9 @@ impl Sgd {
         };
         let at_least_0 = |v: f64| v.is_finite() && v >= 0.0;
         range("lr", at_least_0(self.lr), "a finite number >= 0", &self.lr)?;
-        range("batch_size", self.batch_size > 0, "at least 1", &self.batch_size)?;
+        let batch_ok = (1..=LARGEST_BATCH).contains(&self.batch_size);
+        range("batch_size", batch_ok, "1 to 16777216", &self.batch_size)?;
+        range("epochs", self.epochs <= MOST_EPOCHS, "at most 1000000", &self.epochs)?;
         let momentum_ok = (0.0..1.0).contains(&self.momentum);
         range("momentum", momentum_ok, "0 <= momentum < 1", &self.momentum)?;
         let decay_ok = at_least_0(self.weight_decay);

@@ -39,6 +39,6 @@ pub fn train_stage_1(data: &mut DataSet) -> Result<()> {
          training loss of four), weight decay 5e-4, seed 0"
     );
     let head = outcomes[best].head.clone();
-    data.stage_1 = Some(HeadFile { head, key: "fc".to_owned(), metadata: HashMap::new() });
+    data.stage_1 = Some(HeadFile::new(head, "fc", HashMap::new()));
     Ok(())
 }

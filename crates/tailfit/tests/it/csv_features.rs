@@ -69,7 +69,10 @@ fn what_is_not_plain_is_refused() {
     refuses(",0,1,2\n0,1.5,2.5,0\n1,3,4,1\n", &["line 1, column 1", "index=False"]);
     refuses("i,a,label\n0,5,0\n1,7,1\n2,6,0\n", &["column 1", "counts the samples, 0 to 2"]);
     refuses("0,5,0\n1,7,1\n2,6,0\n", &["column 1", "counts the samples, 0 to 2"]);
-    refuses("a,b,is_flipped\n1,2,0\n", &["one column named label", "found none", "rename"]);
+    refuses(
+        "a,b,is_flipped\n1,2,0\n",
+        &["one column named label", "found none", "name the column"],
+    );
     refuses("a,label,class\n1,2,0\n", &["one column named label", "label and class"]);
     refuses("1,oops,0\n1,2,0\n", &["line 1, column 2", "a number", "`oops`"]);
     refuses("1,,0\n1,2,0\n", &["line 1, column 2", "``"]);

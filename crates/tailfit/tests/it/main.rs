@@ -4,6 +4,7 @@
 
 mod csv_features;
 mod file_features;
+mod forms;
 mod golden_data;
 mod golden_metrics;
 mod hygiene;

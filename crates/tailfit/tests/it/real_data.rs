@@ -191,8 +191,7 @@ pub(crate) fn cifar10() -> Option<DataSet> {
     let weight = floats(&folder.join("stage1_classifier_weight_10x64.f32le"), 64, false);
     let head =
         Head { weight: weight.mapv(f64::from), bias: Array1::zeros(10), normalise_features: false };
-    let file =
-        HeadFile { head, key: "linear".to_owned(), metadata: std::collections::HashMap::default() };
+    let file = HeadFile::new(head, "linear", std::collections::HashMap::default());
     let thresholds = ShotThresholds { many_above: 1000, few_below: 200 };
     Some(
         DataSet::new("cifar10-lt", set("train"), set("test"), None, Some(file), thresholds)

@@ -78,7 +78,7 @@ impl Shape {
         let weight = Array2::from_shape_simple_fn((k, dim), || rng.uniform() - 0.5);
         let bias = Array1::from_shape_simple_fn(k, || 0.2 * rng.uniform());
         let head = Head { weight, bias, normalise_features: false };
-        let head = HeadFile { head, key: "fc".to_owned(), metadata: HashMap::new() };
+        let head = HeadFile::new(head, "fc", HashMap::new());
         let thresholds = ShotThresholds { many_above: 3, few_below: 2 };
         DataSet::new("shape", train, test, validation, Some(head), thresholds).unwrap()
     }

@@ -11,11 +11,14 @@ use rayon::prelude::*;
 
 use super::problem::Seen;
 use super::{Options, Outcome, Solution, Trial};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::metrics::{ClassTally, PerSet, columns_of, hits};
 use crate::numbers::Real;
 use crate::recipe::Solver;
+
+/// Most features that a solver takes.
+const MOST_FEATURES: usize = 16_384;
 
 /// A solved head, before normalisation and adjustment.
 struct Solved {
@@ -37,6 +40,12 @@ pub(super) fn solve<R: Real>(
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
     let problem = seen.problem;
+    if problem.dim > MOST_FEATURES {
+        let expected =
+            format!("at most {MOST_FEATURES} features, of which it decomposes a matrix [D, D]");
+        let remedy = "train by sgd, or reduce the features first, such as by PCA";
+        return Err(Error::usage("solver", expected, problem.dim, remedy));
+    }
     // A trial that stops after 0 epochs stays at its start.
     let solvable: Vec<&Trial> = trials.iter().copied().filter(|t| t.epochs() > 0).collect();
     let solved = match solver {
