@@ -28,7 +28,7 @@ pub(crate) struct Cli {
     #[arg(long, short, global = true, display_order = 900)]
     pub(crate) quiet: bool,
     /// Number of threads; all cores if not given. Heads are bit-identical for any number.
-    #[arg(long, global = true, display_order = 901, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, global = true, display_order = 901, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) threads: Option<usize>,
     /// Number format of matrix products in training: f32 gives bit-identical heads on every machine
     /// with fused multiply-add, bf16 is faster where the machine has instructions for it, auto
@@ -110,7 +110,8 @@ pub(crate) struct CompareArgs {
     /// Number of seeds.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
-    /// Folder for tables, records, heads and curves.
+    /// Folder for tables, records, heads and curves. It belongs to one run: what an earlier one
+    /// wrote there is replaced or removed.
     #[arg(long, value_name = "DIR", default_value = "tailfit-out")]
     pub(crate) out: PathBuf,
     /// Print all records as one JSON list instead of the table.

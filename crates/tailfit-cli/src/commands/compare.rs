@@ -1,12 +1,13 @@
 //! `tailfit compare`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tailfit::compare::{Comparison, DataRecord, MethodResult, RunRecord, Selection};
 use tailfit::error::Error;
 use tailfit::features::DataSet;
-use tailfit::files::write_atomically;
+use tailfit::files::OwnedFolder;
 use tailfit::methods::{self, Method};
 use tailfit::report;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         .iter()
         .map(|method| comparison.work(method))
         .sum::<tailfit::error::Result<usize>>()?;
+    let mut folder = OwnedFolder::claim(&args.out, planned(&chosen, args.seeds), "records")?;
     let bar = printer.progress(work);
     let mut records = Vec::new();
     let mut paths = Vec::new();
@@ -55,7 +57,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
                 continue;
             }
         };
-        write_method(&args.out, method, &result, &data)?;
+        write_method(&mut folder, method, &result, &data)?;
         if method.recipe.sgd.epochs > 0
             && let Some(path) = output::mean_path(&result.curves, &method.recipe)
         {
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         );
     }
     notes.extend(report::edges_note(&chosen, &records));
-    finish(args, &records, (&paths, notes), printer)?;
+    finish(args, folder, &records, (&paths, notes), printer)?;
     if failed.is_empty() {
         return Ok(());
     }
@@ -124,32 +126,52 @@ fn remark_data(record: &DataRecord, printer: &Printer) {
     ));
 }
 
-fn write_method(out: &Path, method: &Method, result: &MethodResult, data: &DataSet) -> Result<()> {
-    let folder = out.join("records");
-    let name = |seed: u64| format!("{}-seed{seed}.json", method.name);
-    let names: Vec<String> = result.records.iter().map(|record| name(record.seed)).collect();
-    for (name, record) in names.iter().zip(&result.records) {
-        write_atomically(&folder.join(name), record.to_json().as_bytes())?;
+/// Names of a method's files, by its seeds.
+fn record_name(method: &Method, seed: u64) -> String {
+    format!("records/{}-seed{seed}.json", method.name)
+}
+
+fn head_name(method: &Method) -> String {
+    format!("heads/{}.safetensors", method.name)
+}
+
+fn curves_name(method: &Method) -> String {
+    format!("curves/{}.csv", method.name)
+}
+
+const TABLES: [&str; 3] = ["report.md", "summary.csv", "table.tex"];
+
+/// Every file that the run may write.
+fn planned(methods: &[Method], seeds: u64) -> BTreeSet<String> {
+    let of = |method: &Method| {
+        let head = head_name(method);
+        let beside = output::record_beside(Path::new(&head)).to_string_lossy().into_owned();
+        let records = (0..seeds).map(|seed| record_name(method, seed));
+        records.chain([head, beside, curves_name(method)]).collect::<Vec<_>>()
+    };
+    methods.iter().flat_map(of).chain(TABLES.map(str::to_owned)).collect()
+}
+
+fn write_method(
+    folder: &mut OwnedFolder,
+    method: &Method,
+    result: &MethodResult,
+    data: &DataSet,
+) -> Result<()> {
+    for record in &result.records {
+        folder.write(&record_name(method, record.seed), record.to_json().as_bytes())?;
     }
-    // Records of an earlier run with more seeds are none of this one's.
-    for entry in fs_err::read_dir(&folder)? {
-        let entry = entry?;
-        let old = entry.file_name().to_string_lossy().into_owned();
-        let seed = old.strip_prefix(&format!("{}-seed", method.name));
-        let seed = seed.and_then(|rest| rest.strip_suffix(".json")?.parse::<u64>().ok());
-        if seed.is_some() && !names.contains(&old) {
-            fs_err::remove_file(entry.path())?;
-        }
-    }
-    let head = out.join("heads").join(format!("{}.safetensors", method.name));
+    let name = head_name(method);
+    let head = folder.file(&name);
+    folder.file(&output::record_beside(Path::new(&name)).to_string_lossy());
     output::write_head(&head, &result.head, &result.head_record, data)?;
-    let curves = out.join("curves").join(format!("{}.csv", method.name));
-    write_atomically(&curves, output::curves_csv(&result.curves)?.as_bytes())?;
+    folder.write(&curves_name(method), output::curves_csv(&result.curves)?.as_bytes())?;
     Ok(())
 }
 
 fn finish(
     args: &CompareArgs,
+    mut folder: OwnedFolder,
     records: &[RunRecord],
     (paths, notes): (&[(String, Vec<f64>)], Vec<String>),
     printer: &Printer,
@@ -167,11 +189,10 @@ fn finish(
         markdown.push('\n');
         markdown += &path_table.markdown();
     }
-    for (name, text) in
-        [("report.md", markdown), ("summary.csv", report::csv(&rows)), ("table.tex", table.latex())]
-    {
-        write_atomically(&args.out.join(name), text.as_bytes())?;
+    for (name, text) in TABLES.into_iter().zip([markdown, report::csv(&rows), table.latex()]) {
+        folder.write(name, text.as_bytes())?;
     }
+    folder.finish()?;
     if args.json {
         printer.data(&(serde_json::to_string_pretty(records)? + "\n"));
     } else {

@@ -22,6 +22,7 @@ pub(crate) fn write_head(
     let mut metadata = HashMap::from([
         ("made_by".to_owned(), format!("tailfit {}", record.version)),
         ("method".to_owned(), record.method.clone()),
+        ("scores".to_owned(), scores(record).to_string()),
     ]);
     if let Some(names) = &data.train.class_names {
         metadata.insert("class_names".to_owned(), serde_json::to_string(names)?);
@@ -29,6 +30,25 @@ pub(crate) fn write_head(
     save_head(path, &HeadFile::new(head.clone(), key, metadata))?;
     write_atomically(&record_beside(path), record.to_json().as_bytes())?;
     Ok(())
+}
+
+/// What a head reaches, in its own file: the test scores of its record, how it was chosen, and
+/// whether that makes them too good.
+fn scores(record: &RunRecord) -> serde_json::Value {
+    let accuracy = &record.evaluation.accuracy;
+    serde_json::json!({
+        "n_test": record.data.n_test,
+        "test_sha256": record.data.test_sha256,
+        "overall_percent": accuracy.overall_percent,
+        "macro_percent": accuracy.macro_percent,
+        "many_percent": accuracy.many_percent,
+        "medium_percent": accuracy.medium_percent,
+        "few_percent": accuracy.few_percent,
+        "validation_percent": record.heads[0].validation_percent,
+        "selection": record.selection.rule,
+        "optimistic": record.selection.optimistic,
+        "seed": record.seed,
+    })
 }
 
 /// Where the record of a head goes.

@@ -179,7 +179,7 @@ fn zip_bombs_and_pickles_are_not_unpacked() {
     zip_bomb(&folder.path().join("bomb.npz"));
     let ran =
         tailfit(folder.path(), &["compare", "-q", "--train", "bomb.npz", "--test", "test.csv"]);
-    refused(1, &["bomb.npz: features.npy", "claim to unpack to 83886080"], (ran.code, ran.stderr));
+    refused(1, &["bomb.npz: features", "which hardly compress"], (ran.code, ran.stderr));
 
     let header = "{'descr': '|O', 'fortran_order': False, 'shape': (3,), }";
     let mut pickle = b"\x93NUMPY\x01\x00".to_vec();

@@ -32,6 +32,10 @@ pub struct DataRecord {
     pub thresholds: ShotThresholds,
     /// Number of many-, medium- and few-shot classes.
     pub shot_sizes: [usize; 3],
+    /// Number of the same that have test samples, where some have none: means over a shot are over
+    /// these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested_shot_sizes: Option<[usize; 3]>,
     /// Number of augmented training views used; 0 for plain features.
     pub n_views: usize,
     /// Whether test logits are averaged over plain and mirrored images.
@@ -51,6 +55,21 @@ pub struct DataRecord {
 }
 
 impl DataRecord {
+    /// The classes of each shot for a column's header: their number, and how many of them are
+    /// tested if not all.
+    pub fn shot_headers(&self) -> [String; 3] {
+        let tested = self.tested_shot_sizes.unwrap_or(self.shot_sizes);
+        let header = |shot: usize| {
+            let (name, size) = (["many", "medium", "few"][shot], self.shot_sizes[shot]);
+            if tested[shot] == size {
+                format!("{name} ({size})")
+            } else {
+                format!("{name} ({} of {size})", tested[shot])
+            }
+        };
+        [0, 1, 2].map(header)
+    }
+
     /// Describes and hashes a data set.
     ///
     /// # Errors
@@ -70,6 +89,13 @@ impl DataRecord {
             imbalance_ratio: counts.imbalance_ratio(),
             thresholds: *thresholds,
             shot_sizes: thresholds.sizes(counts),
+            tested_shot_sizes: per_class.contains(&0).then(|| {
+                let mut sizes = [0; 3];
+                for (&n, &tested) in counts.as_slice().iter().zip(&per_class) {
+                    sizes[thresholds.shot(n) as usize] += usize::from(tested > 0);
+                }
+                sizes
+            }),
             n_views: train.views.len(),
             mirror: test.mirror.is_some(),
             stage_1: data.stage_1_origin.clone(),

@@ -3,6 +3,7 @@
 
 mod data_record;
 mod record;
+mod replay;
 mod scores;
 mod select;
 
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 
 pub use self::data_record::DataRecord;
 pub use self::record::{Claim, FORMAT, HeadRecord, RunRecord, SelectionRecord, head_sha256};
+pub use self::replay::replay;
 pub use self::scores::score;
 pub use self::select::{Choice, Criterion, Pick, Rule, Selection};
 use crate::error::{Error, Result};
@@ -78,9 +80,16 @@ struct Chosen<'a> {
 type HeadKey = (u64, usize, usize);
 
 impl<'a> Chosen<'a> {
-    fn new(run: &'a SeedRun, choice: Choice) -> Result<Self> {
-        let pick = choice.pick(&run.outcomes, &run.samples).ok_or_else(diverged)?;
+    fn new(run: &'a SeedRun, recipes: &[Recipe], choice: Choice) -> Result<Self> {
+        let pick = choice.pick(&run.outcomes, recipes, &run.samples).ok_or_else(diverged)?;
         Ok(Self { run, pick })
+    }
+
+    /// Macro accuracy on the validation set, if there is one, at the chosen epoch.
+    fn validation_percent(&self) -> Option<f64> {
+        let hits = &self.outcome().hits[self.pick.epoch];
+        let there = self.run.samples.validation.is_some();
+        there.then(|| Criterion::Validation.value(hits, &self.run.samples))
     }
 
     fn outcome(&self) -> &'a Outcome {
@@ -166,9 +175,9 @@ impl<'a> Comparison<'a> {
         let recipes = self.recipes(method)?;
         let runs = self.train(&recipes, progress)?;
         let rule = self.selection.rule();
-        let to_use = Chosen::new(&runs[0], rule.head)?;
+        let to_use = Chosen::new(&runs[0], &recipes, rule.head)?;
         let by_seed: Vec<Vec<Chosen<'_>>> =
-            runs.iter().map(|run| self.choose(run)).collect::<Result<_>>()?;
+            runs.iter().map(|run| self.choose(run, &recipes)).collect::<Result<_>>()?;
         let heads = self.replay(&recipes, by_seed.iter().flatten().chain([&to_use]))?;
         let record = |chosen: &[Chosen<'_>]| self.record_of(method, &recipes, chosen, &heads);
         Ok(MethodResult {
@@ -181,14 +190,14 @@ impl<'a> Comparison<'a> {
 
     /// What the rule chooses for a seed; where there is only one head to choose from, nothing is
     /// chosen, and it scores the whole test set.
-    fn choose<'b>(&self, run: &'b SeedRun) -> Result<Vec<Chosen<'b>>> {
+    fn choose<'b>(&self, run: &'b SeedRun, recipes: &[Recipe]) -> Result<Vec<Chosen<'b>>> {
         let candidates: usize =
             run.outcomes.iter().map(|outcome| outcome.hits.len().max(2) - 1).sum();
         if candidates == 1 {
-            return Ok(vec![Chosen::new(run, Choice::NONE)?]);
+            return Ok(vec![Chosen::new(run, recipes, Choice::NONE)?]);
         }
         let choices = self.selection.rule().choices.iter();
-        choices.map(|&choice| Chosen::new(run, choice)).collect()
+        choices.map(|&choice| Chosen::new(run, recipes, choice)).collect()
     }
 
     /// Trains the grid for every seed.

@@ -9,7 +9,7 @@ use crate::files::hex;
 use crate::head::Head;
 use crate::kernels::Precision;
 use crate::metrics::{Accuracy, Evaluation, TestPart};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Solver};
 use crate::train::Solution;
 
 /// Version of the record format.
@@ -45,8 +45,10 @@ pub struct RunRecord {
     /// Accuracy of the same after each epoch, beginning with the start (epoch 0); a trial with
     /// fewer epochs than the other stays at its last.
     pub epochs: Vec<Accuracy>,
-    /// What would have been claimed by choosing the trial and the epoch on the test set.
-    pub best_on_test: Claim,
+    /// What would have been claimed by choosing the trial and the epoch on the test set; absent in
+    /// the record of a replay, which trains no other trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_on_test: Option<Claim>,
 }
 
 /// One selected head.
@@ -62,6 +64,10 @@ pub struct HeadRecord {
     /// How the optimum was reached, if the recipe's solver reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub solution: Option<Solution>,
+    /// Macro accuracy in percent on the validation set, if there is one: with
+    /// [`Selection::Validation`], what the choice went by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_percent: Option<f64>,
     /// SHA-256 of the head's f32 weights and biases.
     pub sha256: String,
 }
@@ -105,16 +111,34 @@ impl RunRecord {
     pub fn from_json(text: &str, place: &str) -> Result<Self> {
         let record: Self = serde_json::from_str(text)
             .map_err(|error| Error::data(place, "a run record", error, ""))?;
-        if record.format == FORMAT {
-            Ok(record)
-        } else {
-            Err(Error::data(
-                place,
-                format!("record format {FORMAT}"),
-                record.format,
-                "use the version that wrote it",
-            ))
+        if record.format != FORMAT {
+            let expected = format!("record format {FORMAT}");
+            let remedy = "use the version that wrote it";
+            return Err(Error::data(place, expected, record.format, remedy));
         }
+        if record.heads.is_empty() {
+            return Err(Error::data(place, "at least one head", "none", ""));
+        }
+        if record.must_be_optimistic() && !record.selection.optimistic {
+            let expected = "a score chosen on its own samples to be marked optimistic";
+            return Err(Error::data(place, expected, "false", "was the record edited?"));
+        }
+        Ok(record)
+    }
+
+    /// Whether its rule and its heads say that scored samples took part in a choice.
+    fn must_be_optimistic(&self) -> bool {
+        let epochs = |head: &HeadRecord| match head.recipe.solver {
+            Solver::Sgd => head.recipe.sgd.epochs,
+            _ => 1,
+        };
+        let chosen = self.selection.n_trials > 1 || self.heads.iter().any(|head| epochs(head) > 1);
+        let rule = self.selection.rule.rule();
+        let of = |head: &HeadRecord| {
+            let own = rule.choices.iter().find(|choice| choice.scored_on == head.scored_on);
+            own.unwrap_or(&rule.head).is_optimistic()
+        };
+        chosen && self.heads.iter().any(of)
     }
 
     /// Pretty-printed JSON, ending in a newline.

@@ -44,7 +44,8 @@ impl Comparison<'_> {
         heads: &BTreeMap<HeadKey, Head>,
     ) -> Result<RunRecord> {
         let run = chosen[0].run;
-        let claim = Choice::CLAIM.pick(&run.outcomes, &run.samples).unwrap_or(chosen[0].pick);
+        let claim =
+            Choice::CLAIM.pick(&run.outcomes, recipes, &run.samples).unwrap_or(chosen[0].pick);
         let claimed = &run.outcomes[claim.trial].hits[claim.epoch].test;
         let last = chosen.iter().map(|one| one.outcome().hits.len() - 1).max().unwrap_or(0);
         let head_record = |one: &Chosen<'_>| HeadRecord {
@@ -52,6 +53,7 @@ impl Comparison<'_> {
             recipe: recipes[one.pick.trial].clone(),
             epoch: one.pick.epoch,
             solution: one.outcome().solution,
+            validation_percent: one.validation_percent(),
             sha256: head_sha256(&heads[&one.key()]),
         };
         let parts = chosen.iter().map(|one| (&heads[&one.key()], one.pick.choice.scored_on));
@@ -76,10 +78,10 @@ impl Comparison<'_> {
             heads: chosen.iter().map(head_record).collect(),
             evaluation: score(self.data, run.seed, &parts.collect::<Vec<_>>())?,
             epochs: (0..=last).map(|epoch| self.accuracy_after(chosen, epoch)).collect(),
-            best_on_test: Claim {
+            best_on_test: Some(Claim {
                 accuracy: self.accuracy(&claimed.in_part(TestPart::All), &run.samples.test),
                 epoch: claim.epoch,
-            },
+            }),
         })
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{ClassTally, PerSet, TestPart};
+use crate::recipe::Recipe;
 use crate::train::Outcome;
 
 /// How the epoch and the hyper-parameters are chosen.
@@ -132,32 +133,43 @@ impl Choice {
         matches!(self.by, Test(part) if part == All || self.scored_on == All || part == self.scored_on)
     }
 
-    /// Picks among the trials of one method and seed; `samples` are those of the scored sets. Ties
-    /// go to the later epoch (as with the authors' `<=`) and to the first trial. Epoch 0 (the
-    /// start) is a candidate only if nothing is trained. What has diverged is never picked; `None`
-    /// if everything has.
-    pub fn pick(self, outcomes: &[Outcome], samples: &PerSet<ClassTally>) -> Option<Pick> {
+    /// Picks among the trials of one method and seed, with these recipes; `samples` are those of
+    /// the scored sets. Ties go to the later epoch (as with the authors' `<=`) and to the first
+    /// trial; on a validation set, towards less training: to the earlier epoch, then the smaller
+    /// learning rate. Epoch 0 (the start) is a candidate only if nothing is trained. What has
+    /// diverged is never picked; `None` if everything has.
+    pub fn pick(
+        self,
+        outcomes: &[Outcome],
+        recipes: &[Recipe],
+        samples: &PerSet<ClassTally>,
+    ) -> Option<Pick> {
         let pick = |trial, epoch| Pick { trial, epoch, choice: self };
         if self.by == Criterion::Default {
             let last = outcomes[0].hits.len() - 1;
             return (outcomes[0].finite_epochs() == last).then(|| pick(0, last));
         }
-        let mut best = None;
-        let mut best_value = f64::NEG_INFINITY;
+        let less_training = self.by == Validation;
+        let mut best: Option<(f64, Pick)> = None;
         for (trial, outcome) in outcomes.iter().enumerate() {
-            let mut of_trial = (f64::NEG_INFINITY, 0);
             let first = (outcome.hits.len() - 1).min(1);
             for epoch in first..=outcome.finite_epochs() {
                 let value = self.by.value(&outcome.hits[epoch], samples);
-                if value >= of_trial.0 {
-                    of_trial = (value, epoch);
+                let wins = best.is_none_or(|(best_value, best)| {
+                    let tie = if less_training {
+                        let rate = |trial: usize| recipes[trial].sgd.lr;
+                        (epoch, rate(trial)) < (best.epoch, rate(best.trial))
+                    } else {
+                        trial == best.trial
+                    };
+                    value > best_value || (value == best_value && tie)
+                });
+                if wins {
+                    best = Some((value, pick(trial, epoch)));
                 }
             }
-            if of_trial.0 > best_value {
-                (best_value, best) = (of_trial.0, Some(pick(trial, of_trial.1)));
-            }
         }
-        best
+        best.map(|(_, pick)| pick)
     }
 }
 
@@ -208,6 +220,36 @@ mod tests {
         Outcome { train_loss: vec![], hits, head: Head::zeros(1, 1), solution: None }
     }
 
+    /// Recipes with falling learning rates.
+    fn recipes(n: usize) -> Vec<Recipe> {
+        let recipe = |trial: usize| {
+            let mut recipe = Recipe::PLAIN;
+            recipe.sgd.lr = 1.0 / (1 + trial) as f64;
+            recipe
+        };
+        (0..n).map(recipe).collect()
+    }
+
+    #[test]
+    fn a_tie_on_validation_goes_to_less_training() {
+        let on_validation = |hits: &[u32]| {
+            let hits = hits.iter().map(|&hits| PerSet {
+                test: tally((0, 0)).test,
+                validation: Some(tally((hits, 0)).test),
+            });
+            Outcome { hits: hits.collect(), ..outcome(&[]) }
+        };
+        let samples = PerSet { validation: Some(tally((2, 2)).test), ..tally((2, 2)) };
+        let pick = |outcomes: &[Outcome]| {
+            let rule = Selection::Validation.rule().choices[0];
+            rule.pick(outcomes, &recipes(3), &samples).map(|pick| (pick.trial, pick.epoch))
+        };
+        let [late, early] = [[0, 1, 2, 1], [0, 2, 2, 1]].map(|hits| on_validation(&hits));
+        assert_eq!(pick(std::slice::from_ref(&early)), Some((0, 1)));
+        assert_eq!(pick(&[late.clone(), early.clone()]), Some((1, 1)));
+        assert_eq!(pick(&[early.clone(), late, early]), Some((2, 1)), "at the smaller rate");
+    }
+
     #[test]
     fn a_trial_that_wins_on_one_half_is_scored_on_the_other() {
         let samples = tally((2, 2));
@@ -215,7 +257,7 @@ mod tests {
             [outcome(&[(2, 2), (0, 1), (1, 1)]), outcome(&[(2, 2), (0, 2), (2, 0), (2, 0)])];
         let picks = |selection: Selection| -> Vec<(usize, usize, TestPart)> {
             let choices = selection.rule().choices.iter();
-            let picks = choices.filter_map(|choice| choice.pick(&outcomes, &samples));
+            let picks = choices.filter_map(|choice| choice.pick(&outcomes, &recipes(2), &samples));
             picks.map(|p| (p.trial, p.epoch, p.choice.scored_on)).collect()
         };
         // The later of equal epochs.
@@ -232,10 +274,10 @@ mod tests {
         let mut outcomes = [outcome(&[(0, 0), (1, 1), (2, 2)]), outcome(&[(0, 0), (0, 1), (0, 0)])];
         outcomes[0].train_loss = vec![1.0, f64::NAN];
         outcomes[1].train_loss = vec![f64::INFINITY, 1.0];
-        let pick = |outcomes: &[Outcome]| Choice::CLAIM.pick(outcomes, &samples);
+        let pick = |outcomes: &[Outcome]| Choice::CLAIM.pick(outcomes, &recipes(2), &samples);
         assert_eq!(pick(&outcomes).map(|pick| (pick.trial, pick.epoch)), Some((0, 1)));
         assert_eq!(pick(&outcomes[1..]), None);
-        assert_eq!(Choice::NONE.pick(&outcomes, &samples), None);
+        assert_eq!(Choice::NONE.pick(&outcomes, &recipes(2), &samples), None);
     }
 
     #[test]

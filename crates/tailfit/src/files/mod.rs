@@ -1,154 +1,20 @@
 //! Files: atomic writes; bytes in memory, in a file or in a mapped file; the layout of
 //! safetensors.
 
+#[cfg(test)]
+mod crash;
+mod folder;
 #[allow(unsafe_code, reason = "a mapped file may be changed by others; see the block")]
 mod map;
 pub mod safetensors;
 mod source;
+mod write;
 
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-
+pub use self::folder::OwnedFolder;
 pub(crate) use self::source::Source;
-use crate::error::{Error, Result};
+pub use self::write::{check_writable, remove_leftovers, write_atomically, write_atomically_with};
 
 /// Formats bytes, such as hashes, in hexadecimal.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-}
-
-/// Checks, before any work is done for it, that a file can be written: that its folder is there or
-/// can be created, that files can be created in it, and that nothing but a regular file has its
-/// name.
-///
-/// # Errors
-///
-/// If it cannot be written.
-pub fn check_writable(path: &Path) -> Result<()> {
-    let temporary = temporary(path)?;
-    // Nothing is left behind: what is not there yet would be created in the nearest that is.
-    let folders = temporary.ancestors().skip(1);
-    let nearest = folders.map(named).find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    if !nearest.is_dir() {
-        let place = nearest.display();
-        return Err(Error::usage(place, "a folder to write to", "a file of that name", ""));
-    }
-    let probe = nearest.join(temporary.file_name().unwrap_or_default());
-    fs_err::File::create(&probe)?;
-    Ok(fs_err::remove_file(&probe)?)
-}
-
-/// A folder by a name that can be opened: that of a bare file name is empty.
-fn named(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
-}
-
-/// The temporary name of a file to be written.
-fn temporary(path: &Path) -> Result<PathBuf> {
-    let Some(name) = path.file_name() else {
-        return Err(Error::usage(path.display(), "the name of a file", "none", ""));
-    };
-    if path.exists() && !path.is_file() {
-        let expected = "a regular file to replace, or none of that name";
-        return Err(Error::usage(path.display(), expected, "a folder or a device", ""));
-    }
-    let name = name.to_string_lossy();
-    Ok(path.with_file_name(format!(".{name}.{}.tmp", std::process::id())))
-}
-
-/// Writes `bytes` to a temporary file beside `path`, then renames it. Creates the folder if
-/// needed.
-///
-/// # Errors
-///
-/// If the folder cannot be created or the file cannot be written; `path` is then unchanged.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically_with(path, &mut |out| out.write_all(bytes))
-}
-
-/// As [`write_atomically`], with the contents that `write` produces.
-///
-/// # Errors
-///
-/// As for [`write_atomically`], and the errors of `write`.
-pub fn write_atomically_with(
-    path: &Path,
-    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-) -> Result<()> {
-    let temporary = temporary(path)?;
-    let folder = named(path.parent().unwrap_or(Path::new("")));
-    fs_err::create_dir_all(folder)?;
-    let written = (|| {
-        let mut out = BufWriter::new(fs_err::File::create(&temporary)?);
-        write(&mut out)?;
-        out.flush()?;
-        // On the disk before it has its name, so that a name never stands for half a file.
-        out.get_ref().sync_all()?;
-        fs_err::rename(&temporary, path)?;
-        // The new name, too, where folders can be opened.
-        if cfg!(unix) { fs_err::File::open(folder)?.sync_all() } else { Ok(()) }
-    })();
-    if written.is_err() {
-        // Nothing more can be done; the first error is the one to report.
-        let _ignored = fs_err::remove_file(&temporary);
-    }
-    Ok(written?)
-}
-
-/// Removes temporary files that killed writers of `path` left beside it. Call it only while no
-/// one else is writing the file.
-///
-/// # Errors
-///
-/// If the folder cannot be read or a file cannot be removed; a missing folder is not an error.
-pub fn remove_leftovers(path: &Path) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else { return Ok(()) };
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        let other = entry.file_name().to_string_lossy().into_owned();
-        let process =
-            other.strip_prefix(&format!(".{name}.")).and_then(|rest| rest.strip_suffix(".tmp"));
-        if process.is_some_and(|process| process.parse::<u32>().is_ok()) {
-            fs_err::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_regular_files_are_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new/head.json");
-        check_writable(&path).unwrap();
-        assert!(fs_err::read_dir(folder.path()).unwrap().next().is_none(), "nothing is left");
-        write_atomically(&path, b"x").unwrap();
-        assert_eq!(fs_err::read(&path).unwrap(), b"x");
-        let in_place_of_a_folder = write_atomically(&folder.path().join("new"), b"x");
-        assert!(in_place_of_a_folder.unwrap_err().to_string().contains("a regular file"));
-        assert!(check_writable(&path.join("below")).is_err(), "below a file");
-        if cfg!(unix) {
-            assert!(write_atomically(Path::new("/dev/null"), b"x").is_err());
-        }
-    }
-
-    #[test]
-    fn leftovers_of_a_file_are_removed_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run.json");
-        let others = [".other.json.17.tmp", ".run.json.17", ".run.json.mine.tmp", "run.json"];
-        for name in others.iter().chain(&[".run.json.17.tmp"]) {
-            fs_err::write(folder.path().join(name), "x").unwrap();
-        }
-        remove_leftovers(&path).unwrap();
-        remove_leftovers(&folder.path().join("none/run.json")).unwrap();
-        let left = fs_err::read_dir(folder.path()).unwrap();
-        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, others);
-    }
 }

@@ -28,7 +28,8 @@ impl Recipe {
             let tau = tau.unwrap_or(0.0);
             range(key, tau.is_finite(), "a finite number", tau)?;
         }
-        Ok(())
+        let radius = self.constraint.and_then(|constraint| constraint.radius).unwrap_or(1.0);
+        range("constraint.radius", radius.is_finite() && radius > 0.0, "a number > 0", radius)
     }
 
     /// Solvers minimise a single objective, which not every recipe has.

@@ -23,6 +23,8 @@ pub(super) struct Shown<'a> {
     pub(super) data: &'a DataRecord,
     /// Whether any row's selection rule is not optimistic.
     pub(super) honest: bool,
+    /// Whether there is a validation set.
+    pub(super) validated: bool,
 }
 
 /// Every column, in table order.
@@ -55,19 +57,24 @@ pub(super) const COLUMNS: &[Column] = &[
         ],
     },
     Column {
-        header: |shown| Some(format!("many ({})", shown.data.shot_sizes[0])),
+        header: |shown| Some(shown.data.shot_headers()[0].clone()),
         cell: |row| digits(row, many, 2),
         csv: &[("many_percent", |row| mean(row, many))],
     },
     Column {
-        header: |shown| Some(format!("medium ({})", shown.data.shot_sizes[1])),
+        header: |shown| Some(shown.data.shot_headers()[1].clone()),
         cell: |row| digits(row, medium, 2),
         csv: &[("medium_percent", |row| mean(row, medium))],
     },
     Column {
-        header: |shown| Some(format!("few ({})", shown.data.shot_sizes[2])),
+        header: |shown| Some(shown.data.shot_headers()[2].clone()),
         cell: |row| digits(row, few, 2),
         csv: &[("few_percent", |row| mean(row, few))],
+    },
+    Column {
+        header: |shown| shown.validated.then(|| "validation".to_owned()),
+        cell: |row| digits(row, validation, 2),
+        csv: &[("validation_percent", |row| mean(row, validation))],
     },
     Column {
         header: |_| Some("epoch".to_owned()),
@@ -84,6 +91,9 @@ pub(super) const COLUMNS: &[Column] = &[
         cell: |row| {
             if row.selection().rule().is_optimistic() {
                 return row.spread(overall).map_or(MISSING.to_owned(), |s| format!("{:.2}", s.max));
+            }
+            if row.spread(best_on_test).is_none() {
+                return MISSING.to_owned();
             }
             let optimism = row.mean(best_on_test) - row.mean(macro_percent);
             // Adding 0 turns -0 into 0.
@@ -180,7 +190,14 @@ pub(super) fn last_epoch(record: &RunRecord) -> Option<f64> {
 
 /// Macro accuracy that choosing on the test set would have claimed.
 fn best_on_test(record: &RunRecord) -> Option<f64> {
-    Some(record.best_on_test.accuracy.macro_percent)
+    Some(record.best_on_test.as_ref()?.accuracy.macro_percent)
+}
+
+/// Macro accuracy on the validation set, of the heads that score.
+fn validation(record: &RunRecord) -> Option<f64> {
+    let heads = record.heads.iter().map(|head| head.validation_percent);
+    let all: Option<Vec<f64>> = heads.collect();
+    all.map(|all| all.iter().sum::<f64>() / all.len() as f64)
 }
 
 fn nll(record: &RunRecord) -> Option<f64> {

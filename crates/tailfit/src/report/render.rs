@@ -9,10 +9,16 @@ use crate::methods::Method;
 
 const STAR_NOTE: &str = "* chosen on the test set itself: too good by construction.";
 
+const VALIDATION_NOTE: &str = "validation: class mean on the validation set, by which epoch and hyper-parameters were \
+                               chosen. Choose a method by it too: by its test score would be best on test.";
+
+const NO_BIAS_NOTE: &str = "The stage-1 head was given without a bias; re-trained heads have one.";
+
 /// The comparison as one table.
 pub fn summary_table(rows: &[Summary<'_>], data: &DataRecord) -> Table {
     let honest = rows.iter().any(|row| !row.selection().rule().is_optimistic());
-    let shown = Shown { data, honest };
+    let validated = data.validation_sha256.is_some();
+    let shown = Shown { data, honest, validated };
     let (columns, headers): (Vec<_>, Vec<_>) =
         COLUMNS.iter().filter_map(|column| Some((column, (column.header)(&shown)?))).unzip();
     let cells = |row: &Summary<'_>| columns.iter().map(|column| (column.cell)(row)).collect();
@@ -20,7 +26,7 @@ pub fn summary_table(rows: &[Summary<'_>], data: &DataRecord) -> Table {
         caption: caption(rows, data),
         columns: headers,
         rows: rows.iter().map(cells).collect(),
-        notes: notes(rows),
+        notes: notes(rows, data),
     }
 }
 
@@ -77,7 +83,7 @@ pub fn edges_note(methods: &[Method], records: &[RunRecord]) -> Option<String> {
     })
 }
 
-fn notes(rows: &[Summary<'_>]) -> Vec<String> {
+fn notes(rows: &[Summary<'_>], data: &DataRecord) -> Vec<String> {
     let note = |row: &Summary<'_>| {
         let (chosen, last) = (row.mean(macro_percent), row.mean(last_epoch));
         (row.epochs() > 0 && chosen - last > 2.0).then(|| {
@@ -99,7 +105,11 @@ fn notes(rows: &[Summary<'_>]) -> Vec<String> {
         ))
     };
     let notes = rows.iter().filter_map(note).chain(rows.iter().filter_map(stopped));
-    std::iter::once(STAR_NOTE.to_owned()).chain(notes).collect()
+    let validated = rows.iter().any(|row| row.selection() == Selection::Validation);
+    let validation = validated.then(|| VALIDATION_NOTE.to_owned());
+    let no_bias = (data.stage_1 == "given, without a bias").then(|| NO_BIAS_NOTE.to_owned());
+    let stars = std::iter::once(STAR_NOTE.to_owned());
+    stars.chain(validation).chain(no_bias).chain(notes).collect()
 }
 
 /// Macro accuracy of each method's default recipe after selected epochs: `paths` holds the
