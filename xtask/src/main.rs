@@ -1,6 +1,7 @@
 //! Development commands: `cargo xtask <command>`.
 
 mod ci;
+mod fuzz;
 mod torch;
 
 use std::process::Command;
@@ -9,6 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 const USAGE: &str = "cargo xtask COMMAND
   ci              check format, lints, all tests and docs: what must pass
+  fuzz [LIMIT [TARGET...]]
+                  feed every reader, or those named, with damaged files; LIMIT is libFuzzer's, such as
+                  -runs=10000000; a minute each if not given
   peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
   peers backbone  time PyTorch and tailfit on stage 1, in images per second; writes docs/performance.md
   large           time training from features left in their file, with the shapes of ImageNet-LT and
@@ -22,6 +26,8 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ci"] => ci::run(),
+        ["fuzz"] => fuzz::run(fuzz::A_MINUTE, &[]),
+        ["fuzz", limit, names @ ..] => fuzz::run(limit, names),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
         words @ (["tables" | "large" | "peers"] | ["peers", "backbone"] | ["embed", _]) => {

@@ -52,7 +52,7 @@ const LONGEST: usize = 600;
 /// Text from files, made fit to be shown: without control characters (a file must not command a
 /// terminal), and with its middle left out beyond `longest` characters.
 pub fn plain(text: &str, longest: usize) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    let shown = |c: char| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c };
     let length = text.chars().count();
     if length <= longest {
         return text.chars().map(shown).collect();

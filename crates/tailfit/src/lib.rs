@@ -36,6 +36,8 @@ pub mod compare;
 pub mod error;
 pub mod features;
 pub mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod head;
 pub mod images;
 mod kernels;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tailfit::error::Error;
 use tailfit::features::{DataSet, Features, Reading, Storage, load_head, shared_rows};
-use tailfit::metrics::{EvaluationSet, evaluate, samples_per_class};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1;
 
+use super::warnings;
 use crate::args::{DataArgs, Switch};
 use crate::printer::Printer;
 
@@ -26,7 +26,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         let mut data = DataSet::embedded(thresholds)?;
         if head.is_some() {
             data = DataSet::new(&data.name, data.train, data.test, None, head, thresholds)?;
-            warn_of_head(&data, printer);
+            warnings::of_head(&data, printer);
         }
         return Ok(switched(data, args));
     };
@@ -59,15 +59,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     if let Some(validation) = &data.validation {
         check_validation(&data.train, validation, args)?;
     }
-    warn_of_leaks(&data, printer)?;
-    if data.validation_in_test > 0 {
-        printer.warning(&format!(
-            "{} validation samples are test samples too: selection by them is optimistic, and its scores are starred",
-            data.validation_in_test
-        ));
-    }
-    warn_of_head(&data, printer);
-    warn_of_missing_classes(&data, printer);
+    warnings::of(&data, printer)?;
     let mut data = switched(data, args);
     reading.finish_and_clear();
     if data.stage_1.is_none() {
@@ -113,55 +105,4 @@ fn check_validation(train: &Features, validation: &Features, args: &DataArgs) ->
         "hold out images before stage 1, or override with --allow-training-features-as-validation",
     )
     .into())
-}
-
-fn warn_of_leaks(data: &DataSet, printer: &Printer) -> Result<()> {
-    let shared = shared_rows(&data.train, &data.test)?;
-    if let Some(&(in_train, in_test)) = shared.first() {
-        printer.warning(&format!(
-            "{} of {} test rows also appear in training (first: test row {in_test} is training row {in_train}); scores \
-             on them are meaningless",
-            shared.len(),
-            data.test.len(),
-        ));
-    }
-    Ok(())
-}
-
-/// A head that guesses on its own training samples has its classes or features in another order
-/// than these, or is of another backbone.
-fn warn_of_head(data: &DataSet, printer: &Printer) {
-    let DataSet { train, counts, thresholds, stage_1, .. } = data;
-    let (Some(file), Ok(features)) = (stage_1, train.plain.in_memory()) else { return };
-    let rows: Vec<usize> = (0..train.len()).step_by(train.len().div_ceil(5000)).collect();
-    let set = EvaluationSet { features, mirror: None, labels: &train.labels, rows: Some(&rows) };
-    let found = evaluate(&file.head, &set, counts, *thresholds).accuracy.macro_percent;
-    let labels = rows.iter().map(|&row| train.labels[row]);
-    let per_class = samples_per_class(labels, counts.n_classes());
-    // A guess is right with p = 1/K; three standard deviations of the mean over classes above it.
-    let p = 1.0 / counts.n_classes() as f64;
-    let seen: Vec<f64> = per_class.into_iter().filter(|&n| n > 0).map(f64::from).collect();
-    let variance = p * (1.0 - p) * seen.iter().map(|n| 1.0 / n).sum::<f64>();
-    let bound = 100.0 * (p + 3.0 * variance.sqrt() / seen.len() as f64);
-    if found <= bound {
-        printer.warning(&format!(
-            "the stage-1 head is right on {found:.2} % of the training samples, averaged over classes, which is no \
-             more than guessing may reach ({bound:.2} %): are its classes in the order of the labels, its features in \
-             the order of the columns, and is it of the same backbone?"
-        ));
-    }
-}
-
-fn warn_of_missing_classes(data: &DataSet, printer: &Printer) {
-    let sets = [("test", Some(&data.test)), ("validation", data.validation.as_ref())];
-    for (name, set) in sets.into_iter().filter_map(|(name, set)| Some((name, set?))) {
-        let per_class = samples_per_class(set.labels.iter().copied(), data.counts.n_classes());
-        let Some(first) = per_class.iter().position(|&n| n == 0) else { continue };
-        printer.warning(&format!(
-            "the {name} set has no samples of {} of the {} classes (first: class {first}); averages over classes, and \
-             many, medium and few, are over the others",
-            per_class.iter().filter(|&&n| n == 0).count(),
-            per_class.len(),
-        ));
-    }
 }

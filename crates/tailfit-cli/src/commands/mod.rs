@@ -16,3 +16,4 @@ pub(crate) mod train_backbone;
 pub(crate) mod train_head;
 #[cfg(feature = "backbone")]
 mod train_live;
+mod warnings;

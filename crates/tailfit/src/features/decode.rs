@@ -90,16 +90,14 @@ impl Dtype {
 
     /// Decodes text, which ends at the first zero; what is no text becomes �.
     pub(super) fn texts(self, bytes: &[u8]) -> Vec<String> {
-        let text = |bytes: &[u8]| match self {
-            Self::Text { wide: true, .. } => words(bytes)
-                .map(u32::from_le_bytes)
-                .take_while(|&code| code != 0)
-                .map(|code| char::from_u32(code).unwrap_or('\u{fffd}'))
-                .collect(),
-            _ => {
-                let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-                String::from_utf8_lossy(&bytes[..end]).into_owned()
+        let is_wide = matches!(self, Self::Text { wide: true, .. });
+        let text = |bytes: &[u8]| {
+            if is_wide {
+                let codes = words(bytes).map(u32::from_le_bytes).take_while(|&code| code != 0);
+                return codes.map(|code| char::from_u32(code).unwrap_or('\u{fffd}')).collect();
             }
+            let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end]).into_owned()
         };
         bytes.chunks_exact(self.size()).map(text).collect()
     }

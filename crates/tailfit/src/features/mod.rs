@@ -15,6 +15,7 @@ mod npy;
 mod npz;
 mod raw;
 mod safetensors_file;
+mod scale;
 mod stored;
 
 use ndarray::Array2;
@@ -25,6 +26,7 @@ pub use self::data_set::DataSet;
 pub use self::formats::{FORMATS, Format, Reading};
 pub use self::head_file::{HEAD_KEYS, HeadFile, head_from_bytes, load_head, save_head};
 pub use self::matrix::{FileMatrix, Matrix, Storage};
+pub use self::scale::Scale;
 use crate::error::{Error, Result};
 use crate::files::hex;
 

@@ -39,8 +39,7 @@ impl Header {
             return Err(damaged(&format!("a header of {length} bytes in a file of {total}")));
         }
         let header = source.bytes(8, length as usize, &mut scratch)?;
-        if let Some(name) = serde_json::from_slice(header).map(|Keys(twice)| twice).unwrap_or(None)
-        {
+        if let Some(name) = serde_json::from_slice(header).map_or(None, |Keys(twice)| twice) {
             return Err(damaged(&format!("`{name}` twice")));
         }
         let metadata: Metadata = serde_json::from_slice(header).map_err(|error| damaged(&error))?;

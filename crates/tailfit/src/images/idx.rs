@@ -53,23 +53,43 @@ fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// A file's path, its data, and its sizes, one per dimension.
 fn read(folder: &Path, name: &str, dimensions: usize) -> Result<(PathBuf, Vec<u8>, Vec<usize>)> {
-    let remedy = "fetch the file again";
     let path = existing(folder, name).ok_or_else(|| {
-        Error::data(folder.display(), format!("{name} or {name}.gz"), "neither", remedy)
+        Error::data(folder.display(), format!("{name} or {name}.gz"), "neither", REMEDY)
     })?;
-    let mut bytes = fs_err::read(&path)?;
-    if path.extension().is_some_and(|extension| extension == "gz") {
+    let zipped = path.extension().is_some_and(|extension| extension == "gz");
+    let place = path.display().to_string();
+    let (data, sizes) = parse(fs_err::read(&path)?, zipped, dimensions, &place)?;
+    Ok((path, data, sizes))
+}
+
+const REMEDY: &str = "fetch the file again";
+
+/// The data of a file and its sizes. What is unpacked is counted: more than 100 times the file and
+/// 64 MiB is refused.
+pub(crate) fn parse(
+    mut bytes: Vec<u8>,
+    zipped: bool,
+    dimensions: usize,
+    place: &str,
+) -> Result<(Vec<u8>, Vec<usize>)> {
+    if zipped {
+        let limit = (64 << 20) + 100 * bytes.len() as u64;
         let mut raw = Vec::new();
         GzDecoder::new(bytes.as_slice())
+            .take(limit + 1)
             .read_to_end(&mut raw)
-            .map_err(|error| Error::data(path.display(), "gzip", error, remedy))?;
+            .map_err(|error| Error::data(place, "gzip", error, REMEDY))?;
+        if raw.len() as u64 > limit {
+            let found = format!("more than {limit} bytes in a file of a hundredth of that");
+            return Err(Error::data(place, "images, which hardly compress", found, REMEDY));
+        }
         bytes = raw;
     }
     let header = 4 + 4 * dimensions;
     let magic = [0, 0, 8, dimensions as u8];
     if bytes.len() < header || bytes[..4] != magic {
         let expected = format!("an IDX file of unsigned bytes in {dimensions} dimensions");
-        return Err(Error::data(path.display(), expected, "something else", remedy));
+        return Err(Error::data(place, expected, "something else", REMEDY));
     }
     let sizes: Vec<usize> = bytes[4..header]
         .as_chunks::<4>()
@@ -81,10 +101,10 @@ fn read(folder: &Path, name: &str, dimensions: usize) -> Result<(PathBuf, Vec<u8
     if expected != Some(bytes.len() - header) || sizes.contains(&0) {
         let expected = format!("data of sizes {sizes:?}");
         let found = format!("{} bytes", bytes.len() - header);
-        return Err(Error::data(path.display(), expected, found, remedy));
+        return Err(Error::data(place, expected, found, REMEDY));
     }
     bytes.drain(..header);
-    Ok((path, bytes, sizes))
+    Ok((bytes, sizes))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub fn read_image_lists(
     })
 }
 
-struct List {
+pub(crate) struct List {
     paths: Vec<String>,
     labels: Vec<u32>,
     class_names: Vec<String>,
@@ -68,8 +68,13 @@ struct List {
 
 fn read_list(path: &Path) -> Result<List> {
     let text = fs_err::read_to_string(path)?;
-    if path.extension().is_some_and(|extension| extension == "json") {
-        return inaturalist(&text, path);
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    parse(&text, is_json, &path.display().to_string())
+}
+
+pub(crate) fn parse(text: &str, is_json: bool, place: &str) -> Result<List> {
+    if is_json {
+        return inaturalist(text, place);
     }
     let mut list = List { paths: Vec::new(), labels: Vec::new(), class_names: Vec::new() };
     for (number, line) in text.lines().enumerate() {
@@ -80,14 +85,14 @@ fn read_list(path: &Path) -> Result<List> {
         let parts = line.rsplit_once(char::is_whitespace);
         let Some((name, Ok(label))) = parts.map(|(name, label)| (name.trim_end(), label.parse()))
         else {
-            let place = format!("{}, line {}", path.display(), number + 1);
+            let place = format!("{place}, line {}", number + 1);
             return Err(Error::data(place, "a path and a class, such as `a/b.jpg 17`", line, ""));
         };
         list.paths.push(name.to_owned());
         list.labels.push(label);
     }
     if list.paths.is_empty() {
-        return Err(Error::data(path.display(), "lines of a path and a class", "none", ""));
+        return Err(Error::data(place, "lines of a path and a class", "none", ""));
     }
     Ok(list)
 }
@@ -119,9 +124,9 @@ struct Category {
 }
 
 /// Reads iNaturalist 2018's `train2018.json` or `val2018.json`, in the order of its images.
-fn inaturalist(text: &str, path: &Path) -> Result<List> {
+fn inaturalist(text: &str, place: &str) -> Result<List> {
     let expected = "images, annotations and categories as in iNaturalist's train2018.json";
-    let fault = |found: String| Error::data(path.display(), expected, found, "");
+    let fault = |found: String| Error::data(place, expected, found, "");
     let file: Inaturalist = serde_json::from_str(text).map_err(|error| fault(error.to_string()))?;
     let classes: HashMap<u64, u32> =
         file.annotations.iter().map(|a| (a.image_id, a.category_id)).collect();

@@ -1,9 +1,9 @@
 //! Images: where they are held, and how balanced sets are cut down to long-tailed ones.
 
 mod cifar;
-mod idx;
+pub(crate) mod idx;
 mod image_folders;
-mod image_lists;
+pub(crate) mod image_lists;
 mod image_set;
 mod long_tail;
 mod mt19937;

@@ -57,6 +57,7 @@ pub(super) fn train_in_order<R: Real>(
     let mut courses = vec![Course::default(); trials.len()];
     for epoch in 0..=epochs {
         if epoch > 0 {
+            problem.check_unchanged()?;
             let view = (epoch - 1) % problem.views.len();
             let mut loss_sums = vec![0.0; trials.len()];
             for stack in &mut stacks {
@@ -88,6 +89,7 @@ pub(super) fn train_in_order<R: Real>(
             (options.progress)(trials.len());
         }
     }
+    problem.check_unchanged()?;
     let heads = stacks.iter().flat_map(|stack| (0..stack.trials.len()).map(|h| stack.finished(h)));
     let outcomes = courses.into_iter().zip(heads).map(|(Course { train_loss, hits }, head)| {
         let head = if R::SINGLE { head.rounded() } else { head };

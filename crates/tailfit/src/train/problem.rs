@@ -79,6 +79,14 @@ impl<R: Real> Problem<'_, R> {
         (self.counts.n_classes(), self.dim)
     }
 
+    /// Checks that features left in their files are those that were opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        self.views.iter().try_for_each(|view| match view {
+            View::Memory(_) => Ok(()),
+            View::File(file) => file.check_unchanged(),
+        })
+    }
+
     /// Training rows of each class.
     pub(super) fn rows_of_class(&self) -> Vec<Vec<u32>> {
         let mut rows = vec![Vec::new(); self.counts.n_classes()];

@@ -174,7 +174,36 @@ fn a_file_cut_off_under_a_run_is_an_error() {
     for recipe in recipes {
         let trial = Trial { recipe, seed: 0, stop_after: None };
         let error = train(&data, &[trial], &run).unwrap_err().to_string();
-        assert!(error.contains("train.safetensors") && error.contains("cut off"), "{error}");
+        assert!(
+            error.contains("train.safetensors")
+                && (error.contains("as it was when") || error.contains("cut off")),
+            "{error}"
+        );
     }
     assert!(DataRecord::of(&data).is_err());
+}
+
+/// Someone writes to the file between two epochs: other values, or NaN.
+#[test]
+fn a_file_changed_under_a_run_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train.safetensors");
+    for (storage, value) in [(FILE, 1.5_f32), (FILE, f32::NAN), (MAP, 1.5), (MAP, f32::NAN)] {
+        write(&path, "F32");
+        let memory = Features::load(&path, None).unwrap();
+        let file = Features::open(&path, None, storage).unwrap();
+        let thresholds = ShotThresholds::default();
+        let data = DataSet::new("file", file, memory, None, None, thresholds).unwrap();
+        let change = |_| {
+            use std::io::{Seek, SeekFrom, Write};
+            let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.seek(SeekFrom::End(-(4 * (N + 5) as i64))).unwrap();
+            file.write_all(&value.to_le_bytes()).unwrap();
+        };
+        let recipe = Recipe { start: tailfit::head::Start::Zero, ..Recipe::PLAIN };
+        let trial = Trial { recipe, seed: 0, stop_after: None };
+        let options = Options { progress: &change, ..Options::default() };
+        let error = train(&data, &[trial], &options).unwrap_err().to_string();
+        assert!(error.contains("leave the file alone while it is in use"), "{error}");
+    }
 }

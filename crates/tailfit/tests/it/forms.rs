@@ -10,7 +10,7 @@ use tailfit::shots::ShotThresholds;
 
 /// An npy file.
 fn npy(descr: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
-    let shape: String = shape.iter().map(|n| format!("{n}, ")).collect();
+    let shape = shape.iter().fold(String::new(), |text, n| format!("{text}{n}, "));
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}\n");
     let length = (header.len() as u16).to_le_bytes();
     [&b"\x93NUMPY\x01\x00"[..], &length, header.as_bytes(), data].concat()

@@ -52,6 +52,7 @@ pub(super) fn solve<R: Real>(
         Solver::Ridge => ridge::solve(seen, &solvable)?,
         Solver::Lbfgs | Solver::Sgd => smooth::solve(seen, &solvable, options.progress)?,
     };
+    problem.check_unchanged()?;
     let mut solved = solved.into_iter();
     let solved: Vec<Option<Solved>> =
         trials.iter().map(|t| if t.epochs() > 0 { solved.next() } else { None }).collect();
