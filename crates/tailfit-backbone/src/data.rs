@@ -50,16 +50,16 @@ impl ImageData {
         let set = set.into();
         let images = &set.train;
         let remedy = "make the split with `tailfit split` on these same images";
-        let outside =
-            split.train.iter().chain(&split.validation).find(|&&i| i as usize >= images.len());
+        let outside = split.train.iter().chain(&split.validation).chain(&split.test);
+        let outside = outside.copied().find(|&i| i as usize >= images.len());
         if let Some(outside) = outside {
             let expected = format!("indices below {}", images.len());
             return Err(Error::data("split", expected, outside, remedy));
         }
         let mut named = vec![false; images.len()];
-        for &index in split.train.iter().chain(&split.validation) {
+        for &index in split.train.iter().chain(&split.validation).chain(&split.test) {
             if std::mem::replace(&mut named[index as usize], true) {
-                let expected = "every image once, in training or in validation";
+                let expected = "every image once, in training, validation or test";
                 return Err(Error::data("split", expected, format!("{index} twice"), remedy));
             }
         }
@@ -73,6 +73,12 @@ impl ImageData {
             let expected = "no images held out, as the data set has its own validation images";
             let remedy = "make the split without them, or leave out the data set's own";
             return Err(Error::data("split", expected, split.validation.len(), remedy));
+        }
+        if set.test.is_empty() && split.test.is_empty() {
+            let expected =
+                "test images: test/ or val/ beside train/, a test list, or some held out";
+            let remedy = "hold some out: `tailfit split --hold-out 20`";
+            return Err(Error::data("images", expected, "none", remedy));
         }
         let all = |images: &Images| (0..images.len() as u32).collect();
         let validation = set.validation.as_ref().map_or(Vec::new(), all);
@@ -105,7 +111,8 @@ impl ImageData {
             rows.iter().map(|&row| files[row as usize].clone()).collect()
         };
         let images = &self.set.train;
-        let used = [self.split.train.as_slice(), &self.split.validation].concat();
+        let Split { train, validation, test, .. } = &self.split;
+        let used = [train.as_slice(), validation, test].concat();
         let left_out = bad(images, &used);
         let mut paths = names(images, &left_out);
         let split = if left_out.is_empty() {
@@ -139,6 +146,7 @@ impl ImageData {
             (Subset::Train, _) => (&self.set.train, &self.split.train),
             (Subset::Validation, Some(images)) => (images, &self.validation),
             (Subset::Validation, None) => (&self.set.train, &self.split.validation),
+            (Subset::Test, _) if !self.split.test.is_empty() => (&self.set.train, &self.split.test),
             (Subset::Test, _) => (&self.set.test, &self.test),
         }
     }
@@ -167,7 +175,8 @@ impl ImageData {
 
     /// The same for the scored images; none if they are the test images of a set in memory.
     pub(crate) fn scored_sha256(&self) -> Option<String> {
-        self.files_sha256(self.scored_subset()).or_else(|| self.split.validation_sha256.clone())
+        let of_split = || self.split.validation_sha256.clone().or(self.split.test_sha256.clone());
+        self.files_sha256(self.scored_subset()).or_else(of_split)
     }
 
     /// SHA-256 of lines of class and path, with paths relative to the deepest folder that contains

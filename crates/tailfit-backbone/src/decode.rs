@@ -12,7 +12,7 @@ use tailfit::images::{Images, Pixels};
 ///
 /// # Errors
 ///
-/// If its file is missing, damaged, or neither PNG nor JPEG.
+/// If its file is missing, damaged, or neither PNG, JPEG nor WebP.
 ///
 /// # Panics
 ///
@@ -32,7 +32,7 @@ pub(crate) fn decode(images: &Images, index: usize) -> Result<RgbImage> {
 fn from_file(path: &Path) -> Result<RgbImage> {
     let unreadable = |found: String| {
         let remedy = "replace the image, or start a run that leaves such images out";
-        Error::data(path.display(), "an image in PNG or JPEG", found, remedy)
+        Error::data(path.display(), "an image in PNG, JPEG or WebP", found, remedy)
             .answered_by("skip_unreadable")
     };
     let bytes = fs_err::read(path).map_err(|error| unreadable(error.to_string()))?;
@@ -92,11 +92,11 @@ mod tests {
         for length in [jpeg.len() / 2, jpeg.len() - 1] {
             fs_err::write(&path, &jpeg[..length]).unwrap();
             let error = decoded(&path).unwrap_err().to_string();
-            assert!(error.contains("c.jpg: expected an image in PNG or JPEG"), "{error}");
+            assert!(error.contains("c.jpg: expected an image in PNG, JPEG or WebP"), "{error}");
             assert!(error.contains("cut off"), "{error}");
         }
         fs_err::write(&path, "no image").unwrap();
         let error = decoded(&path).unwrap_err().to_string();
-        assert!(error.contains("c.jpg: expected an image in PNG or JPEG"), "{error}");
+        assert!(error.contains("c.jpg: expected an image in PNG, JPEG or WebP"), "{error}");
     }
 }

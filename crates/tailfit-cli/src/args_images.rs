@@ -17,7 +17,7 @@ pub(crate) enum Shape {
 #[allow(clippy::struct_field_names, reason = "they are the names of the options")]
 pub(crate) struct Lists {
     /// List of training images, one "path label" per line, or iNaturalist's JSON.
-    #[arg(long, value_name = "FILE", requires_all = ["images", "test_list"])]
+    #[arg(long, value_name = "FILE", requires = "images")]
     pub(crate) train_list: Option<PathBuf>,
     /// List of validation images.
     #[arg(long, value_name = "FILE", requires = "train_list")]
@@ -27,7 +27,7 @@ pub(crate) struct Lists {
     pub(crate) test_list: Option<PathBuf>,
 }
 
-/// Cut a balanced set of images down to a long-tailed one.
+/// Cut a balanced set of images down to a long-tailed one, or hold out a test set.
 ///
 /// Writes which images are kept, with counts, shot groups and a hash. Class 0 is the largest.
 /// Without --numpy-seed, the first images of each class in file order are kept (LTWB, LOS); with
@@ -39,15 +39,40 @@ pub(crate) struct Lists {
 ///   tailfit split --images cifar-100-binary --out split.json
 ///   tailfit split --images cifar-100-binary --imbalance-ratio 50 --numpy-seed 0
 ///   tailfit split --images cifar-100-binary --validation-per-class 20
+///
+/// Data that is long-tailed by nature needs no cutting, but often has no test set of its own: with
+/// --hold-out, that share of every class is held out, of images or of features. Then the split of
+/// images names them, and features are written to train.safetensors and test.safetensors.
+///
+///   tailfit split --images birds --hold-out 20 --out split.json
+///   tailfit split --features birds.csv --hold-out 20 --out birds
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SplitArgs {
     /// Folder with CIFAR's binary files, with IDX files, or with train/ and test/ (or val/), each
     /// holding one folder per class; for lists, the folder that their paths are relative to.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) images: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "features")]
+    pub(crate) images: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) lists: Lists,
+    /// Features with labels instead: safetensors, npz, npy or csv.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "hold_out", conflicts_with = "images")]
+    pub(crate) features: Vec<PathBuf>,
+    /// Labels of the features, if in a file of their own for each.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "features")]
+    pub(crate) labels: Vec<PathBuf>,
+    /// CSV: the column of the labels, by its name, or by its number from 0 if there is no header.
+    #[arg(long, value_name = "NAME", requires = "features")]
+    pub(crate) label_column: Option<String>,
+    /// The number of the first class in the labels.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "features")]
+    pub(crate) label_base: u32,
+    /// Hold out this percentage of every class for testing, and cut nothing.
+    #[arg(long, value_name = "PERCENT", conflicts_with_all = ["profile", "imbalance_ratio", "numpy_seed", "validation_per_class"])]
+    pub(crate) hold_out: Option<f64>,
+    /// Which of a class are held out.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "hold_out")]
+    pub(crate) seed: u64,
     /// How the number of images decreases from class to class.
     #[arg(long, value_enum, default_value_t = Shape::Exponential)]
     pub(crate) profile: Shape,
@@ -66,9 +91,9 @@ pub(crate) struct SplitArgs {
     /// Classes with fewer training images than this are few-shot.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) few_below: usize,
-    /// File for the split.
-    #[arg(long, value_name = "FILE", default_value = "split.json")]
-    pub(crate) out: PathBuf,
+    /// File for the split, split.json if not given; for features, the folder for their parts.
+    #[arg(long, value_name = "PATH", required_unless_present = "images")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[cfg(feature = "backbone")]

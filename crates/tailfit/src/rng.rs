@@ -17,6 +17,8 @@ pub enum Purpose {
     Weights = 4,
     /// Augmentation of an image; the index encodes the epoch and the image's place in it.
     Augmentation = 5,
+    /// Which samples of a class are held out; the index is the class.
+    HoldOut = 6,
 }
 
 /// A ChaCha8 stream keyed by (seed, purpose, index).

@@ -11,7 +11,7 @@ use tailfit::files::OwnedFolder;
 use tailfit::methods::{self, Method};
 use tailfit::report;
 
-use super::{input, output};
+use super::{input, output, warnings};
 use crate::args::{Cli, CompareArgs, Protocol};
 use crate::printer::Printer;
 
@@ -36,6 +36,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     let comparison =
         Comparison::new(&data, selection, (0..args.seeds).collect())?.with_precision(precision);
     remark_data(comparison.data_record(), printer);
+    warnings::of_scale(&data, printer)?;
 
     let work = chosen
         .iter()

@@ -12,11 +12,12 @@ pub(crate) use self::backbone::image_data;
 
 /// The images of a folder, or of lists that name images in it.
 pub(crate) fn image_set(folder: &Path, lists: &Lists) -> Result<ImageSet> {
-    match (&lists.train_list, &lists.test_list) {
-        (Some(train), Some(test)) => {
-            read_image_lists(folder, train, lists.val_list.as_deref(), test)
+    match &lists.train_list {
+        Some(train) => {
+            let [val, test] = [&lists.val_list, &lists.test_list].map(Option::as_deref);
+            read_image_lists(folder, train, val, test)
         }
-        _ => read_images(folder),
+        None => read_images(folder),
     }
 }
 

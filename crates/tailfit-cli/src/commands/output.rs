@@ -62,13 +62,16 @@ pub(crate) fn record_beside(head: &Path) -> PathBuf {
 
 /// Checks before any work that a head and its record can be written, and replace no input.
 pub(crate) fn check_head(path: &Path, inputs: &[&Path]) -> Result<()> {
-    for output in [path, &record_beside(path)] {
-        check_writable(output)?;
-        if inputs.iter().any(|input| is_same(input, output)) {
-            let remedy = "choose another name with --out";
-            let expected = "a file that is not an input of this run";
-            return Err(Error::usage(output.display(), expected, "an input", remedy).into());
-        }
+    [path, &record_beside(path)].into_iter().try_for_each(|output| check_file(output, inputs))
+}
+
+/// Checks before any work that a file can be written, and replaces no input.
+pub(crate) fn check_file(output: &Path, inputs: &[&Path]) -> Result<()> {
+    check_writable(output)?;
+    if inputs.iter().any(|input| is_same(input, output)) {
+        let remedy = "choose another name with --out";
+        let expected = "a file that is not an input of this run";
+        return Err(Error::usage(output.display(), expected, "an input", remedy).into());
     }
     Ok(())
 }

@@ -1,26 +1,42 @@
 //! `tailfit split`.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
+use tailfit::features::{Features, Reading};
 use tailfit::files::write_atomically;
-use tailfit::images::{Kept, LongTail, Profile, Split};
+use tailfit::images::{Kept, LongTail, Profile, Split, hold_out};
 use tailfit::shots::ShotThresholds;
 
 use super::images::image_set;
+use super::output;
 use crate::args_images::{Shape, SplitArgs};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
-    let images = image_set(&args.images, &args.lists)?.train;
-    let profile = match args.profile {
-        Shape::Exponential => Profile::Exponential,
-        Shape::Step => Profile::Step,
-    };
-    let rule = LongTail { profile, imbalance_ratio: args.imbalance_ratio };
-    let kept = args.numpy_seed.map_or(Kept::FirstN, |seed| Kept::NumpyShuffle { seed });
+    if let (Some(percent), Some(folder), [_, ..]) = (args.hold_out, &args.out, &args.features[..]) {
+        return of_features(args, percent, folder, printer);
+    }
+    let folder = args.images.as_deref().unwrap_or(Path::new("."));
+    let images = image_set(folder, &args.lists)?.train;
     let thresholds = ShotThresholds { many_above: args.many_above, few_below: args.few_below };
-    let held_out = args.validation_per_class;
-    let split = Split::cut(&images.labels, images.n_classes, rule, kept, held_out, thresholds)?;
-    write_atomically(&args.out, split.to_json().as_bytes())?;
+    let split = match args.hold_out {
+        Some(percent) => {
+            Split::hold_out(&images.labels, images.n_classes, percent, args.seed, thresholds)?
+        }
+        None => {
+            let profile = match args.profile {
+                Shape::Exponential => Profile::Exponential,
+                Shape::Step => Profile::Step,
+            };
+            let rule = LongTail { profile, imbalance_ratio: args.imbalance_ratio };
+            let kept = args.numpy_seed.map_or(Kept::FirstN, |seed| Kept::NumpyShuffle { seed });
+            let held_out = args.validation_per_class;
+            Split::cut(&images.labels, images.n_classes, rule, kept, held_out, thresholds)?
+        }
+    };
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("split.json"));
+    write_atomically(&out, split.to_json().as_bytes())?;
     let [many, medium, few] = split.shot_sizes;
     printer.data(&format!(
         "{} training images of {} classes, {} to {} each ({many} many, {medium} medium, {few} few); {} held out\n\
@@ -29,9 +45,39 @@ pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
         split.counts.len(),
         split.counts.iter().max().unwrap_or(&0),
         split.counts.iter().min().unwrap_or(&0),
-        split.validation.len(),
+        split.validation.len() + split.test.len(),
         split.train_sha256,
-        args.out.display(),
+        out.display(),
+    ));
+    Ok(())
+}
+
+/// Features in two files, of the samples kept and of those held out.
+fn of_features(args: &SplitArgs, percent: f64, folder: &Path, printer: &Printer) -> Result<()> {
+    let inputs: Vec<&Path> =
+        args.features.iter().chain(&args.labels).map(PathBuf::as_path).collect();
+    let files = ["train", "test"].map(|part| folder.join(format!("{part}.safetensors")));
+    for file in &files {
+        output::check_file(file, &inputs)?;
+    }
+    let reading = Reading {
+        labels: &args.labels,
+        label_column: args.label_column.as_deref(),
+        label_base: args.label_base,
+        ..Reading::default()
+    };
+    let all = Features::read(&args.features, &reading)?;
+    let n_classes = all.labels.iter().max().map_or(0, |&largest| largest as usize + 1);
+    let (train, test) = hold_out(&all.labels, n_classes, percent, args.seed)?;
+    for (file, rows) in files.iter().zip([&train, &test]) {
+        all.select(rows)?.save(file)?;
+    }
+    printer.data(&format!(
+        "{} training samples and {} test samples of {n_classes} classes\n{}\n{}\n",
+        train.len(),
+        test.len(),
+        files[0].display(),
+        files[1].display(),
     ));
     Ok(())
 }

@@ -4,9 +4,10 @@ use anyhow::Result;
 use tailfit::compare::{Comparison, HeadRecord, RunRecord, Selection};
 use tailfit::error::Error;
 use tailfit::methods::{self, Method};
+use tailfit::recipe::Solver;
 use tailfit::train::Solution;
 
-use super::{input, output};
+use super::{input, output, warnings};
 use crate::args::{Cli, TrainHeadArgs};
 use crate::printer::Printer;
 
@@ -51,6 +52,9 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
         vec![args.seed.unwrap_or(0)],
     )?
     .with_precision(precision);
+    if method.recipe.solver == Solver::Sgd {
+        warnings::of_scale(&data, printer)?;
+    }
     let bar = printer.progress(comparison.work(&method)?);
     let result = comparison.run(&method, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();

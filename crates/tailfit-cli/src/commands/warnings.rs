@@ -19,7 +19,7 @@ pub(super) fn of(data: &DataSet, printer: &Printer) -> Result<()> {
     }
     of_head(data, printer);
     of_missing_classes(data, printer);
-    of_scale(data, printer)
+    Ok(())
 }
 
 fn of_leaks(data: &DataSet, printer: &Printer) -> Result<()> {
@@ -84,7 +84,7 @@ fn class_means(features: ArrayView2<'_, f32>, labels: &[u32], counts: &[usize]) 
 }
 
 /// Features on whose scale the learning rates of the literature do not suit.
-fn of_scale(data: &DataSet, printer: &Printer) -> Result<()> {
+pub(super) fn of_scale(data: &DataSet, printer: &Printer) -> Result<()> {
     let remarks = data.train.plain.scale()?.remarks();
     if !remarks.is_empty() {
         printer.warning(&format!(

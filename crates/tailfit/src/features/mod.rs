@@ -15,6 +15,7 @@ mod npy;
 mod npz;
 mod raw;
 mod safetensors_file;
+mod save;
 mod scale;
 mod stored;
 

@@ -1,12 +1,13 @@
 //! Images in one folder per class.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::{ImageSet, Images, Pixels};
 use crate::error::{Error, Result};
 
 /// The images of a folder with `train/` and `test/` (or `val/`), each with one folder per class
-/// that holds PNG and JPEG files at any depth. If both `test/` and `val/` exist, the latter holds
+/// that holds PNG, JPEG and WebP files at any depth. Without either, there are no test images. If both `test/` and `val/` exist, the latter holds
 /// validation images. Classes are numbered in the order of their names; images come in the order
 /// of torchvision's `ImageFolder`. Hidden files and files without an image extension are skipped.
 ///
@@ -17,22 +18,15 @@ use crate::error::{Error, Result};
 pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
     let class_names = sub_folders(&folder.join("train"))?;
     let parts = ["test", "val"].map(|name| folder.join(name));
-    if !parts.iter().any(|part| part.is_dir()) {
-        let remedy = "put the images to score there";
-        return Err(Error::data(
-            folder.display(),
-            "test/ or val/ beside train/",
-            "neither",
-            remedy,
-        ));
-    }
     let (test, validation) = match parts {
-        [test, val] if test.is_dir() && val.is_dir() => (test, Some(val)),
-        [test, _] if test.is_dir() => (test, None),
-        [_, val] => (val, None),
+        [test, val] if test.is_dir() && val.is_dir() => (Some(test), Some(val)),
+        [test, _] if test.is_dir() => (Some(test), None),
+        [_, val] if val.is_dir() => (Some(val), None),
+        _ => (None, None),
     };
     let part = |part: &Path| -> Result<Images> {
         let (mut paths, mut labels) = (Vec::new(), Vec::new());
+        let mut read = HashSet::new();
         for name in sub_folders(part)? {
             let place = part.join(&name);
             let Ok(class) = class_names.binary_search(&name) else {
@@ -40,10 +34,15 @@ pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
                 return Err(Error::data(place.display(), expected, "a new one", ""));
             };
             let before = paths.len();
-            files_below(&place, &mut paths)?;
+            files_below(&place, &mut paths, &mut read)?;
             if paths.len() == before {
                 let remedy = "remove the folder if it is not a class";
-                return Err(Error::data(place.display(), "PNG or JPEG files", "none", remedy));
+                return Err(Error::data(
+                    place.display(),
+                    "PNG, JPEG or WebP files",
+                    "none",
+                    remedy,
+                ));
             }
             labels.resize(paths.len(), class as u32);
         }
@@ -55,11 +54,9 @@ pub fn read_image_folders(folder: &Path) -> Result<ImageSet> {
             class_names: class_names.clone(),
         })
     };
-    Ok(ImageSet {
-        train: part(&folder.join("train"))?,
-        validation: validation.map(|val| part(&val)).transpose()?,
-        test: part(&test)?,
-    })
+    let train = part(&folder.join("train"))?;
+    let test = test.map_or_else(|| Ok(train.none_of()), |test| part(&test))?;
+    Ok(ImageSet { validation: validation.map(|val| part(&val)).transpose()?, test, train })
 }
 
 /// The entries of a folder that are not hidden, sorted by name.
@@ -93,7 +90,12 @@ fn sub_folders(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Adds the images below a folder: first its own, sorted by name, then those of each subfolder.
-fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+/// `read` are the folders read before, by their real names.
+fn files_below(folder: &Path, paths: &mut Vec<PathBuf>, read: &mut HashSet<PathBuf>) -> Result<()> {
+    if !read.insert(fs_err::canonicalize(folder)?) {
+        let found = "a link to one that was read already";
+        return Err(Error::data(folder.display(), "each folder once", found, "remove the link"));
+    }
     let (folders, files): (Vec<_>, Vec<_>) =
         entries(folder)?.into_iter().partition(|path| path.is_dir());
     for path in files {
@@ -101,21 +103,21 @@ fn files_below(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
             paths.push(path);
         }
     }
-    folders.iter().try_for_each(|folder| files_below(folder, paths))
+    folders.iter().try_for_each(|folder| files_below(folder, paths, read))
 }
 
-/// Whether a file's extension says it is a PNG or JPEG image; an error for other image formats and
+/// Whether a file's extension says it is a PNG, JPEG or WebP image; an error for other image formats and
 /// for files without an extension.
 fn is_image(path: &Path) -> Result<bool> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        Some("png" | "jpg" | "jpeg" | "jpe" | "jfif") => Ok(true),
+        Some("png" | "jpg" | "jpeg" | "jpe" | "jfif" | "webp") => Ok(true),
         Some(
-            "webp" | "bmp" | "gif" | "tif" | "tiff" | "ppm" | "pgm" | "avif" | "heic" | "heif"
-            | "jp2" | "tga",
+            "bmp" | "gif" | "tif" | "tiff" | "ppm" | "pgm" | "avif" | "heic" | "heif" | "jp2"
+            | "tga",
         ) => {
             let remedy = "convert it to PNG, or move it away";
-            Err(Error::data(path.display(), "a PNG or JPEG file", "another format", remedy))
+            Err(Error::data(path.display(), "a PNG, JPEG or WebP file", "another format", remedy))
         }
         None => {
             let remedy = "name it .png or .jpg, or move it away";
@@ -144,6 +146,23 @@ pub(super) mod tests {
         paths.iter().map(relative).collect()
     }
 
+    /// A link to a folder above would never end, one to a class beside would count it twice.
+    #[cfg(unix)]
+    #[test]
+    fn links_neither_multiply_images_nor_go_round() {
+        use std::os::unix::fs::symlink;
+        for (target, link) in [("train/a", "train/a/again"), ("train/a", "train/b/a")] {
+            let root = tempfile::tempdir().unwrap();
+            let root = root.path();
+            touch(root, &["train/a/1.png", "train/b/1.png", "test/a/1.png", "elsewhere/2.png"]);
+            symlink(root.join("elsewhere"), root.join("train/b/more")).unwrap();
+            assert_eq!(read_image_folders(root).unwrap().train.len(), 3, "a folder linked once");
+            symlink(root.join(target), root.join(link)).unwrap();
+            let message = read_image_folders(root).unwrap_err().to_string();
+            assert!(message.contains("a link to one that was read already"), "{message}");
+        }
+    }
+
     #[test]
     fn folders_are_classes_in_the_order_of_their_names() {
         let root = tempfile::tempdir().unwrap();
@@ -167,6 +186,10 @@ pub(super) mod tests {
             ["train/a/z.jfif", "train/a/x/3.jpeg", "train/b/1.JPG", "train/b/2.png"]
         );
         assert_eq!((set.test.labels, set.validation), (vec![1], None));
+        let alone = tempfile::tempdir().unwrap();
+        touch(alone.path(), &["train/a/1.webp", "train/b/1.png"]);
+        let set = read_image_folders(alone.path()).unwrap();
+        assert_eq!((set.train.len(), set.test.len(), set.test.n_classes), (2, 0, 2));
         touch(root, &["test/a/5.png"]);
         let set = read_image_folders(root).unwrap();
         assert_eq!((set.test.labels, set.validation.unwrap().labels), (vec![0], vec![1]));
@@ -175,11 +198,11 @@ pub(super) mod tests {
         touch(root, &["test/c/1.png"]);
         assert!(message().contains("test/c: expected a class that train/ has"), "{}", message());
         touch(root, &["train/c/notes.txt"]);
-        assert!(message().contains("train/c: expected PNG or JPEG files"), "{}", message());
+        assert!(message().contains("train/c: expected PNG, JPEG or WebP files"), "{}", message());
         touch(root, &["train/1.png"]);
         assert!(message().contains("train/1.png: expected folders of classes"), "{}", message());
         fs_err::remove_file(root.join("train/1.png")).unwrap();
-        touch(root, &["train/c/1.webp"]);
-        assert!(message().contains("1.webp: expected a PNG or JPEG"), "{}", message());
+        touch(root, &["train/c/1.bmp"]);
+        assert!(message().contains("1.bmp: expected a PNG, JPEG or WebP"), "{}", message());
     }
 }

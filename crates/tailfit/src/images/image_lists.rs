@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// The images that lists name, with paths relative to `root`. A list has lines "path label"
 /// (ImageNet-LT, Places-LT); if its name ends in `.json` it is iNaturalist's JSON, whose
-/// categories are the classes. The largest label of the training list gives the number of classes.
+/// categories are the classes. Without a test list, there are no test images. The largest label of the training list gives the number of classes.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub fn read_image_lists(
     root: &Path,
     train: &Path,
     validation: Option<&Path>,
-    test: &Path,
+    test: Option<&Path>,
 ) -> Result<ImageSet> {
     let mut train_list = read_list(train)?;
     let largest = train_list.labels.iter().max().map_or(0, |&label| label as usize + 1);
@@ -53,11 +53,10 @@ pub fn read_image_lists(
             class_names: class_names.clone(),
         })
     };
-    Ok(ImageSet {
-        train: part(train_list, train)?,
-        validation: validation.map(|path| part(read_list(path)?, path)).transpose()?,
-        test: part(read_list(test)?, test)?,
-    })
+    let train = part(train_list, train)?;
+    let read = |path: &Path| part(read_list(path)?, path);
+    let test = test.map_or_else(|| Ok(train.none_of()), read)?;
+    Ok(ImageSet { validation: validation.map(read).transpose()?, test, train })
 }
 
 pub(crate) struct List {
@@ -165,7 +164,8 @@ mod tests {
         };
         let train = list("train.txt", "x/a b.jpg 1\n\nx/c.jpg\t0\n");
         let test = list("test.txt", "x/c.jpg 1\n");
-        let read = |train: &Path, test: &Path| read_image_lists(root, train, Some(test), test);
+        let read =
+            |train: &Path, test: &Path| read_image_lists(root, train, Some(test), Some(test));
         let set = read(&train, &test).unwrap();
         assert_eq!((&set.train.labels[..], set.train.n_classes), (&[1, 0][..], 2));
         assert_eq!(names(&set.train, root), ["x/a b.jpg", "x/c.jpg"]);
@@ -201,14 +201,14 @@ mod tests {
         };
         let named = r#"{"id": 1, "name": "owl"}, {"id": 0, "name": "emu"}"#;
         let path = json(named);
-        let set = read_image_lists(root, &path, None, &path).unwrap();
+        let set = read_image_lists(root, &path, None, Some(&path)).unwrap();
         assert_eq!(
             (&set.train.labels[..], &names(&set.train, root)[..]),
             (&[0, 1][..], &["b.jpg".to_owned(), "a.jpg".to_owned()][..])
         );
         assert_eq!(set.test.class_names, ["emu", "owl"]);
         let path = json(r#"{"id": 1, "name": "owl"}, {"id": 2, "name": "emu"}"#);
-        let message = read_image_lists(root, &path, None, &path).unwrap_err().to_string();
+        let message = read_image_lists(root, &path, None, Some(&path)).unwrap_err().to_string();
         assert!(message.contains("not numbered 0, 1, 2"), "{message}");
     }
 }

@@ -42,7 +42,7 @@ pub struct ImageSet {
     pub train: Images,
     /// Validation images, if the data set has its own.
     pub validation: Option<Images>,
-    /// Test images.
+    /// Test images; none if they are held out of the training images.
     pub test: Images,
 }
 
@@ -56,6 +56,13 @@ impl Images {
     ) -> Self {
         let pixels = Pixels::Memory { bytes, height, width };
         Self { pixels, labels, n_classes, class_names: Vec::new() }
+    }
+
+    /// No images of the same classes.
+    pub(super) fn none_of(&self) -> Self {
+        let pixels = Pixels::Files(Vec::new());
+        let (n_classes, class_names) = (self.n_classes, self.class_names.clone());
+        Self { pixels, labels: Vec::new(), n_classes, class_names }
     }
 
     /// N, the number of images.

@@ -16,4 +16,4 @@ pub use self::image_lists::read_image_lists;
 pub use self::image_set::{ImageSet, Images, Pixels, read_images};
 pub use self::long_tail::{Kept, LongTail, Profile, kept_positions};
 pub use self::mt19937::Mt19937;
-pub use self::split::Split;
+pub use self::split::{Split, hold_out};

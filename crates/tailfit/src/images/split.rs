@@ -7,6 +7,7 @@ use super::{Kept, LongTail, kept_positions};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 use crate::files::hex;
+use crate::rng::{Purpose, Rng};
 use crate::shots::ShotThresholds;
 
 /// A training set, usually a long-tailed one cut out of a balanced one, with an optional balanced
@@ -30,11 +31,18 @@ pub struct Split {
     pub train: Vec<u32>,
     /// Indices of the validation images.
     pub validation: Vec<u32>,
+    /// Indices of the images held out of the training images as test images; empty if the data set
+    /// has its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<u32>,
     /// SHA-256 of the training indices, joined by commas.
     pub train_sha256: String,
     /// The same for the validation indices, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_sha256: Option<String>,
+    /// The same for the test indices, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_sha256: Option<String>,
 }
 
 impl Split {
@@ -50,7 +58,7 @@ impl Split {
         Ok(Self::new((None, None), counts, thresholds, train, Vec::new()))
     }
 
-    /// The same split with only the training and validation images that satisfy `keep`.
+    /// The same split with only the images that satisfy `keep`.
     ///
     /// # Errors
     ///
@@ -58,9 +66,11 @@ impl Split {
     pub fn retain(&self, labels: &[u32], keep: impl Fn(u32) -> bool) -> Result<Self> {
         let kept = |rows: &[u32]| rows.iter().copied().filter(|&row| keep(row)).collect::<Vec<_>>();
         let (train, validation) = (kept(&self.train), kept(&self.validation));
+        let test = kept(&self.test);
         let labels: Vec<u32> = train.iter().map(|&row| labels[row as usize]).collect();
         let counts = ClassCounts::from_labels(&labels, self.counts.len())?;
         let split = Self::new((self.rule, self.kept), counts, self.thresholds, train, validation);
+        let split = split.with_test(test);
         Ok(Self { validation_per_class: self.validation_per_class, ..split })
     }
 
@@ -82,7 +92,37 @@ impl Split {
             validation_sha256: (!validation.is_empty()).then(|| sha256(&validation)),
             train,
             validation,
+            test: Vec::new(),
+            test_sha256: None,
         }
+    }
+
+    /// The same with these test images.
+    fn with_test(self, test: Vec<u32>) -> Self {
+        let test_sha256 = (!test.is_empty()).then(|| sha256(&test));
+        Self { test, test_sha256, ..self }
+    }
+
+    /// Holds out `percent` of each class, rounded, as test images: at least one of a class of two
+    /// or more, and never all. A naturally long-tailed set has no test set of its own, and its
+    /// classes keep their proportions in both parts.
+    ///
+    /// # Errors
+    ///
+    /// If a class has no images, or `percent` is not between 0 and 100.
+    pub fn hold_out(
+        labels: &[u32],
+        n_classes: usize,
+        percent: f64,
+        seed: u64,
+        thresholds: ShotThresholds,
+    ) -> Result<Self> {
+        ClassCounts::from_labels(labels, n_classes)?;
+        let (train, test) = hold_out(labels, n_classes, percent, seed)?;
+        let of_train: Vec<u32> = train.iter().map(|&row| labels[row as usize]).collect();
+        let counts = ClassCounts::from_labels(&of_train, n_classes)?;
+        let split = Self::new((None, None), counts, thresholds, train, Vec::new());
+        Ok(split.with_test(test))
     }
 
     /// Cuts down a set with these labels. With validation images, n_max is what remains of the
@@ -147,8 +187,13 @@ impl Split {
         let split: Self = serde_json::from_str(text).map_err(|error| {
             Error::data(place, "a split as `tailfit split` writes it", error, "")
         })?;
-        let said = [Some(&split.train_sha256), split.validation_sha256.as_ref()];
-        for (rows, said) in [&split.train, &split.validation].into_iter().zip(said) {
+        let said = [
+            Some(&split.train_sha256),
+            split.validation_sha256.as_ref(),
+            split.test_sha256.as_ref(),
+        ];
+        let parts = [&split.train, &split.validation, &split.test];
+        for (rows, said) in parts.into_iter().zip(said) {
             let found = sha256(rows);
             if said.is_some_and(|said| *said != found) {
                 let expected = format!("indices with hash {}", said.map_or("", String::as_str));
@@ -169,6 +214,46 @@ impl Split {
     }
 }
 
+/// Rows to keep and rows to hold out, each in order; see [`Split::hold_out`].
+///
+/// # Errors
+///
+/// If `percent` is not between 0 and 100, or a label is not below `n_classes`.
+pub fn hold_out(
+    labels: &[u32],
+    n_classes: usize,
+    percent: f64,
+    seed: u64,
+) -> Result<(Vec<u32>, Vec<u32>)> {
+    if !(percent > 0.0 && percent < 100.0) {
+        return Err(Error::usage("hold-out", "a percentage between 0 and 100", percent, ""));
+    }
+    if n_classes > labels.len() {
+        let expected = format!("at most {} classes, one sample each", labels.len());
+        let remedy = "number the classes 0, 1, 2, … without gaps";
+        return Err(Error::data("labels", expected, format!("{n_classes} classes"), remedy));
+    }
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); n_classes];
+    for (row, &label) in labels.iter().enumerate() {
+        let of_class = rows.get_mut(label as usize).ok_or_else(|| {
+            Error::data("labels", format!("classes below {n_classes}"), label, "")
+        })?;
+        of_class.push(row as u32);
+    }
+    let (mut kept, mut held_out) = (Vec::new(), Vec::new());
+    for (class, mut rows) in rows.into_iter().enumerate() {
+        let n = rows.len();
+        let wanted = (n as f64 * percent / 100.0).round() as usize;
+        let wanted = wanted.max(usize::from(n > 1)).min(n.saturating_sub(1));
+        Rng::new(seed, Purpose::HoldOut, class as u64).shuffle(&mut rows);
+        held_out.extend(&rows[..wanted]);
+        kept.extend(&rows[wanted..]);
+    }
+    kept.sort_unstable();
+    held_out.sort_unstable();
+    Ok((kept, held_out))
+}
+
 fn sha256(indices: &[u32]) -> String {
     let text: Vec<String> = indices.iter().map(u32::to_string).collect();
     hex(Sha256::digest(text.join(",")))
@@ -178,6 +263,26 @@ fn sha256(indices: &[u32]) -> String {
 mod tests {
     use super::*;
     use crate::images::Profile;
+
+    #[test]
+    fn every_class_keeps_its_share_and_never_loses_all() {
+        let labels = [vec![0; 50], vec![1; 10], vec![2; 2], vec![3]].concat();
+        let cut =
+            |percent, seed| Split::hold_out(&labels, 4, percent, seed, ShotThresholds::default());
+        let split = cut(20.0, 0).unwrap();
+        assert_eq!(split.counts, [40, 8, 1, 1]);
+        let mut all = [split.train.clone(), split.test.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..63).collect::<Vec<u32>>(), "each once");
+        assert_eq!(cut(20.0, 0).unwrap(), split);
+        assert_ne!(cut(20.0, 1).unwrap().test, split.test);
+        assert_eq!(cut(99.0, 0).unwrap().counts, [1, 1, 1, 1]);
+        assert!(cut(100.0, 0).is_err() && cut(f64::NAN, 0).is_err());
+        assert_eq!(Split::from_json(&split.to_json(), "").unwrap(), split);
+        let edited =
+            split.to_json().replace(&format!("\"test\":[{}", split.test[0]), "\"test\":[62");
+        assert!(Split::from_json(&edited, "").is_err());
+    }
 
     #[test]
     fn a_whole_set_and_what_is_left_of_it() {
