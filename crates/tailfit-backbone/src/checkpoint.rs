@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tailfit::error::{Error, Result};
 use tailfit::files::safetensors::read_metadata;
 use tailfit::metrics::Accuracy;
@@ -93,18 +94,40 @@ impl State {
 
     /// Describes features of this run's network, in words.
     pub fn provenance(&self, data: &ImageData) -> String {
-        let recipe = serde_json::to_string(&self.recipe).unwrap_or_default();
+        let recipe = &self.recipe;
         format!(
-            "{} training images, imbalance ratio {}, sha256 {}; backbone trained by tailfit {} from scratch, seed {}, \
-             after {} of {} epochs: {recipe}",
+            "Features of {} training images (imbalance ratio {:.0}, sha256 {}) from a {} that tailfit {} trained on them \
+             from scratch with {}: learning rate {} ({}), momentum {}, weight decay {}, batches of {}, augmentation {}, \
+             seed {}, after {} of {} epochs.",
             data.len(Subset::Train),
             data.counts.imbalance_ratio(),
             self.split_sha256.get(..12).unwrap_or_default(),
+            named(&recipe.network),
             self.version,
+            recipe.cost.loss.name(),
+            recipe.sgd.lr,
+            named(&recipe.sgd.schedule),
+            recipe.sgd.momentum,
+            recipe.sgd.weight_decay,
+            recipe.sgd.batch_size,
+            named(&recipe.augmentation),
             self.seed,
             self.epoch,
-            self.recipe.sgd.epochs,
+            recipe.sgd.epochs,
         )
+    }
+}
+
+/// The name of a variant, as recipes spell it, with what it holds in brackets.
+pub(crate) fn named(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        Ok(Value::Object(variant)) => {
+            let one = |(name, inner): (&String, &Value)| format!("{name} {inner}");
+            let all: Vec<String> = variant.iter().map(one).collect();
+            all.join(", ").replace(['{', '}', '"'], "").replace(':', " ")
+        }
+        _ => String::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use tailfit::error::{Error, Result};
 use tch::{CModule, Device, Kind, Tensor};
 
 use crate::augment::Preparation;
+use crate::checkpoint::named;
 use crate::data::{ImageData, Subset};
 
 /// A network that turns images `[B, 3, height, width]` into features `[B, D]`, saved by
@@ -42,9 +43,16 @@ impl Script {
         let sha256 = data.train_sha256();
         let split = sha256.get(..12).unwrap_or_default();
         let n = data.len(Subset::Train);
+        let Preparation { augmentation, side, mean, std } = preparation;
+        let size = side.map_or(String::new(), |side| format!(", resized to {side} pixels"));
+        let augmentation = named(&augmentation);
+        let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(", ");
         format!(
-            "{n} training images, sha256 {split}; features of the network {}, images prepared by {preparation:?}",
-            self.place
+            "Features of {n} training images (sha256 {split}) from the network in {}; images prepared for {augmentation} \
+             augmentation{size}, with mean {} and standard deviation {}.",
+            self.place,
+            list(mean),
+            list(std),
         )
     }
 

@@ -101,31 +101,6 @@ fn rows_of_training_are_found_in_columns_of_another_order() {
 }
 
 #[test]
-fn a_head_that_guesses_and_classes_without_test_samples_are_warned_of() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    csv(&at.join("train.csv"), &[300, 90, 30], 1.0);
-    csv(&at.join("test.csv"), &[5, 5, 5], 2.0);
-    let evaluated = |order: [usize; 3]| {
-        // Towards the mean of each class, on the unit circle.
-        let weight: Vec<f32> =
-            order.iter().flat_map(|&k| [(k as f32).cos(), (k as f32).sin()]).collect();
-        let tensors: [(&str, &[usize], &[f32]); 2] =
-            [("fc.weight", &[3, 2], &weight), ("fc.bias", &[3], &[0.0; 3])];
-        safetensors(&at.join("head.safetensors"), &tensors);
-        let ran = tailfit(at, &[&["evaluate"], &TOY[..]].concat());
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        ran.stderr
-    };
-    assert!(!evaluated([0, 1, 2]).contains("warning"));
-    let scrambled = evaluated([1, 2, 0]);
-    assert!(scrambled.contains("right on 0.00 % of the training samples"), "{scrambled}");
-    csv(&at.join("test.csv"), &[5, 0, 5], 2.0);
-    let missing = evaluated([0, 1, 2]);
-    assert!(missing.contains("no samples of 1 of the 3 classes (first: class 1)"), "{missing}");
-}
-
-#[test]
 fn unknown_names_get_the_nearest_valid_one() {
     let nothing = |_: &Path| {};
     refused(2, &["`cossine`", "did you mean `cosine`?"], with(nothing, &["--methods", "cossine"]));

@@ -8,3 +8,4 @@ mod images;
 mod pipeline;
 mod snapshots;
 mod support;
+mod warnings;

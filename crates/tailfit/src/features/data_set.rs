@@ -71,6 +71,16 @@ impl DataSet {
     ) -> Result<Self> {
         let seen = train.labels.iter().max().map_or(0, |&max| max as usize + 1);
         let named = train.class_names.as_ref().map(Vec::len);
+        if !train.labels.contains(&0) && seen > 1 {
+            let remedy = "number them from 0, or say that they are numbered from 1";
+            return Err(Error::data(
+                "training labels",
+                "classes from 0",
+                "none of class 0",
+                remedy,
+            )
+            .answered_by("label_base"));
+        }
         if let Some(file) = &stage_1 {
             check_head(file, &train, seen)?;
         }
@@ -83,16 +93,6 @@ impl DataSet {
                 format!("{n_classes} classes"),
                 "number the classes 0, 1, 2, … without gaps",
             ));
-        }
-        if !train.labels.contains(&0) && seen > 1 {
-            let remedy = "number them from 0, or say that they are numbered from 1";
-            return Err(Error::data(
-                "training labels",
-                "classes from 0",
-                "none of class 0",
-                remedy,
-            )
-            .answered_by("label_base"));
         }
         let counts = ClassCounts::from_labels(&train.labels, n_classes)?;
         if let Some(names) = named.filter(|&names| names != n_classes) {
