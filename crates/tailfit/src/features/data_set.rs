@@ -157,8 +157,14 @@ fn check_head(file: &HeadFile, train: &Features, seen: usize) -> Result<()> {
         );
     }
     if k != seen {
+        let expected = format!("{seen} classes, as in the training labels");
+        if (k, seen) == (1, 2) {
+            let remedy = "of two classes, scikit-learn keeps one row: save np.vstack([-w / 2, w / 2]), and the bias \
+                          likewise";
+            return fault(expected, remedy);
+        }
         return fault(
-            format!("{seen} classes, as in the training labels"),
+            expected,
             "every class needs training samples: leave the head out, so that one is trained, or keep \
              the rows of the classes that have some, weight[classes] and bias[classes]",
         );
