@@ -20,20 +20,17 @@ pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
     let folder = args.images.as_deref().unwrap_or(Path::new("."));
     let images = image_set(folder, &args.lists)?.train;
     let thresholds = ShotThresholds { many_above: args.many_above, few_below: args.few_below };
-    let split = match args.hold_out {
-        Some(percent) => {
-            Split::hold_out(&images.labels, images.n_classes, percent, args.seed, thresholds)?
-        }
-        None => {
-            let profile = match args.profile {
-                Shape::Exponential => Profile::Exponential,
-                Shape::Step => Profile::Step,
-            };
-            let rule = LongTail { profile, imbalance_ratio: args.imbalance_ratio };
-            let kept = args.numpy_seed.map_or(Kept::FirstN, |seed| Kept::NumpyShuffle { seed });
-            let held_out = args.validation_per_class;
-            Split::cut(&images.labels, images.n_classes, rule, kept, held_out, thresholds)?
-        }
+    let (labels, k) = (&images.labels, images.n_classes);
+    let split = if let Some(percent) = args.hold_out {
+        Split::hold_out(labels, k, percent, args.seed, thresholds)?
+    } else {
+        let profile = match args.profile {
+            Shape::Exponential => Profile::Exponential,
+            Shape::Step => Profile::Step,
+        };
+        let rule = LongTail { profile, imbalance_ratio: args.imbalance_ratio };
+        let kept = args.numpy_seed.map_or(Kept::FirstN, |seed| Kept::NumpyShuffle { seed });
+        Split::cut(labels, k, rule, kept, args.validation_per_class, thresholds)?
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("split.json"));
     write_atomically(&out, split.to_json().as_bytes())?;

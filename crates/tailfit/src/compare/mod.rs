@@ -1,6 +1,7 @@
 //! One method on one data set: train the grid for every seed, select, and re-train the
 //! selected trials to get their heads.
 
+mod choice;
 mod data_record;
 mod record;
 mod replay;
@@ -11,11 +12,12 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+pub use self::choice::{Choice, Criterion, Pick};
 pub use self::data_record::DataRecord;
 pub use self::record::{Claim, FORMAT, HeadRecord, RunRecord, SelectionRecord, head_sha256};
 pub use self::replay::replay;
 pub use self::scores::score;
-pub use self::select::{Choice, Criterion, Pick, Rule, Selection};
+pub use self::select::{Rule, Selection};
 use crate::error::{Error, Result};
 use crate::features::DataSet;
 use crate::head::Head;

@@ -2,7 +2,7 @@
 //! safetensors.
 
 #[cfg(test)]
-mod crash;
+mod crash_tests;
 mod folder;
 #[allow(unsafe_code, reason = "a mapped file may be changed by others; see the block")]
 mod map;

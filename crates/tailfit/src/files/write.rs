@@ -109,7 +109,7 @@ impl Write for Steps {
 /// Stands before everything that changes the disk; in the crash test, the process ends here.
 fn step() {
     #[cfg(test)]
-    super::crash::step();
+    super::crash_tests::step();
 }
 
 /// Removes temporary files that killed writers of `path` left beside it; those of living ones are

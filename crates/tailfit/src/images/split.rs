@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Kept, LongTail, kept_positions};
+use super::{Kept, LongTail, hold_out, kept_positions};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 use crate::files::hex;
-use crate::rng::{Purpose, Rng};
 use crate::shots::ShotThresholds;
 
 /// A training set, usually a long-tailed one cut out of a balanced one, with an optional balanced
@@ -214,46 +213,6 @@ impl Split {
     }
 }
 
-/// Rows to keep and rows to hold out, each in order; see [`Split::hold_out`].
-///
-/// # Errors
-///
-/// If `percent` is not between 0 and 100, or a label is not below `n_classes`.
-pub fn hold_out(
-    labels: &[u32],
-    n_classes: usize,
-    percent: f64,
-    seed: u64,
-) -> Result<(Vec<u32>, Vec<u32>)> {
-    if !(percent > 0.0 && percent < 100.0) {
-        return Err(Error::usage("hold-out", "a percentage between 0 and 100", percent, ""));
-    }
-    if n_classes > labels.len() {
-        let expected = format!("at most {} classes, one sample each", labels.len());
-        let remedy = "number the classes 0, 1, 2, … without gaps";
-        return Err(Error::data("labels", expected, format!("{n_classes} classes"), remedy));
-    }
-    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); n_classes];
-    for (row, &label) in labels.iter().enumerate() {
-        let of_class = rows.get_mut(label as usize).ok_or_else(|| {
-            Error::data("labels", format!("classes below {n_classes}"), label, "")
-        })?;
-        of_class.push(row as u32);
-    }
-    let (mut kept, mut held_out) = (Vec::new(), Vec::new());
-    for (class, mut rows) in rows.into_iter().enumerate() {
-        let n = rows.len();
-        let wanted = (n as f64 * percent / 100.0).round() as usize;
-        let wanted = wanted.max(usize::from(n > 1)).min(n.saturating_sub(1));
-        Rng::new(seed, Purpose::HoldOut, class as u64).shuffle(&mut rows);
-        held_out.extend(&rows[..wanted]);
-        kept.extend(&rows[wanted..]);
-    }
-    kept.sort_unstable();
-    held_out.sort_unstable();
-    Ok((kept, held_out))
-}
-
 fn sha256(indices: &[u32]) -> String {
     let text: Vec<String> = indices.iter().map(u32::to_string).collect();
     hex(Sha256::digest(text.join(",")))
@@ -263,26 +222,6 @@ fn sha256(indices: &[u32]) -> String {
 mod tests {
     use super::*;
     use crate::images::Profile;
-
-    #[test]
-    fn every_class_keeps_its_share_and_never_loses_all() {
-        let labels = [vec![0; 50], vec![1; 10], vec![2; 2], vec![3]].concat();
-        let cut =
-            |percent, seed| Split::hold_out(&labels, 4, percent, seed, ShotThresholds::default());
-        let split = cut(20.0, 0).unwrap();
-        assert_eq!(split.counts, [40, 8, 1, 1]);
-        let mut all = [split.train.clone(), split.test.clone()].concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..63).collect::<Vec<u32>>(), "each once");
-        assert_eq!(cut(20.0, 0).unwrap(), split);
-        assert_ne!(cut(20.0, 1).unwrap().test, split.test);
-        assert_eq!(cut(99.0, 0).unwrap().counts, [1, 1, 1, 1]);
-        assert!(cut(100.0, 0).is_err() && cut(f64::NAN, 0).is_err());
-        assert_eq!(Split::from_json(&split.to_json(), "").unwrap(), split);
-        let edited =
-            split.to_json().replace(&format!("\"test\":[{}", split.test[0]), "\"test\":[62");
-        assert!(Split::from_json(&edited, "").is_err());
-    }
 
     #[test]
     fn a_whole_set_and_what_is_left_of_it() {

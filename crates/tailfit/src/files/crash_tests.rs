@@ -55,7 +55,7 @@ fn a_run_killed_at_any_step_leaves_whole_files() {
     let mut held = NAMES.map(|_| 0_usize);
     for run in 1..=crashes {
         let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "files::crash::killed", "--test-threads=1"])
+            .args(["--exact", "files::crash_tests::killed", "--test-threads=1"])
             .env("TAILFIT_CRASH_FOLDER", &out)
             .env("TAILFIT_CRASH_AT", at.to_string())
             .env("TAILFIT_CRASH_RUN", (run % 7).to_string())
