@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +46,16 @@ impl OwnedFolder {
     pub fn claim(path: &Path, planned: BTreeSet<String>, exclusive: &str) -> Result<Self> {
         fs_err::create_dir_all(path)?;
         let lock = fs_err::File::create(path.join(LOCK))?;
-        match lock.file().try_lock() {
+        // A process that another thread is just starting holds the lock for a moment, too.
+        let mut tried = lock.file().try_lock();
+        for _ in 0..20 {
+            if !matches!(tried, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            tried = lock.file().try_lock();
+        }
+        match tried {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let remedy = "wait for it to end, or choose another folder";

@@ -7,14 +7,23 @@ use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
 
-/// The weight decays that every search steps down through, whatever was asked for: 1, 10^-½, 10^-1
-/// and so on. A solution therefore does not depend on what else is solved.
-fn rung(number: usize) -> f64 {
-    10_f64.powf(-0.5 * number as f64)
+/// The weight decays that every search steps down through, whatever was asked for: 10^-1, 10^-1½,
+/// 10^-2 and so on, each only to [`ON_THE_WAY`]. A solution therefore does not depend on what else
+/// is solved, and the way to a single one costs what starting from zero would.
+fn rung(number: i32) -> f64 {
+    // Powers of ten as they are written.
+    if number % 2 == 0 {
+        1.0 / 10_f64.powi(number / 2)
+    } else {
+        10_f64.powf(-0.5 * f64::from(number))
+    }
 }
 
-/// Number of rungs above weight decay 0.
-const RUNGS: usize = 15;
+/// Rungs: from 10^-1, above which any search is short, down to 10^-7.
+const RUNGS: std::ops::RangeInclusive<i32> = 2..=14;
+
+/// The gap at which a rung is left for the next: a close start is worth no more.
+const ON_THE_WAY: f64 = 0.3;
 
 /// One objective, except for its weight decay, and the weight decays it is solved at.
 pub(super) struct Chain<R> {
@@ -24,7 +33,7 @@ pub(super) struct Chain<R> {
     pub(super) smoothing: Vec<f64>,
     pub(super) offset: Vec<f64>,
     decay_bias: bool,
-    pub(super) gap: f64,
+    gap: f64,
     mean: Mean,
     /// Sorted from large to small weight decay.
     pub(super) stages: Vec<Stage>,
@@ -89,20 +98,23 @@ impl<R: Real> Chain<R> {
         }
     }
 
-    /// Adds the rungs above the smallest weight decay, and sorts the stages.
+    /// Adds the rungs down to the smallest weight decay, and sorts the stages: at each weight decay
+    /// the rung, from which what was asked for goes on.
     pub(super) fn add_rungs(&mut self) {
         let smallest =
             self.stages.iter().map(|stage| stage.weight_decay).fold(f64::INFINITY, f64::min);
-        for number in 0..RUNGS {
-            let weight_decay = rung(number);
-            let near = |stage: &&mut Stage| (stage.weight_decay / weight_decay - 1.0).abs() < 1e-9;
-            if let Some(stage) = self.stages.iter_mut().find(near) {
-                stage.is_rung = true;
-            } else if weight_decay > smallest {
-                self.stages.push(Stage { weight_decay, is_rung: true, asked_by: vec![] });
-            }
+        for weight_decay in RUNGS.map(rung).filter(|&decay| decay >= smallest) {
+            self.stages.push(Stage { weight_decay, is_rung: true, asked_by: vec![] });
         }
-        self.stages.sort_by(|a, b| b.weight_decay.total_cmp(&a.weight_decay));
+        self.stages.sort_by(|a, b| {
+            let by_decay = b.weight_decay.total_cmp(&a.weight_decay);
+            by_decay.then(b.is_rung.cmp(&a.is_rung))
+        });
+    }
+
+    /// The gap to be reached at a stage.
+    pub(super) fn gap_of(&self, stage: &Stage) -> f64 {
+        if stage.is_rung { ON_THE_WAY } else { self.gap }
     }
 
     /// Decay of the weights and of the bias.

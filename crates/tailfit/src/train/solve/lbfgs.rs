@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use faer::{Mat, Side};
+use faer::Mat;
 
-use super::pass::{Point, Sums};
+use super::curvature::{Curvature, Point, Strength};
 
 /// Number of steps remembered.
 const MEMORY: usize = 10;
@@ -24,64 +24,9 @@ pub(super) fn add(a: &mut Point, factor: f64, b: &Point) {
     }
 }
 
-/// The point with its weights and its bias multiplied by one number each.
-pub(super) fn scaled_rows(point: &Point, weight: f64, bias: f64) -> Point {
-    let last = point.nrows() - 1;
-    let factor = |row| if row == last { bias } else { weight };
-    Mat::from_fn(point.nrows(), point.ncols(), |i, j| factor(i) * point[(i, j)])
-}
-
-/// An estimate of the inverse curvature, which for heads with the same class weights differs only
-/// in three numbers. With covariance Q Λ Qᵀ and mean μ of the features, and the bias taken at the
-/// mean (b + W μ), it is Q (γ Λ + weight_decay)⁻¹ Qᵀ and (γ + decay of the bias)⁻¹. γ = ½ is
-/// Böhning's bound. (A smaller γ for rare classes, as Σ w p (1 − p) suggests, was found to take
-/// twice as many passes.)
-pub(super) struct Curvature {
-    vectors: Mat<f64>,
-    values: Vec<f64>,
-    mean: Vec<f64>,
-}
-
-/// The three numbers that distinguish heads: γ, and the decay of weights and bias.
-#[derive(Clone, Copy)]
-pub(super) struct Strength {
-    pub(super) gamma: f64,
-    pub(super) decay: [f64; 2],
-}
-
-impl Curvature {
-    /// `None` if the features have no eigendecomposition.
-    pub(super) fn new(sums: &Sums) -> Option<Self> {
-        let (d, mean) = (sums.dim, sums.mean.clone());
-        let covariance = Mat::from_fn(d, d, |i, j| sums.gram[(i, j)] - mean[i] * mean[j]);
-        let decomposition = covariance.self_adjoint_eigen(Side::Lower).ok()?;
-        let values: Vec<f64> = (0..d).map(|j| decomposition.S()[j].max(0.0)).collect();
-        Some(Self { vectors: decomposition.U().to_owned(), values, mean })
-    }
-
-    fn apply(&self, point: &Point, strength: &Strength) -> Point {
-        let (d, k) = (self.mean.len(), point.ncols());
-        let Strength { gamma, decay } = *strength;
-        // A floor keeps the curvature non-zero in directions with neither variance nor decay.
-        let floor = 1e-9 * self.values.iter().sum::<f64>() / d as f64;
-        let centred = Mat::from_fn(d, k, |j, c| point[(j, c)] - self.mean[j] * point[(d, c)]);
-        let mut rotated = self.vectors.transpose() * &centred;
-        for c in 0..k {
-            for j in 0..d {
-                rotated[(j, c)] /= gamma * (self.values[j] + floor) + decay[0];
-            }
-        }
-        let weight = &self.vectors * &rotated;
-        let at_mean = |c: usize| (0..d).map(|j| self.mean[j] * weight[(j, c)]).sum::<f64>();
-        let bias: Vec<f64> =
-            (0..k).map(|c| point[(d, c)] / (gamma + decay[1]) - at_mean(c)).collect();
-        Mat::from_fn(d + 1, k, |j, c| if j == d { bias[c] } else { weight[(j, c)] })
-    }
-
-    /// ½ gᵀ P g, an estimate of what is left to gain.
-    pub(super) fn decrement(&self, grad: &Point, strength: &Strength) -> f64 {
-        0.5 * dot(grad, &self.apply(grad, strength))
-    }
+/// factor · a.
+fn scaled(a: &Point, factor: f64) -> Point {
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| factor * a[(i, j)])
 }
 
 /// The state of the search: where it is, and where it looks next.
@@ -103,16 +48,24 @@ impl Descent {
         Self { x, value, grad, history: VecDeque::new(), direction, slope: 0.0, step: 0.0 }
     }
 
-    /// Changes the weight decay, which needs no pass: value, gradient and history change by what
-    /// the decay contributes.
-    pub(super) fn change_decay(&mut self, change: [f64; 2]) {
-        let pull = scaled_rows(&self.x, change[0], change[1]);
-        self.value += 0.5 * dot(&self.x, &pull);
-        add(&mut self.grad, 1.0, &pull);
+    /// Changes the weight decay: the history changes by what it contributes, as do value and
+    /// gradient, if the bias does not decay.
+    pub(super) fn change_decay(&mut self, change: f64) {
+        self.value += 0.5 * change * dot(&self.x, &self.x);
+        add(&mut self.grad, change, &self.x);
         for (s, y) in &mut self.history {
-            let pull = scaled_rows(s, change[0], change[1]);
-            add(y, 1.0, &pull);
+            add(y, change, s);
         }
+    }
+
+    /// Stays where it is for one evaluation, whose outcome replaces what is known of this point.
+    pub(super) fn look_again(&mut self) {
+        (self.step, self.value) = (0.0, f64::INFINITY);
+    }
+
+    /// Takes the evaluation of this very point.
+    pub(super) fn here(&mut self, value: f64, grad: Point) {
+        (self.value, self.grad) = (value, grad);
     }
 
     /// Chooses the direction of the next step.
@@ -127,13 +80,13 @@ impl Descent {
         let mut direction = curvature.apply(&q, strength);
         if let Some((s, y)) = self.history.back() {
             let scale = dot(s, y) / dot(y, &curvature.apply(y, strength));
-            direction = scaled_rows(&direction, scale, scale);
+            direction = scaled(&direction, scale);
         }
         for ((s, y), factor) in self.history.iter().zip(factors.into_iter().rev()) {
             let back = dot(y, &direction) / dot(y, s);
             add(&mut direction, factor - back, s);
         }
-        self.direction = scaled_rows(&direction, -1.0, -1.0);
+        self.direction = scaled(&direction, -1.0);
         self.slope = dot(&self.grad, &self.direction);
         self.step = 1.0;
     }

@@ -1,10 +1,14 @@
 //! Solvers that reach the optimum.
 
+mod bias;
 mod chain;
+mod curvature;
 mod lbfgs;
 mod pass;
 mod ridge;
+mod shared;
 mod smooth;
+mod sums;
 mod walk;
 
 use rayon::prelude::*;

@@ -1,172 +1,267 @@
-//! What solvers compute from all training samples.
+//! One pass over the training samples: a head's value and gradient, with its bias solved out.
+//!
+//! For given weights, the best bias needs logits but no products. What is left to search are the
+//! weights alone, in half the passes; and since the outputs then have the right mean, they are a
+//! feasible point of the dual, whose bound follows the true gap closely.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use faer::Mat;
 use rayon::prelude::*;
 
-use crate::error::Result;
-use crate::kernels::{Packed, Panels, Rows, Weights, column_sums, padded_depth, zeros};
+use super::bias::{OutputSums, Wanted};
+use super::curvature::Point;
+use super::shared::{Logits, ROWS, Room, Shared};
+use crate::error::{Error, Result};
+use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, vectorised, zeros};
 use crate::losses::{BatchLoss, HeadLogits};
-use crate::numbers::Real;
-use crate::train::problem::Seen;
+use crate::numbers::{Real, max_of, replace_and_sum};
 
-/// Samples per batch.
-const ROWS: usize = 256;
+/// Logits are kept through a pass up to this many bytes per head.
+const KEPT: usize = 1 << 30;
+
+/// Most numbers of the groups' weights and gradients together.
+const MOST_NUMBERS: usize = 1 << 26;
 
 /// Batches whose gradients are summed in the number type trained in before being added up in f64.
 const ROUNDS: usize = 8;
 
-/// Weighted sums over the training samples, with weights that add up to 1.
-pub(super) struct Sums {
-    pub(super) dim: usize,
-    /// Σ w x, `[D]`.
-    pub(super) mean: Vec<f64>,
-    /// Σ w x xᵀ, `[D, D]`.
-    pub(super) gram: Mat<f64>,
-    /// Σ w x e_yᵀ, `[D, K]`.
-    pub(super) by_class: Mat<f64>,
-    /// Σ w e_y, `[K]`.
-    pub(super) shares: Vec<f64>,
-}
-
-impl Sums {
-    pub(super) fn new<R: Real>(seen: &Seen<'_, R>, class_weights: &[f64]) -> Result<Self> {
-        let (dim, labels) = (seen.problem.dim, seen.problem.labels);
-        let k = class_weights.len();
-        let total: f64 = labels.iter().map(|&y| class_weights[y as usize]).sum();
-        let views = seen.problem.views.len();
-        let weight = |y: u32| class_weights[y as usize] / total / views as f64;
-        let zero = || (Mat::<f64>::zeros(dim, dim), Mat::<f64>::zeros(dim, k));
-        // A fixed number of parts, so that the order of additions does not depend on threads.
-        let all: Vec<u32> = (0..labels.len() as u32).collect();
-        let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(16).max(1)).collect();
-        let sums: Vec<(Mat<f64>, Mat<f64>)> = parts
-            .into_par_iter()
-            .map(|part| {
-                let (mut gram, mut by_class) = zero();
-                let mut gathered = Vec::new();
-                for view in 0..views {
-                    for rows in part.chunks(ROWS) {
-                        seen.gather(view, rows, &mut gathered)?;
-                        let x =
-                            Mat::from_fn(rows.len(), dim, |i, j| gathered[i * dim + j].to_f64());
-                        let scaled = Mat::from_fn(rows.len(), dim, |i, j| {
-                            weight(labels[rows[i] as usize]) * x[(i, j)]
-                        });
-                        let add = Accum::Add;
-                        matmul(&mut gram, add, x.transpose(), &scaled, 1.0, Par::Seq);
-                        for (i, &row) in rows.iter().enumerate() {
-                            let sums = by_class.col_mut(labels[row as usize] as usize);
-                            for (j, sum) in sums.iter_mut().enumerate() {
-                                *sum += scaled[(i, j)];
-                            }
-                        }
-                    }
-                }
-                Ok((gram, by_class))
-            })
-            .collect::<Result<_>>()?;
-        let (mut gram, mut by_class) = zero();
-        for (part_gram, part_sums) in &sums {
-            gram += part_gram;
-            by_class += part_sums;
-        }
-        let mean = (0..dim).map(|j| (0..k).map(|c| by_class[(j, c)]).sum()).collect();
-        let counts = seen.problem.counts.as_slice();
-        let shares = counts.iter().zip(class_weights).map(|(&n, w)| n as f64 * w / total).collect();
-        Ok(Self { dim, mean, gram, by_class, shares })
-    }
-}
-
-/// The parameters of one head, `[D + 1, K]`, with the bias in the last row.
-pub(super) type Point = Mat<f64>;
-
-/// A head's objective and its gradient at a point, from one pass.
-pub(super) struct ValueAndGrad {
-    /// Σ w L.
-    pub(super) value: f64,
-    /// The gradient of `value`, `[D + 1, K]`.
-    pub(super) grad: Point,
-}
-
-/// The objective of a head, and a point at which to evaluate it.
+/// A head, and what its bias has to fulfil.
 pub(super) struct HeadPoint<'a, R> {
     pub(super) objective: &'a BatchLoss<R>,
-    pub(super) point: &'a Point,
-    /// What the sum of weighted losses is divided by.
+    /// Weights on the features themselves, `[D, K]`.
+    pub(super) weight: &'a Point,
+    /// Where the search for the bias starts, `[K]`; it is for features about their mean.
+    pub(super) bias: &'a [f64],
+    /// Weights of the classes' samples, `[K]`, over the divisor.
+    pub(super) class_weights: Vec<f64>,
+    pub(super) wanted: Wanted<'a>,
     pub(super) divisor: f64,
 }
 
-/// Evaluates many heads in one pass.
-pub(super) fn evaluate<R: Real>(
-    seen: &Seen<'_, R>,
-    heads: &[HeadPoint<'_, R>],
-) -> Result<Vec<ValueAndGrad>> {
-    let threads = rayon::current_num_threads();
-    let size = heads.len().div_ceil(threads).clamp(1, 16);
-    let split = heads.len().div_ceil(size) < threads;
-    let parts = heads.par_chunks(size).map(|heads| evaluate_some(seen, heads, split));
-    Ok(parts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+/// What comes out of a pass.
+pub(super) struct Evaluated {
+    /// Σ w L of plain cross-entropy with the offset.
+    pub(super) value: f64,
+    /// Its gradient with respect to the weights, `[D, K]`.
+    pub(super) grad: Point,
+    /// The best bias, `[K]`.
+    pub(super) bias: Vec<f64>,
+    /// Σ w p, `[K]`.
+    pub(super) shares: Vec<f64>,
+    /// Σ w p (1 − p), `[K]`.
+    pub(super) curvature: Vec<f64>,
+    /// Σ w (−p log p), `[K]`.
+    pub(super) entropies: Vec<f64>,
 }
 
-fn evaluate_some<R: Real>(
-    seen: &Seen<'_, R>,
-    heads: &[HeadPoint<'_, R>],
-    split: bool,
-) -> Result<Vec<ValueAndGrad>> {
-    let (dim, labels) = (seen.problem.dim, seen.problem.labels);
-    let k = seen.problem.counts.n_classes();
-    let panels = Panels::new(padded_depth(dim, None), heads.len() * k);
+/// A part of the batches, always the same, whatever the threads.
+struct Group<R> {
+    batches: std::ops::Range<usize>,
+    weights: Weights<R>,
+    logits: Logits<R>,
+    room: Room<R>,
+}
+
+/// Evaluates a head.
+pub(super) fn evaluate<R: Real>(
+    shared: &Shared<'_, R>,
+    head: &HeadPoint<'_, R>,
+) -> Result<Evaluated> {
+    let (dim, k) = (head.weight.nrows(), head.weight.ncols());
+    let panels = Panels::new(padded_depth(dim, None), k);
     let c = panels.columns;
-    let mut weights = Weights::<R>::new(panels, None);
-    let mut bias = vec![R::ZERO; c];
-    for (h, HeadPoint { point, .. }) in heads.iter().enumerate() {
+    let n = shared.n_batches();
+    let n_groups = (MOST_NUMBERS / (2 * panels.len())).clamp(1, 16).min(n);
+    let per_group = n.div_ceil(n_groups);
+    let keep = n * ROWS * c * size_of::<R>() <= KEPT;
+    let split = n_groups < rayon::current_num_threads();
+    let mut groups: Vec<Group<R>> = (0..n)
+        .step_by(per_group)
+        .map(|first| Group {
+            batches: first..n.min(first + per_group),
+            weights: Weights::new(panels, None),
+            logits: Logits::new(per_group, c, keep),
+            room: Room::default(),
+        })
+        .collect();
+    groups.par_iter_mut().try_for_each(|group| {
         for class in 0..k {
-            let column = h * k + class;
             for j in 0..dim {
-                weights.value[panels.at(j, column)] = R::from_f64(point[(j, class)]);
+                group.weights.value[panels.at(j, class)] = R::from_f64(head.weight[(j, class)]);
             }
-            bias[column] = R::from_f64(point[(dim, class)]);
         }
+        if keep { group.each(shared, |_, _, _, _| ()) } else { Ok(()) }
+    })?;
+
+    let (bias, sums) = head.wanted.solve(head.bias.to_vec(), |bias| {
+        let shown: Vec<R> =
+            bias.iter().zip(head.wanted.offset).map(|(b, o)| R::from_f64(b + o)).collect();
+        let parts = groups.par_iter_mut().map(|group| {
+            let mut sums = OutputSums::new(k);
+            group.sweep(shared, |labels, z| {
+                let weight = |i: usize| head.class_weights[labels[i] as usize];
+                add(&mut sums, &z[..labels.len() * c], &shown, weight);
+            })?;
+            Ok(sums)
+        });
+        let mut sums = OutputSums::new(k);
+        parts.collect::<Result<Vec<_>>>()?.iter().for_each(|part| sums.merge(part));
+        Ok::<_, Error>(sums)
+    })?;
+
+    // Value and gradient there.
+    let shown: Vec<R> = bias.iter().map(|&b| R::from_f64(b)).collect();
+    let parts = groups.par_iter_mut().map(|group| group.gradient(shared, head, &shown, split));
+    let (mut value, mut grad, mut shares) = (0.0, Mat::zeros(dim, k), vec![0.0; k]);
+    for (part_value, part_grad, part_shares) in parts.collect::<Result<Vec<_>>>()? {
+        value += part_value;
+        grad += part_grad;
+        shares.iter_mut().zip(part_shares).for_each(|(sum, part)| *sum += part);
     }
-    let mut evaluations: Vec<ValueAndGrad> =
-        heads.iter().map(|_| ValueAndGrad { value: 0.0, grad: Mat::zeros(dim + 1, k) }).collect();
-    let mut batch = Packed::new(dim, None);
-    let (mut gathered, mut sums) = (Vec::new(), vec![R::ZERO; c]);
-    let mut z = zeros(ROWS * c);
-    let all: Vec<u32> = (0..labels.len() as u32).collect();
-    for view in 0..seen.problem.views.len() {
-        for round in all.chunks(ROWS * ROUNDS) {
-            for rows in round.chunks(ROWS) {
-                seen.gather(view, rows, &mut gathered)?;
-                batch.pack(gathered.chunks_exact(dim));
-                let y: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
-                let z = &mut z[..batch.padded * c];
-                weights.forward(Rows { values: z, pitch: c }, &batch, 0, &bias);
-                z[rows.len() * c..].fill(R::ZERO);
-                for (h, HeadPoint { objective, divisor, .. }) in heads.iter().enumerate() {
-                    let (start, divisor) = (h * k, *divisor);
-                    let part = HeadLogits { logits: z, start, stride: c, labels: &y, divisor };
-                    evaluations[h].value += objective.apply(part);
+    let curvature = sums.curvature();
+    Ok(Evaluated { value, grad, bias, shares, curvature, entropies: sums.entropies })
+}
+
+impl<R: Real> Group<R> {
+    /// Multiplies every batch, and calls `work` with it and its logits without bias.
+    fn each(
+        &mut self,
+        shared: &Shared<'_, R>,
+        mut work: impl FnMut(&mut Weights<R>, &Packed<R>, &[u32], &mut [R]),
+    ) -> Result<()> {
+        let Self { batches, weights, logits, room } = self;
+        let c = weights.panels.columns;
+        let none = zeros(c);
+        for (at, batch) in batches.clone().enumerate() {
+            let (labels, z) = (shared.labels(batch), logits.of(at, c));
+            shared.with(batch, room, |packed| {
+                let z = &mut z[..packed.padded * c];
+                weights.forward(Rows { values: z, pitch: c }, packed, 0, &none);
+                work(weights, packed, labels, z);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Calls `work` with the logits of every batch, which are multiplied only if they were not kept.
+    fn sweep(
+        &mut self,
+        shared: &Shared<'_, R>,
+        mut work: impl FnMut(&[u32], &mut [R]),
+    ) -> Result<()> {
+        if !self.logits.all {
+            return self.each(shared, |_, _, labels, z| work(labels, z));
+        }
+        let c = self.weights.panels.columns;
+        for (at, batch) in self.batches.clone().enumerate() {
+            work(shared.labels(batch), self.logits.of(at, c));
+        }
+        Ok(())
+    }
+
+    /// Value, gradient `[D, K]`, and sums of the outputs `[K]`.
+    fn gradient(
+        &mut self,
+        shared: &Shared<'_, R>,
+        head: &HeadPoint<'_, R>,
+        bias: &[R],
+        split: bool,
+    ) -> Result<(f64, Point, Vec<f64>)> {
+        let (dim, k) = (head.weight.nrows(), bias.len());
+        let panels = self.weights.panels;
+        let c = panels.columns;
+        let (mut value, mut grad, mut shares) = (0.0, Mat::zeros(dim, k), vec![0.0; k]);
+        let none = zeros(c);
+        let Self { batches, weights, logits, room } = self;
+        let last = batches.len() - 1;
+        for (at, batch) in batches.clone().enumerate() {
+            let (labels, kept, z) = (shared.labels(batch), logits.all, logits.of(at, c));
+            shared.with(batch, room, |packed| {
+                let z = &mut z[..packed.padded * c];
+                if !kept {
+                    weights.forward(Rows { values: z, pitch: c }, packed, 0, &none);
                 }
-                column_sums(&mut sums, z, None);
-                for (h, evaluation) in evaluations.iter_mut().enumerate() {
-                    for class in 0..k {
-                        evaluation.grad[(dim, class)] += sums[h * k + class].to_f64();
-                    }
-                }
-                weights.add_gradient(z, c, &batch, split);
-            }
-            for (h, evaluation) in evaluations.iter_mut().enumerate() {
+                value += z_to_gradient(z, (labels, bias), head, &mut shares);
+                weights.add_gradient(z, c, packed, split);
+            })?;
+            if (at + 1) % ROUNDS == 0 || at == last {
                 for class in 0..k {
-                    for (j, sum) in evaluation.grad.col_mut(class).iter_mut().take(dim).enumerate()
-                    {
-                        *sum += weights.velocity[panels.at(j, h * k + class)].to_f64();
+                    let sums = grad.col_mut(class);
+                    for (j, sum) in sums.iter_mut().enumerate() {
+                        *sum += weights.velocity[panels.at(j, class)].to_f64();
                     }
                 }
+                weights.velocity.fill(R::ZERO);
             }
-            weights.velocity.fill(R::ZERO);
         }
+        Ok((value, grad, shares))
     }
-    Ok(evaluations)
+}
+
+/// Replaces logits without bias by the gradient with respect to them; adds the outputs to `shares`.
+fn z_to_gradient<R: Real>(
+    z: &mut [R],
+    (labels, bias): (&[u32], &[R]),
+    head: &HeadPoint<'_, R>,
+    shares: &mut [f64],
+) -> f64 {
+    let (k, n) = (bias.len(), labels.len());
+    let c = z.len() / n.next_multiple_of(8);
+    for row in z.chunks_exact_mut(c).take(n) {
+        row.iter_mut().zip(bias).for_each(|(z, &bias)| *z += bias);
+    }
+    z[n * c..].fill(R::ZERO);
+    let divisor = head.divisor;
+    let value =
+        head.objective.apply(HeadLogits { logits: z, start: 0, stride: c, labels, divisor });
+    let mut sums = vec![R::ZERO; k];
+    for (row, &label) in z.chunks_exact(c).zip(labels) {
+        sums.iter_mut().zip(row).for_each(|(sum, &grad)| *sum += grad);
+        shares[label as usize] += head.class_weights[label as usize];
+    }
+    shares.iter_mut().zip(sums).for_each(|(share, sum)| *share += sum.to_f64());
+    value
+}
+
+/// Adds the softmax of each row of `z + bias`.
+fn add<R: Real>(sums: &mut OutputSums, z: &[R], bias: &[R], weight: impl Fn(usize) -> f64) {
+    let k = bias.len();
+    let c = k.next_multiple_of(16);
+    let zero = || vec![R::ZERO; k];
+    let (mut p, mut outputs, mut squares, mut entropies) = (zero(), zero(), zero(), zero());
+    let mut log_sum = 0.0;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (i, row) in z.chunks_exact(c).enumerate() {
+                for ((p, &z), &bias) in p.iter_mut().zip(row).zip(bias) {
+                    *p = z + bias;
+                }
+                let max = max_of(&p);
+                let total = replace_and_sum(
+                    &mut p,
+                    #[inline(always)]
+                    |value| {
+                        let e = (value - max).exp_neg();
+                        (e, e)
+                    },
+                );
+                let weight = weight(i);
+                let log_total = max.to_f64() + total.to_f64().ln();
+                log_sum += weight * log_total;
+                let (norm, weight) = (R::ONE / total, R::from_f64(weight));
+                let log_total = R::from_f64(log_total);
+                let sums = outputs.iter_mut().zip(&mut squares).zip(&mut entropies);
+                for (((o, s), h), ((&e, &z), &bias)) in sums.zip(p.iter().zip(row).zip(bias)) {
+                    let p = e * norm;
+                    *o += weight * p;
+                    *s += weight * p * p;
+                    *h += weight * p * (log_total - (z + bias));
+                }
+            }
+        },
+    );
+    sums.log_sum += log_sum;
+    sums.outputs.iter_mut().zip(outputs).for_each(|(sum, part)| *sum += part.to_f64());
+    sums.squares.iter_mut().zip(squares).for_each(|(sum, part)| *sum += part.to_f64());
+    sums.entropies.iter_mut().zip(entropies).for_each(|(sum, part)| *sum += part.to_f64());
 }

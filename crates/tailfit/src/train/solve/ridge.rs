@@ -1,11 +1,11 @@
 //! Ridge regression: all weight decays from one eigendecomposition.
 
-use faer::{Mat, Side};
+use faer::Mat;
 use ndarray::{Array1, Array2};
 
 use super::Solved;
-use super::pass::Sums;
-use crate::error::{Error, Result};
+use super::sums::{Sums, mean};
+use crate::error::Result;
 use crate::head::Head;
 use crate::numbers::Real;
 use crate::recipe::RidgeBias;
@@ -15,12 +15,14 @@ use crate::train::problem::Seen;
 /// Solves all trials; those with the same class weights share sums and decomposition.
 pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Vec<Solved>> {
     let mut systems: Vec<(Vec<f64>, System)> = Vec::new();
+    let shift = mean(seen)?;
     let mut solved = Vec::with_capacity(trials.len());
     for trial in trials {
         let weights = trial.recipe.cost.class_weights.weights(seen.problem.counts);
         if !systems.iter().any(|(known, _)| *known == weights) {
-            let sums = Sums::new(seen, &weights)?;
-            systems.push((weights.clone(), System::new(&sums)?));
+            let sums = Sums::new(seen, &weights, &shift, 1)?;
+            let shift = shift.iter().map(|value| value.to_f64()).collect();
+            systems.push((weights.clone(), System::new(&sums, shift)?));
         }
         for (known, system) in &systems {
             if *known == weights {
@@ -41,34 +43,25 @@ struct System {
     values: Vec<f64>,
     /// Qᵀ Σ w (x − μ) e_yᵀ, `[D, K]`.
     targets: Mat<f64>,
-    /// Mean of the samples and mean of the class means, `[D]`.
+    /// Mean of the samples and mean of the class means about `shift`, `[D]`.
     means: [Vec<f64>; 2],
+    shift: Vec<f64>,
     /// Weighted share of each class, `[K]`.
     shares: Vec<f64>,
 }
 
 impl System {
-    fn new(sums: &Sums) -> Result<Self> {
+    fn new(sums: &Sums, shift: Vec<f64>) -> Result<Self> {
         let (d, k) = (sums.dim, sums.shares.len());
         let mean = &sums.mean;
-        let covariance = Mat::from_fn(d, d, |i, j| sums.gram[(i, j)] - mean[i] * mean[j]);
-        let decomposition = covariance.self_adjoint_eigen(Side::Lower).map_err(|_none| {
-            Error::data(
-                "training features",
-                "a covariance with an eigendecomposition",
-                "numbers that are infinite, NaN or far too large",
-                "scale the features, for example to unit variance",
-            )
-        })?;
+        let (vectors, values) = sums.spectrum()?;
         let centred = Mat::from_fn(d, k, |j, c| sums.by_class[(j, c)] - mean[j] * sums.shares[c]);
-        let vectors = decomposition.U().to_owned();
-        let values = (0..d).map(|j| decomposition.S()[j].max(0.0)).collect();
         let targets = vectors.transpose() * &centred;
         let balanced = (0..d)
             .map(|j| (0..k).map(|c| sums.by_class[(j, c)] / sums.shares[c]).sum::<f64>() / k as f64)
             .collect();
         let means = [mean.clone(), balanced];
-        Ok(Self { vectors, values, targets, means, shares: sums.shares.clone() })
+        Ok(Self { vectors, values, targets, means, shift, shares: sums.shares.clone() })
     }
 
     /// The head, and half the mean squared error of the head with fitted bias.
@@ -96,6 +89,8 @@ impl System {
             RidgeBias::Fitted => fitted,
             RidgeBias::Balanced => (0..k).map(|c| 1.0 / k as f64 - output(balanced, c)).collect(),
         };
+        let bias: Vec<f64> =
+            bias.iter().enumerate().map(|(c, b)| b - output(&self.shift, c)).collect();
         let weight = Array2::from_shape_fn((k, d), |(c, j)| weight[(j, c)]);
         let head = Head { weight, bias: Array1::from(bias), normalise_features: false };
         (head, 0.5 * square)

@@ -8,13 +8,18 @@
 
 use super::Solved;
 use super::chain::Chain;
-use super::lbfgs::Curvature;
-use super::pass::{HeadPoint, Point, Sums, evaluate};
+use super::curvature::Curvature;
+use super::pass::evaluate;
+use super::shared::Shared;
+use super::sums::{Sums, mean};
 use super::walk::Walk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
+
+/// Samples per feature that an estimate of the covariance takes.
+const PER_FEATURE: usize = 8;
 
 pub(super) fn solve<R: Real>(
     seen: &Seen<'_, R>,
@@ -31,54 +36,35 @@ pub(super) fn solve<R: Real>(
         });
         chains[at].ask(trial.recipe.sgd.weight_decay, index);
     }
+    let shift = mean(seen)?;
+    let exact: Vec<f64> = shift.iter().map(|value| value.to_f64()).collect();
     let mut all_sums: Vec<(Vec<f64>, Sums, Curvature)> = Vec::new();
     for chain in &mut chains {
         chain.add_rungs();
         if !all_sums.iter().any(|(weights, ..)| *weights == chain.class_weights) {
-            let sums = Sums::new(seen, &chain.class_weights)?;
-            let curvature = Curvature::new(&sums).ok_or_else(not_finite)?;
+            // An estimate of the covariance is all that the curvature needs.
+            let every = seen.problem.labels.len() / (PER_FEATURE * shift.len());
+            let sums = Sums::new(seen, &chain.class_weights, &shift, every.max(1))?;
+            let curvature = Curvature::new(&sums, &exact)?;
             all_sums.push((chain.class_weights.clone(), sums, curvature));
         }
     }
-    let sums = |chain: &Chain<R>| {
-        let found = all_sums.iter().find(|(weights, ..)| *weights == chain.class_weights);
-        found.map(|(_, sums, curvature)| (sums, curvature)).expect("made for every chain")
-    };
-    let mut walks: Vec<Walk<'_, R>> =
-        chains.iter().map(|chain| Walk::new(chain, sums(chain), seen)).collect();
+    let shared = Shared::new(seen, &shift)?;
     let mut solved: Vec<Option<Solved>> = trials.iter().map(|_| None).collect();
-    loop {
-        let mut active: Vec<&mut Walk<'_, R>> =
-            walks.iter_mut().filter(|walk| walk.stage < walk.chain.stages.len()).collect();
-        if active.is_empty() {
-            break;
-        }
-        let points: Vec<Point> = active.iter().map(|walk| walk.descent.candidate()).collect();
-        let heads: Vec<HeadPoint<'_, R>> = active
-            .iter()
-            .zip(&points)
-            .map(|(Walk { chain, .. }, point)| HeadPoint {
-                objective: &chain.objective,
-                point,
-                divisor: chain.divisor,
-            })
-            .collect();
-        let evaluations = evaluate(seen, &heads)?;
-        for ((walk, point), found) in active.iter_mut().zip(points).zip(evaluations) {
-            walk.take(point, found, seen, trials, &mut |i, one| {
+    for chain in &chains {
+        let found = all_sums.iter().find(|(weights, ..)| *weights == chain.class_weights);
+        let (sums, curvature) =
+            found.map(|(_, sums, curvature)| (sums, curvature)).expect("made for every chain");
+        let mut walk = Walk::new(chain, (sums, curvature), seen);
+        while !walk.is_done() {
+            let candidate = walk.candidate();
+            let weight = curvature.back(&candidate);
+            let evaluated = evaluate(&shared, &walk.head_point(&candidate, &weight))?;
+            walk.take(candidate, evaluated, seen, trials, &mut |i, one| {
                 solved[i] = Some(one);
                 progress(1);
             });
         }
     }
     Ok(solved.into_iter().map(|one| one.expect("every trial has a stage")).collect())
-}
-
-fn not_finite() -> Error {
-    Error::data(
-        "training features",
-        "a covariance with an eigendecomposition",
-        "numbers that are infinite, NaN or far too large",
-        "scale the features, for example to unit variance",
-    )
 }

@@ -1,12 +1,18 @@
 //! The walk of one objective down its weight decays.
+//!
+//! Points are weights in the eigenbasis, for features about their mean; the bias is solved out in
+//! every pass. A bias of the features themselves is smaller by ⟨W, mean⟩, and decays as such.
 
 use faer::Mat;
 use ndarray::{Array1, Array2};
 
 use super::Solved;
+use super::bias::Wanted;
 use super::chain::{Chain, Stage};
-use super::lbfgs::{Curvature, Descent, Strength, add, dot, scaled_rows};
-use super::pass::{Point, Sums, ValueAndGrad};
+use super::curvature::{Curvature, Point, Strength};
+use super::lbfgs::{Descent, add, dot};
+use super::pass::{Evaluated, HeadPoint};
+use super::sums::Sums;
 
 use crate::head::Head;
 use crate::numbers::Real;
@@ -16,30 +22,49 @@ use crate::train::problem::Seen;
 /// Maximum number of passes at one weight decay.
 const PASSES: usize = 500;
 
+/// Sums over the samples of something with one row per feature, `[D, K]`, and one for the bias,
+/// `[K]`.
+#[derive(Clone)]
+struct WithBias {
+    weight: Point,
+    bias: Vec<f64>,
+}
+
+/// Everything that is known of a point.
+#[derive(Clone)]
+struct State {
+    descent: Descent,
+    /// The bias that is best at the point.
+    bias: Vec<f64>,
+    /// Σ w H(p) of the outputs p there, and Σ w p x̃ᵀ.
+    entropy: f64,
+    /// Its parts by class, `[K]`.
+    entropies: Vec<f64>,
+    outputs: WithBias,
+    /// Σ w p (1 − p), `[K]`.
+    curvature: Vec<f64>,
+}
+
 /// The state of solving a chain.
 pub(super) struct Walk<'a, R> {
     pub(super) chain: &'a Chain<R>,
-    sums: &'a Sums,
     curvature: &'a Curvature,
     /// Σ of the samples' weights over the divisor.
     total: f64,
-    /// The target terms of plain cross-entropy and of this loss, `[D + 1, K]`.
-    plain: Point,
-    target: Point,
+    /// The target terms of plain cross-entropy and of this loss.
+    plain: WithBias,
+    target: WithBias,
     pub(super) stage: usize,
-    pub(super) descent: Descent,
-    /// The search at the last rung solved, or at zero.
-    rung: Descent,
+    state: State,
+    /// The last rung reached and its weight decay; before the first, zero, of which nothing is
+    /// known, and NaN.
+    rung: State,
     rung_decay: f64,
-    rung_outputs: (f64, Point),
     /// Passes up to that rung, and since.
     rung_passes: usize,
     passes: usize,
     /// Certified lower bound on the minimum at the current stage.
     lower: f64,
-    /// Sums over the last outputs p: Σ w H(p), and Σ w p x̃ᵀ in `outputs`.
-    entropy: f64,
-    outputs: Point,
     /// Σ w H(t), the smallest value that the data term can take.
     floor: f64,
 }
@@ -54,148 +79,223 @@ impl<'a, R: Real> Walk<'a, R> {
         let weights = seen.problem.labels.iter().map(|&y| chain.class_weights[y as usize]);
         let views = seen.problem.views.len() as f64;
         let total = weights.sum::<f64>() * views / chain.divisor;
-        let of = |row: usize, c: usize| {
-            total * if row == d { sums.shares[c] } else { sums.by_class[(row, c)] }
+        let mut by_class = curvature.rotated(&sums.by_class);
+        for column in by_class.col_iter_mut() {
+            column.iter_mut().for_each(|sum| *sum *= total);
+        }
+        let shares: Vec<f64> = sums.shares.iter().map(|share| total * share).collect();
+        let smoothed = |own: f64, c: usize, spread: f64| (1.0 - chain.smoothing[c]) * own + spread;
+        let spread = |of: &dyn Fn(usize) -> f64| {
+            (0..k).map(|c| chain.smoothing[c] * of(c)).sum::<f64>() / k as f64
         };
-        let plain = Mat::from_fn(d + 1, k, of);
-        let spread: Vec<f64> = (0..=d)
-            .map(|row| (0..k).map(|c| chain.smoothing[c] * of(row, c)).sum::<f64>() / k as f64)
-            .collect();
-        let target =
-            Mat::from_fn(d + 1, k, |row, c| (1.0 - chain.smoothing[c]) * of(row, c) + spread[row]);
+        let of_row: Vec<f64> = (0..d).map(|j| spread(&|c| by_class[(j, c)])).collect();
+        let of_bias = spread(&|c| shares[c]);
+        let target = WithBias {
+            weight: Mat::from_fn(d, k, |j, c| smoothed(by_class[(j, c)], c, of_row[j])),
+            bias: (0..k).map(|c| smoothed(shares[c], c, of_bias)).collect(),
+        };
         let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
         let entropy = |c: usize| {
             let spread = chain.smoothing[c] / k as f64;
             log(1.0 - chain.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
         };
-        let floor = (0..k).map(|c| plain[(d, c)] * entropy(c)).sum();
-        let zero = Mat::zeros(d + 1, k);
-        let descent = Descent::new(zero.clone(), f64::INFINITY, zero.clone());
+        let floor = (0..k).map(|c| shares[c] * entropy(c)).sum();
+        let zero: Point = Mat::zeros(d, k);
+        let state = State {
+            descent: Descent::new(zero.clone(), f64::INFINITY, zero.clone()),
+            bias: vec![0.0; k],
+            entropy: 0.0,
+            entropies: vec![0.0; k],
+            outputs: WithBias { weight: zero, bias: vec![0.0; k] },
+            curvature: vec![0.0; k],
+        };
         Self {
             chain,
-            sums,
             curvature,
             total,
-            plain,
+            plain: WithBias { weight: by_class, bias: shares },
             target,
             stage: 0,
-            rung: descent.clone(),
+            rung: state.clone(),
+            state,
             rung_decay: f64::NAN,
-            outputs: zero.clone(),
-            rung_outputs: (0.0, zero),
-            descent,
             rung_passes: 0,
             passes: 0,
             lower: f64::NEG_INFINITY,
-            entropy: 0.0,
             floor,
         }
+    }
+
+    /// Whether all stages are solved.
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == self.chain.stages.len()
+    }
+
+    /// The point to evaluate next.
+    pub(super) fn candidate(&self) -> Point {
+        self.state.descent.candidate()
+    }
+
+    /// The head to evaluate: `weight` is the candidate, back from the eigenbasis.
+    pub(super) fn head_point<'b>(
+        &'b self,
+        candidate: &Point,
+        weight: &'b Point,
+    ) -> HeadPoint<'b, R> {
+        let weights = self.chain.class_weights.iter();
+        HeadPoint {
+            objective: &self.chain.objective,
+            weight,
+            bias: &self.state.bias,
+            class_weights: weights.map(|weight| weight / self.chain.divisor).collect(),
+            wanted: Wanted {
+                offset: &self.chain.offset,
+                targets: &self.target.bias,
+                decay: self.decay()[1],
+                lowered: self.lowered(candidate),
+                tolerance: if R::SINGLE { 3e-6 } else { 1e-13 },
+                sweeps: if R::SINGLE { 16 } else { 60 },
+            },
+            divisor: self.chain.divisor,
+        }
+    }
+
+    fn decay(&self) -> [f64; 2] {
+        self.chain.decay(self.chain.stages[self.stage].weight_decay)
+    }
+
+    /// ⟨W, mean⟩ of each class.
+    fn lowered(&self, x: &Point) -> Vec<f64> {
+        let of =
+            |c: usize| self.curvature.mean.iter().enumerate().map(|(j, m)| m * x[(j, c)]).sum();
+        (0..x.ncols()).map(of).collect()
     }
 
     /// Takes an evaluation and moves on to the next candidate, through as many stages as it solves.
     pub(super) fn take(
         &mut self,
         x: Point,
-        plain: ValueAndGrad,
+        found: Evaluated,
         seen: &Seen<'_, R>,
         trials: &[&Trial],
         done: &mut dyn FnMut(usize, Solved),
     ) {
         self.passes += 1;
-        let decay = self.chain.decay(self.chain.stages[self.stage].weight_decay);
+        let decay = self.decay();
+        let (bias, shares) = (found.bias, found.shares);
         // Recover Σ w log Σ exp and the mean of p xᵀ from plain cross-entropy, then this loss.
-        let shares = |point: &Point| -> f64 {
-            let last = point.nrows() - 1;
-            (0..point.ncols()).map(|c| self.chain.offset[c] * point[(last, c)]).sum()
+        let with_bias = |shares: &[f64]| -> f64 {
+            let shown = bias.iter().zip(&self.chain.offset).map(|(b, offset)| b + offset);
+            shown.zip(shares).map(|(shown, share)| shown * share).sum()
         };
-        let log_sum = plain.value + dot(&x, &self.plain) + shares(&self.plain);
-        let mut outputs = plain.grad;
-        add(&mut outputs, 1.0, &self.plain);
-        let pull = scaled_rows(&x, decay[0], decay[1]);
-        let value = log_sum - dot(&x, &self.target) - shares(&self.target) + 0.5 * dot(&x, &pull);
+        let log_sum = found.value + dot(&x, &self.plain.weight) + with_bias(&self.plain.bias);
+        let mut outputs = self.curvature.rotated(&found.grad);
+        add(&mut outputs, 1.0, &self.plain.weight);
+        let lowered = self.lowered(&x);
+        let own_bias: Vec<f64> = bias.iter().zip(lowered).map(|(b, lowered)| b - lowered).collect();
+        let square: f64 = own_bias.iter().map(|b| b * b).sum();
+        let value = log_sum - dot(&x, &self.target.weight) - with_bias(&self.target.bias)
+            + 0.5 * (decay[0] * dot(&x, &x) + decay[1] * square);
         let mut grad = outputs.clone();
-        add(&mut grad, -1.0, &self.target);
-        let mut full = grad.clone();
-        add(&mut full, 1.0, &pull);
-
-        let entropy = log_sum - dot(&x, &outputs) - shares(&outputs);
-        let first = self.descent.value.is_infinite();
+        add(&mut grad, -1.0, &self.target.weight);
+        add(&mut grad, decay[0], &x);
+        if decay[1] > 0.0 {
+            for (c, b) in own_bias.iter().enumerate() {
+                let column = grad.col_mut(c);
+                for (grad, mean) in column.iter_mut().zip(&self.curvature.mean) {
+                    *grad -= decay[1] * b * mean;
+                }
+            }
+        }
+        let entropy = log_sum - dot(&x, &outputs) - with_bias(&shares);
+        let first = self.state.descent.value.is_infinite();
         let step = if first {
-            self.descent = Descent::new(x, value, full);
+            self.state.descent.here(value, grad);
             Some(true)
         } else {
             let noise = if R::SINGLE { 1e-6 * value.abs() } else { 1e-14 };
-            self.descent.take(x, value, full, noise)
+            self.state.descent.take(x, value, grad, noise)
         };
         if step == Some(false) {
             return;
         }
         let mut stuck = step.is_none();
         if !stuck {
-            (self.entropy, self.outputs) = (entropy, outputs);
-            if first {
-                // At zero the weight decay does not matter: stages above the first rung start here.
-                self.keep_rung();
-            }
+            let state = &mut self.state;
+            (state.bias, state.entropy, state.curvature) = (bias, entropy, found.curvature);
+            state.outputs = WithBias { weight: outputs, bias: shares };
+            state.entropies = found.entropies;
             self.certify();
         }
         // The outputs at this point may certify several stages.
         while self.close(stuck) {
             self.solved(seen, trials, done);
-            if !self.next_stage() {
+            if !self.next_stage() || self.state.descent.value.is_infinite() {
                 return;
             }
             stuck = false;
         }
-        self.descent.aim(self.curvature, &self.strength());
+        let strength = self.strength();
+        self.state.descent.aim(self.curvature, &strength);
     }
 
     fn strength(&self) -> Strength {
-        // The curvature of a sample's softmax is at most ½ and falls with its entropy.
-        let sure = (self.entropy / self.total).clamp(1e-4, 1.0);
-        let decay = self.chain.decay(self.chain.stages[self.stage].weight_decay);
-        Strength { gamma: 0.5 * sure.sqrt(), decay }
+        let by_class = self.state.curvature.clone();
+        Strength { by_class, total: self.total, decay: self.decay() }
     }
 
     /// How far the value is above the smallest value of the data term.
     fn excess(&self) -> f64 {
-        self.descent.value - self.floor
+        self.state.descent.value - self.floor
     }
 
     /// Certified bound on what is left to gain, relative to the excess.
     fn gap(&self) -> Option<f64> {
-        let left = (self.descent.value - self.lower).max(0.0);
+        let left = (self.state.descent.value - self.lower).max(0.0);
         self.lower.is_finite().then(|| left / self.excess())
     }
 
     /// Raises the lower bound to what the outputs certify.
     fn certify(&mut self) {
-        let weight_decay = self.chain.stages[self.stage].weight_decay;
-        if weight_decay > 0.0 {
-            let left = self.bound(self.chain.decay(weight_decay));
-            self.lower = self.lower.max(self.descent.value - left);
+        if self.decay()[0] > 0.0 {
+            self.lower = self.lower.max(self.state.descent.value - self.bound());
         }
     }
 
     fn close(&self, stuck: bool) -> bool {
+        let wanted = self.chain.gap_of(&self.chain.stages[self.stage]);
         let reached = if let Some(gap) = self.gap() {
-            gap <= self.chain.gap
+            gap <= wanted
         } else {
             // At weight decay 0 nothing is certified.
-            let left = self.curvature.decrement(&self.descent.grad, &self.strength());
-            left <= 1e-2 * self.chain.gap * self.excess()
+            let left = self.curvature.decrement(&self.state.descent.grad, &self.strength());
+            left <= 1e-2 * wanted * self.excess()
         };
         reached || stuck || self.passes >= PASSES
     }
 
     /// Hands this stage's solution to the trials that asked for it.
     fn solved(&self, seen: &Seen<'_, R>, trials: &[&Trial], done: &mut dyn FnMut(usize, Solved)) {
-        let Stage { weight_decay, asked_by, .. } = &self.chain.stages[self.stage];
-        let decay = self.chain.decay(*weight_decay);
-        let x = &self.descent.x;
-        let loss = self.descent.value - 0.5 * dot(x, &scaled_rows(x, decay[0], decay[1]));
+        let Stage { asked_by, .. } = &self.chain.stages[self.stage];
+        if asked_by.is_empty() {
+            return;
+        }
+        let (decay, x) = (self.decay(), &self.state.descent.x);
+        let own_bias = self.state.bias.iter().zip(self.lowered(x)).map(|(b, lowered)| b - lowered);
+        let own_bias: Vec<f64> = own_bias.collect();
+        let square: f64 = own_bias.iter().map(|b| b * b).sum();
+        let penalty = 0.5 * (decay[0] * dot(x, x) + decay[1] * square);
+        let loss = self.state.descent.value - penalty;
+        let weight = self.curvature.back(x);
         for &i in asked_by {
-            let head = self.head(trials[i], seen);
+            let family = trials[i].recipe.cost.loss.family(seen.problem.counts);
+            let shift =
+                |c: usize| family.as_ref().map_or(0.0, |f| f.offset[c] - self.chain.offset[c]);
+            let head = Head {
+                weight: Array2::from_shape_fn((x.ncols(), x.nrows()), |(c, j)| weight[(j, c)]),
+                bias: Array1::from_shape_fn(x.ncols(), |c| own_bias[c] - shift(c)),
+                normalise_features: false,
+            };
             let passes = self.rung_passes + self.passes;
             done(i, Solved { head, loss, gap: self.gap(), passes });
         }
@@ -206,71 +306,98 @@ impl<'a, R: Real> Walk<'a, R> {
         if self.chain.stages[self.stage].is_rung {
             self.keep_rung();
         } else {
-            self.descent = self.rung.clone();
-            (self.entropy, self.outputs) = self.rung_outputs.clone();
+            self.state = self.rung.clone();
         }
         self.stage += 1;
-        let Some(next) = self.chain.stages.get(self.stage) else { return false };
-        let [old, new] = [self.chain.decay(self.rung_decay), self.chain.decay(next.weight_decay)];
-        self.descent.change_decay([new[0] - old[0], new[1] - old[1]]);
+        if self.is_done() {
+            return false;
+        }
         self.passes = 0;
         self.lower = f64::NEG_INFINITY;
-        self.certify();
+        if self.rung_decay.is_nan() {
+            return true;
+        }
+        let [old, new] = [self.chain.decay(self.rung_decay), self.decay()];
+        if new == old {
+            self.certify();
+            return true;
+        }
+        self.state.descent.change_decay(new[0] - old[0]);
+        if new[1] == old[1] {
+            self.certify();
+        } else {
+            // Another bias is best now.
+            self.state.descent.look_again();
+        }
         true
     }
 
     /// Makes the current point the rung from which the next stages start.
     fn keep_rung(&mut self) {
-        (self.rung, self.rung_decay) =
-            (self.descent.clone(), self.chain.stages[self.stage].weight_decay);
-        self.rung_outputs = (self.entropy, self.outputs.clone());
+        self.rung = self.state.clone();
+        self.rung_decay = self.chain.stages[self.stage].weight_decay;
         self.rung_passes += std::mem::take(&mut self.passes);
     }
 
     /// Upper bound on what is left to gain: the value minus the dual objective at the outputs p,
     /// which is ‖∇F‖² / 2 divided by the decay of each part. If the bias is not decayed, the mean
-    /// of the outputs must equal that of the targets, so they are mixed with a distribution q that
-    /// makes it so.
-    fn bound(&self, decay: [f64; 2]) -> f64 {
-        let (d, k, grad) = (self.sums.dim, self.outputs.ncols(), &self.descent.grad);
-        let square = |point: &Point, rows: std::ops::Range<usize>| -> f64 {
-            let column = |c| rows.clone().map(|j| point[(j, c)] * point[(j, c)]).sum::<f64>();
-            (0..k).map(column).sum()
-        };
+    /// of the outputs must equal that of the targets: what the bias is still off is moved.
+    fn bound(&self) -> f64 {
+        let State { descent, outputs, entropy, .. } = &self.state;
+        let (d, k, decay) = (descent.x.nrows(), outputs.bias.len(), self.decay());
+        let square = |point: &Point| dot(point, point);
         if decay[1] > 0.0 {
-            let [weight, bias] = [square(grad, 0..d), square(grad, d..d + 1)];
-            return weight / (2.0 * decay[0]) + bias / (2.0 * decay[1]);
+            // The gradient with respect to weight and bias of the features themselves.
+            let mut grad = outputs.weight.clone();
+            add(&mut grad, -1.0, &self.target.weight);
+            add(&mut grad, decay[0], &descent.x);
+            let mut of_bias = 0.0;
+            let lowered = self.lowered(&descent.x);
+            for c in 0..k {
+                let off = outputs.bias[c] - self.target.bias[c];
+                let column = grad.col_mut(c);
+                for (grad, mean) in column.iter_mut().zip(&self.curvature.mean) {
+                    *grad += off * mean;
+                }
+                of_bias += (off + decay[1] * (self.state.bias[c] - lowered[c])).powi(2);
+            }
+            return square(&grad) / (2.0 * decay[0]) + of_bias / (2.0 * decay[1]);
         }
-        let shortfall = |c: usize| 1.0 - self.target[(d, c)] / self.outputs[(d, c)];
-        let share = (0..k).map(shortfall).fold(0.0, f64::max);
-        if share >= 1.0 {
-            return f64::INFINITY;
-        }
-        let q: Vec<f64> = (0..k)
-            .map(|c| self.target[(d, c)] - (1.0 - share) * self.outputs[(d, c)])
-            .map(|mass| if share > 0.0 { (mass / (share * self.total)).max(0.0) } else { 0.0 })
-            .collect();
-        let entropy_of_q: f64 = q.iter().filter(|q| **q > 0.0).map(|q| -q * q.ln()).sum();
-        let mut mixed = self.outputs.clone();
-        for (c, q) in q.iter().enumerate() {
+        // Of the classes with more than their target, a part of the outputs is taken, p aₖ with
+        // aₖ = tₖ / oₖ, and given to the others in one distribution q. By concavity, what is left of a
+        // sample with its share m has an entropy of at least Σ −p a log (p a) − m + m H(q).
+        let (total, target, had) = (self.total, &self.target.bias, &outputs.bias);
+        let over: Vec<f64> = (0..k).map(|c| (had[c] - target[c]).max(0.0)).collect();
+        let moved: f64 = over.iter().sum();
+        let kept: Vec<f64> = over.iter().zip(had).map(|(over, had)| 1.0 - over / had).collect();
+        let missing = (0..k).map(|c| (target[c] - had[c]).max(0.0));
+        let all_missing: f64 = missing.clone().sum();
+        let q: Vec<f64> =
+            missing.map(|mass| if all_missing > 0.0 { mass / all_missing } else { 0.0 }).collect();
+        let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+        let entropy_of_q: f64 = q.iter().map(|&q| log(q)).sum();
+        let lost: f64 = (0..k)
+            .map(|c| (1.0 - kept[c]) * self.state.entropies[c] + had[c] * kept[c] * kept[c].ln())
+            .sum();
+        let mut mixed = outputs.weight.clone();
+        let mut taken = vec![0.0; d];
+        for c in 0..k {
             for j in 0..d {
-                let own = self.total * q * self.sums.mean[j];
-                mixed[(j, c)] += share * (own - self.outputs[(j, c)]);
+                let part = (1.0 - kept[c]) * outputs.weight[(j, c)];
+                taken[j] += part;
+                mixed[(j, c)] -= part;
             }
         }
-        add(&mut mixed, -1.0, &self.target);
-        let entropy = (1.0 - share) * self.entropy + share * self.total * entropy_of_q;
-        self.descent.value - entropy + square(&mixed, 0..d) / (2.0 * decay[0])
-    }
-
-    fn head(&self, trial: &Trial, seen: &Seen<'_, R>) -> Head {
-        let (d, k, x) = (self.sums.dim, self.plain.ncols(), &self.descent.x);
-        let family = trial.recipe.cost.loss.family(seen.problem.counts);
-        let shift = |c: usize| family.as_ref().map_or(0.0, |f| f.offset[c] - self.chain.offset[c]);
-        Head {
-            weight: Array2::from_shape_fn((k, d), |(c, j)| x[(j, c)]),
-            bias: Array1::from_shape_fn(k, |c| x[(d, c)] - shift(c)),
-            normalise_features: false,
+        for c in (0..k).filter(|&c| q[c] > 0.0) {
+            for j in 0..d {
+                mixed[(j, c)] += q[c] * taken[j];
+            }
         }
+        add(&mut mixed, -1.0, &self.target.weight);
+        let entropy = entropy - lost - moved + moved * entropy_of_q;
+        // Sums of targets and outputs are equal up to rounding.
+        let rounding = (moved - all_missing).abs() * (1.0 + (k as f64).ln());
+        debug_assert!(moved <= 2.0 * total);
+        descent.value - entropy + rounding + square(&mixed) / (2.0 * decay[0])
     }
 }

@@ -1,0 +1,113 @@
+//! The training samples as all heads see them: about their mean, packed once if they fit.
+
+use crate::error::Result;
+use crate::kernels::{Packed, zeros};
+use crate::numbers::Real;
+use crate::train::problem::Seen;
+
+/// Samples per batch.
+pub(super) const ROWS: usize = 256;
+
+/// Packed features are kept from pass to pass up to this many bytes.
+const KEPT: usize = 2 << 30;
+
+/// All samples of all views in batches.
+pub(super) struct Shared<'a, R: Real> {
+    seen: &'a Seen<'a, R>,
+    shift: &'a [R],
+    /// View and first row of each batch.
+    places: Vec<(usize, usize)>,
+    kept: Vec<Packed<R>>,
+}
+
+impl<'a, R: Real> Shared<'a, R> {
+    pub(super) fn new(seen: &'a Seen<'a, R>, shift: &'a [R]) -> Result<Self> {
+        let (n, dim) = (seen.problem.labels.len(), seen.problem.dim);
+        let views = 0..seen.problem.views.len();
+        let places: Vec<(usize, usize)> =
+            views.flat_map(|view| (0..n).step_by(ROWS).map(move |row| (view, row))).collect();
+        let mut shared = Self { seen, shift, places, kept: vec![] };
+        // Each batch holds its samples twice.
+        if 2 * size_of::<R>() * dim * ROWS * shared.places.len() <= KEPT {
+            let (mut gathered, all) = (Vec::new(), 0..shared.places.len());
+            let pack = |batch| {
+                let mut packed = Packed::new(dim, None);
+                shared.pack(batch, &mut packed, &mut gathered).map(|()| packed)
+            };
+            shared.kept = all.map(pack).collect::<Result<_>>()?;
+        }
+        Ok(shared)
+    }
+
+    pub(super) fn n_batches(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The classes of a batch's samples.
+    pub(super) fn labels(&self, batch: usize) -> &'a [u32] {
+        let first = self.places[batch].1;
+        let labels = self.seen.problem.labels;
+        &labels[first..labels.len().min(first + ROWS)]
+    }
+
+    /// Calls `work` with a packed batch; `room` is where it goes if it is not kept.
+    pub(super) fn with<T>(
+        &self,
+        batch: usize,
+        room: &mut Room<R>,
+        work: impl FnOnce(&Packed<R>) -> T,
+    ) -> Result<T> {
+        if let Some(packed) = self.kept.get(batch) {
+            return Ok(work(packed));
+        }
+        let Room { packed, gathered } = room;
+        let packed = packed.get_or_insert_with(|| Packed::new(self.seen.problem.dim, None));
+        self.pack(batch, packed, gathered)?;
+        Ok(work(packed))
+    }
+
+    fn pack(&self, batch: usize, packed: &mut Packed<R>, gathered: &mut Vec<R>) -> Result<()> {
+        let (view, first) = self.places[batch];
+        let n = self.labels(batch).len();
+        let rows: Vec<u32> = (first as u32..(first + n) as u32).collect();
+        self.seen.gather(view, &rows, gathered)?;
+        let dim = self.seen.problem.dim;
+        for row in gathered.chunks_exact_mut(dim) {
+            row.iter_mut().zip(self.shift).for_each(|(value, &shift)| *value = *value - shift);
+        }
+        packed.pack(gathered.chunks_exact(dim));
+        Ok(())
+    }
+}
+
+/// Room for a batch that is not kept.
+pub(super) struct Room<R> {
+    packed: Option<Packed<R>>,
+    gathered: Vec<R>,
+}
+
+impl<R> Default for Room<R> {
+    fn default() -> Self {
+        Self { packed: None, gathered: Vec::new() }
+    }
+}
+
+/// Logits of a group's batches, or room for one batch where all would be too many.
+pub(super) struct Logits<R> {
+    pub(super) values: crate::kernels::Aligned<R>,
+    pub(super) all: bool,
+}
+
+impl<R: Real> Logits<R> {
+    pub(super) fn new(batches: usize, columns: usize, all: bool) -> Self {
+        let batches = if all { batches } else { 1 };
+        Self { values: zeros(batches * ROWS * columns), all }
+    }
+
+    /// Those of the group's batch number `at`.
+    pub(super) fn of(&mut self, at: usize, columns: usize) -> &mut [R] {
+        let size = ROWS * columns;
+        let at = if self.all { at } else { 0 };
+        &mut self.values[at * size..][..size]
+    }
+}

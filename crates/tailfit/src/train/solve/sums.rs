@@ -1,0 +1,138 @@
+//! Sums over the training samples, about their mean.
+
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, Mat, Par, Side};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::numbers::Real;
+use crate::train::problem::Seen;
+
+/// Samples per batch.
+const ROWS: usize = 256;
+
+/// Weighted sums over the training samples, with weights that add up to 1. Features are taken about
+/// `shift`, which is near their mean, so that an offset they share costs no digits.
+pub(super) struct Sums {
+    pub(super) dim: usize,
+    /// Σ w (x − shift), `[D]`.
+    pub(super) mean: Vec<f64>,
+    /// Σ w (x − shift)(x − shift)ᵀ, `[D, D]`.
+    gram: Mat<f64>,
+    /// Σ w (x − shift) e_yᵀ, `[D, K]`.
+    pub(super) by_class: Mat<f64>,
+    /// Σ w e_y, `[K]`.
+    pub(super) shares: Vec<f64>,
+}
+
+/// The mean of the features over all views, `[D]`, as the number type they are trained in has it.
+pub(super) fn mean<R: Real>(seen: &Seen<'_, R>) -> Result<Vec<R>> {
+    let (dim, n, views) = (seen.problem.dim, seen.problem.labels.len(), seen.problem.views.len());
+    let mut sums = vec![0.0; dim];
+    let mut gathered = Vec::new();
+    let all: Vec<u32> = (0..n as u32).collect();
+    for view in 0..views {
+        for rows in all.chunks(ROWS) {
+            seen.gather(view, rows, &mut gathered)?;
+            for row in gathered.chunks_exact(dim) {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.to_f64());
+            }
+        }
+    }
+    Ok(sums.into_iter().map(|sum| R::from_f64(sum / (n * views) as f64)).collect())
+}
+
+impl Sums {
+    /// Takes the products of features of `every` so manieth sample only: all of them, or as many as
+    /// an estimate needs.
+    pub(super) fn new<R: Real>(
+        seen: &Seen<'_, R>,
+        class_weights: &[f64],
+        shift: &[R],
+        every: usize,
+    ) -> Result<Self> {
+        let (dim, labels) = (seen.problem.dim, seen.problem.labels);
+        let k = class_weights.len();
+        let total: f64 = labels.iter().map(|&y| class_weights[y as usize]).sum();
+        let views = seen.problem.views.len();
+        let weight = |y: u32| class_weights[y as usize] / total / views as f64;
+        // The share of the samples whose products are taken.
+        let of_some = labels.iter().step_by(every).map(|&y| class_weights[y as usize]);
+        let sampled = if every > 1 { of_some.sum::<f64>() / total } else { 1.0 };
+        let zero = || (Mat::<f64>::zeros(dim, dim), Mat::<f64>::zeros(dim, k));
+        // A fixed number of parts, so that the order of additions does not depend on threads.
+        let all: Vec<u32> = (0..labels.len() as u32).collect();
+        let n_parts = (MOST_NUMBERS / (dim * dim)).clamp(1, 16);
+        let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(n_parts).max(1)).collect();
+        let sums: Vec<(Mat<f64>, Mat<f64>)> = parts
+            .into_par_iter()
+            .map(|part| {
+                let (mut gram, mut by_class) = zero();
+                let mut gathered = Vec::new();
+                for view in 0..views {
+                    for rows in part.chunks(ROWS) {
+                        seen.gather(view, rows, &mut gathered)?;
+                        let some: Vec<usize> =
+                            (0..rows.len()).filter(|&i| rows[i] as usize % every == 0).collect();
+                        let about =
+                            |i: usize, j: usize| gathered[i * dim + j].to_f64() - shift[j].to_f64();
+                        let weight = |i: usize| weight(labels[rows[i] as usize]);
+                        let x = Mat::from_fn(some.len(), dim, |i, j| about(some[i], j));
+                        let scaled = Mat::from_fn(some.len(), dim, |i, j| {
+                            weight(some[i]) / sampled * x[(i, j)]
+                        });
+                        // The product is symmetric: half of it is enough.
+                        triangular::matmul(
+                            gram.as_mut(),
+                            BlockStructure::TriangularLower,
+                            Accum::Add,
+                            x.transpose(),
+                            BlockStructure::Rectangular,
+                            scaled.as_ref(),
+                            BlockStructure::Rectangular,
+                            1.0,
+                            Par::Seq,
+                        );
+                        for (i, &row) in rows.iter().enumerate() {
+                            let weight = weight(i);
+                            let sums = by_class.col_mut(labels[row as usize] as usize);
+                            for (j, sum) in sums.iter_mut().enumerate() {
+                                *sum += weight * about(i, j);
+                            }
+                        }
+                    }
+                }
+                Ok((gram, by_class))
+            })
+            .collect::<Result<_>>()?;
+        let (mut gram, mut by_class) = zero();
+        for (part_gram, part_sums) in &sums {
+            gram += part_gram;
+            by_class += part_sums;
+        }
+        let mean = (0..dim).map(|j| (0..k).map(|c| by_class[(j, c)]).sum()).collect();
+        let counts = seen.problem.counts.as_slice();
+        let shares = counts.iter().zip(class_weights).map(|(&n, w)| n as f64 * w / total).collect();
+        Ok(Self { dim, mean, gram, by_class, shares })
+    }
+
+    /// Eigenvectors `[D, D]`, in columns, and eigenvalues `[D]` of the covariance.
+    pub(super) fn spectrum(&self) -> Result<(Mat<f64>, Vec<f64>)> {
+        let (d, mean) = (self.dim, &self.mean);
+        let lower = |i: usize, j: usize| self.gram[(i.max(j), i.min(j))] - mean[i] * mean[j];
+        let covariance = Mat::from_fn(d, d, lower);
+        let decomposition = covariance.self_adjoint_eigen(Side::Lower).map_err(|_none| {
+            Error::data(
+                "training features",
+                "a covariance with an eigendecomposition",
+                "numbers that are infinite, NaN or far too large",
+                "scale the features, for example to unit variance",
+            )
+        })?;
+        let values = (0..d).map(|j| decomposition.S()[j].max(0.0)).collect();
+        Ok((decomposition.U().to_owned(), values))
+    }
+}
+
+/// Most numbers that all parts of a sum may hold together.
+const MOST_NUMBERS: usize = 1 << 28;
