@@ -5,6 +5,7 @@ mod args_data;
 mod args_images;
 mod commands;
 mod printer;
+mod progress;
 
 use std::process::ExitCode;
 

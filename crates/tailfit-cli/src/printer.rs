@@ -4,16 +4,15 @@
 
 use std::cell::Cell;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tailfit::error::plain;
+
+use crate::progress::say_every_minute;
 
 /// Longest message, in characters.
 const LONGEST: usize = 4000;
-
-/// How often a redirected run says how far it is.
-const EVERY: Duration = Duration::from_mins(1);
 
 /// How much is said.
 pub(crate) struct Printer {
@@ -98,51 +97,5 @@ impl Printer {
             say_every_minute(bar.downgrade());
         }
         bar
-    }
-}
-
-/// Says how far a bar is once a minute until it ends.
-fn say_every_minute(bar: WeakProgressBar) {
-    let start = Instant::now();
-    std::thread::spawn(move || {
-        let mut next = EVERY;
-        while let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) {
-            if start.elapsed() >= next {
-                next += EVERY;
-                let (done, all) = (bar.position(), bar.length().unwrap_or(0));
-                let line = how_far(&bar.message(), done, all, start.elapsed());
-                let _ignored = writeln!(std::io::stderr(), "{line}");
-            }
-            drop(bar);
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    });
-}
-
-fn how_far(what: &str, done: u64, all: u64, elapsed: Duration) -> String {
-    let clock = |time: Duration| {
-        let seconds = time.as_secs();
-        format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-    };
-    let share = done as f64 / all.max(1) as f64;
-    let left = match done {
-        0 => "unknown".to_owned(),
-        _ => clock(elapsed.mul_f64((1.0 - share).max(0.0) / share)),
-    };
-    let what = plain(what, 200);
-    let gap = if what.is_empty() { "" } else { ": " };
-    format!("{what}{gap}{:.0} % after {}, {left} left", 100.0 * share, clock(elapsed))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_says_what_is_done_and_what_is_left() {
-        let after = |done| how_far("los", done, 400, Duration::from_secs(3700));
-        assert_eq!(after(100), "los: 25 % after 1:01:40, 3:05:00 left");
-        assert_eq!(after(0), "los: 0 % after 1:01:40, unknown left");
-        assert_eq!(how_far("", 2, 1, Duration::from_secs(1)), "200 % after 0:00:01, 0:00:00 left");
     }
 }

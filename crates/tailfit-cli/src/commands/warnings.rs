@@ -85,12 +85,11 @@ fn class_means(features: ArrayView2<'_, f32>, labels: &[u32], counts: &[usize]) 
 
 /// Features on whose scale the learning rates of the literature do not suit.
 pub(super) fn of_scale(data: &DataSet, printer: &Printer) -> Result<()> {
-    let remarks = data.train.plain.scale()?.remarks();
+    let remarks = data.train.plain.scale()?.remarks().join("; ");
     if !remarks.is_empty() {
         printer.warning(&format!(
             "the training features are of an unusual scale, for which the learning rates of methods trained by SGD are \
-             not made: {}. Standardise them, or read differences between methods with that in mind",
-            remarks.join("; ")
+             not made: {remarks}. Standardise them, or read differences between methods with that in mind"
         ));
     }
     Ok(())

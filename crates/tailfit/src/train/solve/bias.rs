@@ -60,6 +60,10 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+fn scaled(values: Vec<f64>, factor: f64) -> Vec<f64> {
+    values.into_iter().map(|value| factor * value).collect()
+}
+
 impl Wanted<'_> {
     /// Minimises Σ w log Σ exp(z + b + offset) − ⟨b, t⟩ + ½ decay ‖b − lowered‖² from `bias`, given
     /// the sums that a bias gives. Returns the best bias found and the sums there.
@@ -80,7 +84,7 @@ impl Wanted<'_> {
             // In units of the logits; far from the optimum the curvature says little.
             let longest = step.iter().fold(0.0_f64, |longest, d| longest.max(d.abs()));
             if longest > 3.0 {
-                step.iter_mut().for_each(|d| *d *= 3.0 / longest);
+                step = scaled(step, 3.0 / longest);
             }
             let mut slope = dot(&grad, &step);
             loop {
@@ -105,7 +109,7 @@ impl Wanted<'_> {
                 if sweeps >= self.sweeps {
                     return Ok((bias, sums));
                 }
-                step.iter_mut().for_each(|d| *d *= 0.3);
+                step = scaled(step, 0.3);
                 slope *= 0.3;
             }
         }
@@ -143,7 +147,6 @@ impl Wanted<'_> {
             let back = dot(y, &q) / dot(s, y);
             q.iter_mut().zip(s).for_each(|(q, s)| *q += (factor - back) * s);
         }
-        q.iter_mut().for_each(|q| *q = -*q);
-        q
+        scaled(q, -1.0)
     }
 }

@@ -3,12 +3,17 @@
 mod bias;
 mod chain;
 mod curvature;
+mod dual;
 mod lbfgs;
+mod outputs;
 mod pass;
 mod ridge;
+mod room;
 mod shared;
 mod smooth;
+mod state;
 mod sums;
+mod targets;
 mod walk;
 
 use rayon::prelude::*;

@@ -9,11 +9,13 @@ use rayon::prelude::*;
 
 use super::bias::{OutputSums, Wanted};
 use super::curvature::Point;
-use super::shared::{Logits, ROWS, Room, Shared};
+use super::outputs::add_outputs;
+use super::room::{Logits, Room};
+use super::shared::{ROWS, Shared};
 use crate::error::{Error, Result};
-use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, vectorised, zeros};
+use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
 use crate::losses::{BatchLoss, HeadLogits};
-use crate::numbers::{Real, max_of, replace_and_sum};
+use crate::numbers::Real;
 
 /// Logits are kept through a pass up to this many bytes per head.
 const KEPT: usize = 1 << 30;
@@ -99,7 +101,7 @@ pub(super) fn evaluate<R: Real>(
             let mut sums = OutputSums::new(k);
             group.sweep(shared, |labels, z| {
                 let weight = |i: usize| head.class_weights[labels[i] as usize];
-                add(&mut sums, &z[..labels.len() * c], &shown, weight);
+                add_outputs(&mut sums, &z[..labels.len() * c], &shown, weight);
             })?;
             Ok(sums)
         });
@@ -220,48 +222,4 @@ fn z_to_gradient<R: Real>(
     }
     shares.iter_mut().zip(sums).for_each(|(share, sum)| *share += sum.to_f64());
     value
-}
-
-/// Adds the softmax of each row of `z + bias`.
-fn add<R: Real>(sums: &mut OutputSums, z: &[R], bias: &[R], weight: impl Fn(usize) -> f64) {
-    let k = bias.len();
-    let c = k.next_multiple_of(16);
-    let zero = || vec![R::ZERO; k];
-    let (mut p, mut outputs, mut squares, mut entropies) = (zero(), zero(), zero(), zero());
-    let mut log_sum = 0.0;
-    vectorised(
-        #[inline(always)]
-        || {
-            for (i, row) in z.chunks_exact(c).enumerate() {
-                for ((p, &z), &bias) in p.iter_mut().zip(row).zip(bias) {
-                    *p = z + bias;
-                }
-                let max = max_of(&p);
-                let total = replace_and_sum(
-                    &mut p,
-                    #[inline(always)]
-                    |value| {
-                        let e = (value - max).exp_neg();
-                        (e, e)
-                    },
-                );
-                let weight = weight(i);
-                let log_total = max.to_f64() + total.to_f64().ln();
-                log_sum += weight * log_total;
-                let (norm, weight) = (R::ONE / total, R::from_f64(weight));
-                let log_total = R::from_f64(log_total);
-                let sums = outputs.iter_mut().zip(&mut squares).zip(&mut entropies);
-                for (((o, s), h), ((&e, &z), &bias)) in sums.zip(p.iter().zip(row).zip(bias)) {
-                    let p = e * norm;
-                    *o += weight * p;
-                    *s += weight * p * p;
-                    *h += weight * p * (log_total - (z + bias));
-                }
-            }
-        },
-    );
-    sums.log_sum += log_sum;
-    sums.outputs.iter_mut().zip(outputs).for_each(|(sum, part)| *sum += part.to_f64());
-    sums.squares.iter_mut().zip(squares).for_each(|(sum, part)| *sum += part.to_f64());
-    sums.entropies.iter_mut().zip(entropies).for_each(|(sum, part)| *sum += part.to_f64());
 }

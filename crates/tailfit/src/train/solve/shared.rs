@@ -1,7 +1,8 @@
 //! The training samples as all heads see them: about their mean, packed once if they fit.
 
+use super::room::Room;
 use crate::error::Result;
-use crate::kernels::{Packed, zeros};
+use crate::kernels::Packed;
 use crate::numbers::Real;
 use crate::train::problem::Seen;
 
@@ -77,37 +78,5 @@ impl<'a, R: Real> Shared<'a, R> {
         }
         packed.pack(gathered.chunks_exact(dim));
         Ok(())
-    }
-}
-
-/// Room for a batch that is not kept.
-pub(super) struct Room<R> {
-    packed: Option<Packed<R>>,
-    gathered: Vec<R>,
-}
-
-impl<R> Default for Room<R> {
-    fn default() -> Self {
-        Self { packed: None, gathered: Vec::new() }
-    }
-}
-
-/// Logits of a group's batches, or room for one batch where all would be too many.
-pub(super) struct Logits<R> {
-    pub(super) values: crate::kernels::Aligned<R>,
-    pub(super) all: bool,
-}
-
-impl<R: Real> Logits<R> {
-    pub(super) fn new(batches: usize, columns: usize, all: bool) -> Self {
-        let batches = if all { batches } else { 1 };
-        Self { values: zeros(batches * ROWS * columns), all }
-    }
-
-    /// Those of the group's batch number `at`.
-    pub(super) fn of(&mut self, at: usize, columns: usize) -> &mut [R] {
-        let size = ROWS * columns;
-        let at = if self.all { at } else { 0 };
-        &mut self.values[at * size..][..size]
     }
 }

@@ -72,8 +72,9 @@ impl Sums {
                 for view in 0..views {
                     for rows in part.chunks(ROWS) {
                         seen.gather(view, rows, &mut gathered)?;
-                        let some: Vec<usize> =
-                            (0..rows.len()).filter(|&i| rows[i] as usize % every == 0).collect();
+                        let some: Vec<usize> = (0..rows.len())
+                            .filter(|&i| (rows[i] as usize).is_multiple_of(every))
+                            .collect();
                         let about =
                             |i: usize, j: usize| gathered[i * dim + j].to_f64() - shift[j].to_f64();
                         let weight = |i: usize| weight(labels[rows[i] as usize]);

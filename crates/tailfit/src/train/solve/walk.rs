@@ -3,17 +3,18 @@
 //! Points are weights in the eigenbasis, for features about their mean; the bias is solved out in
 //! every pass. A bias of the features themselves is smaller by ⟨W, mean⟩, and decays as such.
 
-use faer::Mat;
 use ndarray::{Array1, Array2};
 
 use super::Solved;
 use super::bias::Wanted;
 use super::chain::{Chain, Stage};
 use super::curvature::{Curvature, Point, Strength};
-use super::lbfgs::{Descent, add, dot};
+use super::dual::Dual;
+use super::lbfgs::{add, dot};
 use super::pass::{Evaluated, HeadPoint};
+use super::state::{State, WithBias};
 use super::sums::Sums;
-
+use super::targets::Targets;
 use crate::head::Head;
 use crate::numbers::Real;
 use crate::train::Trial;
@@ -21,29 +22,6 @@ use crate::train::problem::Seen;
 
 /// Maximum number of passes at one weight decay.
 const PASSES: usize = 500;
-
-/// Sums over the samples of something with one row per feature, `[D, K]`, and one for the bias,
-/// `[K]`.
-#[derive(Clone)]
-struct WithBias {
-    weight: Point,
-    bias: Vec<f64>,
-}
-
-/// Everything that is known of a point.
-#[derive(Clone)]
-struct State {
-    descent: Descent,
-    /// The bias that is best at the point.
-    bias: Vec<f64>,
-    /// Σ w H(p) of the outputs p there, and Σ w p x̃ᵀ.
-    entropy: f64,
-    /// Its parts by class, `[K]`.
-    entropies: Vec<f64>,
-    outputs: WithBias,
-    /// Σ w p (1 − p), `[K]`.
-    curvature: Vec<f64>,
-}
 
 /// The state of solving a chain.
 pub(super) struct Walk<'a, R> {
@@ -76,44 +54,13 @@ impl<'a, R: Real> Walk<'a, R> {
         seen: &Seen<'_, R>,
     ) -> Self {
         let (d, k) = (sums.dim, sums.shares.len());
-        let weights = seen.problem.labels.iter().map(|&y| chain.class_weights[y as usize]);
-        let views = seen.problem.views.len() as f64;
-        let total = weights.sum::<f64>() * views / chain.divisor;
-        let mut by_class = curvature.rotated(&sums.by_class);
-        for column in by_class.col_iter_mut() {
-            column.iter_mut().for_each(|sum| *sum *= total);
-        }
-        let shares: Vec<f64> = sums.shares.iter().map(|share| total * share).collect();
-        let smoothed = |own: f64, c: usize, spread: f64| (1.0 - chain.smoothing[c]) * own + spread;
-        let spread = |of: &dyn Fn(usize) -> f64| {
-            (0..k).map(|c| chain.smoothing[c] * of(c)).sum::<f64>() / k as f64
-        };
-        let of_row: Vec<f64> = (0..d).map(|j| spread(&|c| by_class[(j, c)])).collect();
-        let of_bias = spread(&|c| shares[c]);
-        let target = WithBias {
-            weight: Mat::from_fn(d, k, |j, c| smoothed(by_class[(j, c)], c, of_row[j])),
-            bias: (0..k).map(|c| smoothed(shares[c], c, of_bias)).collect(),
-        };
-        let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-        let entropy = |c: usize| {
-            let spread = chain.smoothing[c] / k as f64;
-            log(1.0 - chain.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
-        };
-        let floor = (0..k).map(|c| shares[c] * entropy(c)).sum();
-        let zero: Point = Mat::zeros(d, k);
-        let state = State {
-            descent: Descent::new(zero.clone(), f64::INFINITY, zero.clone()),
-            bias: vec![0.0; k],
-            entropy: 0.0,
-            entropies: vec![0.0; k],
-            outputs: WithBias { weight: zero, bias: vec![0.0; k] },
-            curvature: vec![0.0; k],
-        };
+        let Targets { total, plain, target, floor } = Targets::new(chain, sums, curvature, seen);
+        let state = State::zero(d, k);
         Self {
             chain,
             curvature,
             total,
-            plain: WithBias { weight: by_class, bias: shares },
+            plain,
             target,
             stage: 0,
             rung: state.clone(),
@@ -258,7 +205,14 @@ impl<'a, R: Real> Walk<'a, R> {
     /// Raises the lower bound to what the outputs certify.
     fn certify(&mut self) {
         if self.decay()[0] > 0.0 {
-            self.lower = self.lower.max(self.state.descent.value - self.bound());
+            let dual = Dual {
+                state: &self.state,
+                target: &self.target,
+                decay: self.decay(),
+                mean: &self.curvature.mean,
+                lowered: &self.lowered(&self.state.descent.x),
+            };
+            self.lower = self.lower.max(self.state.descent.value - dual.bound());
         }
     }
 
@@ -337,67 +291,5 @@ impl<'a, R: Real> Walk<'a, R> {
         self.rung = self.state.clone();
         self.rung_decay = self.chain.stages[self.stage].weight_decay;
         self.rung_passes += std::mem::take(&mut self.passes);
-    }
-
-    /// Upper bound on what is left to gain: the value minus the dual objective at the outputs p,
-    /// which is ‖∇F‖² / 2 divided by the decay of each part. If the bias is not decayed, the mean
-    /// of the outputs must equal that of the targets: what the bias is still off is moved.
-    fn bound(&self) -> f64 {
-        let State { descent, outputs, entropy, .. } = &self.state;
-        let (d, k, decay) = (descent.x.nrows(), outputs.bias.len(), self.decay());
-        let square = |point: &Point| dot(point, point);
-        if decay[1] > 0.0 {
-            // The gradient with respect to weight and bias of the features themselves.
-            let mut grad = outputs.weight.clone();
-            add(&mut grad, -1.0, &self.target.weight);
-            add(&mut grad, decay[0], &descent.x);
-            let mut of_bias = 0.0;
-            let lowered = self.lowered(&descent.x);
-            for c in 0..k {
-                let off = outputs.bias[c] - self.target.bias[c];
-                let column = grad.col_mut(c);
-                for (grad, mean) in column.iter_mut().zip(&self.curvature.mean) {
-                    *grad += off * mean;
-                }
-                of_bias += (off + decay[1] * (self.state.bias[c] - lowered[c])).powi(2);
-            }
-            return square(&grad) / (2.0 * decay[0]) + of_bias / (2.0 * decay[1]);
-        }
-        // Of the classes with more than their target, a part of the outputs is taken, p aₖ with
-        // aₖ = tₖ / oₖ, and given to the others in one distribution q. By concavity, what is left of a
-        // sample with its share m has an entropy of at least Σ −p a log (p a) − m + m H(q).
-        let (total, target, had) = (self.total, &self.target.bias, &outputs.bias);
-        let over: Vec<f64> = (0..k).map(|c| (had[c] - target[c]).max(0.0)).collect();
-        let moved: f64 = over.iter().sum();
-        let kept: Vec<f64> = over.iter().zip(had).map(|(over, had)| 1.0 - over / had).collect();
-        let missing = (0..k).map(|c| (target[c] - had[c]).max(0.0));
-        let all_missing: f64 = missing.clone().sum();
-        let q: Vec<f64> =
-            missing.map(|mass| if all_missing > 0.0 { mass / all_missing } else { 0.0 }).collect();
-        let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-        let entropy_of_q: f64 = q.iter().map(|&q| log(q)).sum();
-        let lost: f64 = (0..k)
-            .map(|c| (1.0 - kept[c]) * self.state.entropies[c] + had[c] * kept[c] * kept[c].ln())
-            .sum();
-        let mut mixed = outputs.weight.clone();
-        let mut taken = vec![0.0; d];
-        for c in 0..k {
-            for j in 0..d {
-                let part = (1.0 - kept[c]) * outputs.weight[(j, c)];
-                taken[j] += part;
-                mixed[(j, c)] -= part;
-            }
-        }
-        for c in (0..k).filter(|&c| q[c] > 0.0) {
-            for j in 0..d {
-                mixed[(j, c)] += q[c] * taken[j];
-            }
-        }
-        add(&mut mixed, -1.0, &self.target.weight);
-        let entropy = entropy - lost - moved + moved * entropy_of_q;
-        // Sums of targets and outputs are equal up to rounding.
-        let rounding = (moved - all_missing).abs() * (1.0 + (k as f64).ln());
-        debug_assert!(moved <= 2.0 * total);
-        descent.value - entropy + rounding + square(&mixed) / (2.0 * decay[0])
     }
 }

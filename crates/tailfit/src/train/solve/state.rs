@@ -1,0 +1,44 @@
+//! What is known of a point of the search.
+
+use faer::Mat;
+
+use super::curvature::Point;
+use super::lbfgs::Descent;
+
+/// Sums over the samples of something with one row per feature, `[D, K]`, and one for the bias,
+/// `[K]`.
+#[derive(Clone)]
+pub(super) struct WithBias {
+    pub(super) weight: Point,
+    pub(super) bias: Vec<f64>,
+}
+
+/// Everything that is known of a point.
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) descent: Descent,
+    /// The bias that is best at the point.
+    pub(super) bias: Vec<f64>,
+    /// Σ w H(p) of the outputs p there, and Σ w p x̃ᵀ.
+    pub(super) entropy: f64,
+    /// Its parts by class, `[K]`.
+    pub(super) entropies: Vec<f64>,
+    pub(super) outputs: WithBias,
+    /// Σ w p (1 − p), `[K]`.
+    pub(super) curvature: Vec<f64>,
+}
+
+impl State {
+    /// Zero, of which nothing is known yet.
+    pub(super) fn zero(d: usize, k: usize) -> Self {
+        let zero: Point = Mat::zeros(d, k);
+        Self {
+            descent: Descent::new(zero.clone(), f64::INFINITY, zero.clone()),
+            bias: vec![0.0; k],
+            entropy: 0.0,
+            entropies: vec![0.0; k],
+            outputs: WithBias { weight: zero, bias: vec![0.0; k] },
+            curvature: vec![0.0; k],
+        }
+    }
+}

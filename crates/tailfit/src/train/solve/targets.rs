@@ -1,0 +1,57 @@
+//! What the samples' targets contribute to an objective: sums, the same at every point.
+
+use faer::Mat;
+
+use super::chain::Chain;
+use super::curvature::Curvature;
+use super::state::WithBias;
+use super::sums::Sums;
+use crate::numbers::Real;
+use crate::train::problem::Seen;
+
+/// The target terms of a chain, in the eigenbasis.
+pub(super) struct Targets {
+    /// Σ of the samples' weights over the divisor.
+    pub(super) total: f64,
+    /// Those of plain cross-entropy, and of the chain's loss.
+    pub(super) plain: WithBias,
+    pub(super) target: WithBias,
+    /// Σ w H(t), the smallest value that the data term can take.
+    pub(super) floor: f64,
+}
+
+impl Targets {
+    pub(super) fn new<R: Real>(
+        chain: &Chain<R>,
+        sums: &Sums,
+        curvature: &Curvature,
+        seen: &Seen<'_, R>,
+    ) -> Self {
+        let (d, k) = (sums.dim, sums.shares.len());
+        let weights = seen.problem.labels.iter().map(|&y| chain.class_weights[y as usize]);
+        let views = seen.problem.views.len() as f64;
+        let total = weights.sum::<f64>() * views / chain.divisor;
+        let mut by_class = curvature.rotated(&sums.by_class);
+        for column in by_class.col_iter_mut() {
+            column.iter_mut().for_each(|sum| *sum *= total);
+        }
+        let shares: Vec<f64> = sums.shares.iter().map(|share| total * share).collect();
+        let smoothed = |own: f64, c: usize, spread: f64| (1.0 - chain.smoothing[c]) * own + spread;
+        let spread = |of: &dyn Fn(usize) -> f64| {
+            (0..k).map(|c| chain.smoothing[c] * of(c)).sum::<f64>() / k as f64
+        };
+        let of_row: Vec<f64> = (0..d).map(|j| spread(&|c| by_class[(j, c)])).collect();
+        let of_bias = spread(&|c| shares[c]);
+        let target = WithBias {
+            weight: Mat::from_fn(d, k, |j, c| smoothed(by_class[(j, c)], c, of_row[j])),
+            bias: (0..k).map(|c| smoothed(shares[c], c, of_bias)).collect(),
+        };
+        let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+        let entropy = |c: usize| {
+            let spread = chain.smoothing[c] / k as f64;
+            log(1.0 - chain.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
+        };
+        let floor = (0..k).map(|c| shares[c] * entropy(c)).sum();
+        Self { total, plain: WithBias { weight: by_class, bias: shares }, target, floor }
+    }
+}
