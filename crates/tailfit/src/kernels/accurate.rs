@@ -10,11 +10,16 @@ use super::panels::{Aligned, Panels, zeros};
 use super::tiles::{Forward, Rows, TILE};
 use crate::numbers::Real;
 
+/// A mean of more standard deviations than this is an offset.
+const VARIES_LITTLE: f64 = 16.0;
+
 /// Samples `[N, D]`, packed for scoring by many heads.
 #[derive(Clone, Debug)]
 pub(crate) struct ScoringRows<R> {
     depth: usize,
     values: Values<R>,
+    /// What was subtracted from which features, for [`ScoringColumns::bias_for`] to add.
+    shift: Vec<(usize, R)>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,10 +58,11 @@ impl<R: Real> ScoringRows<R> {
                 *a = (*a + b) * half;
             }
         }
-        Self::pack(&features, dim)
+        Self::pack(&mut features, dim)
     }
 
-    fn pack(features: &[R], dim: usize) -> Self {
+    fn pack(features: &mut [R], dim: usize) -> Self {
+        let shift = shifted(features, dim);
         let (depth, n) = (depth::<R>(dim), features.len() / dim);
         let values = if splits::<R>() {
             let mut rows = zeros(n.next_multiple_of(BLOCK) * 3 * depth);
@@ -78,8 +84,37 @@ impl<R: Real> ScoringRows<R> {
             }
             Values::Full(tall)
         };
-        Self { depth, values }
+        Self { depth, values, shift }
     }
+}
+
+/// Subtracts their mean from features that hardly vary about it: in products, digits of such an
+/// offset would push out those that matter. Returns which, and by how much.
+fn shifted<R: Real>(features: &mut [R], dim: usize) -> Vec<(usize, R)> {
+    let n = (features.len() / dim) as f64;
+    let (mut sum, mut square) = (vec![0.0; dim], vec![0.0; dim]);
+    let first: Vec<f64> = features[..dim].iter().map(|value| value.to_f64()).collect();
+    for row in features.chunks_exact(dim) {
+        for j in 0..dim {
+            let value = row[j].to_f64() - first[j];
+            sum[j] += value;
+            square[j] += value * value;
+        }
+    }
+    let mut shift = Vec::new();
+    for j in 0..dim {
+        let about = sum[j] / n;
+        let (mean, variance) = (first[j] + about, (square[j] / n - about * about).max(0.0));
+        if mean.abs() > VARIES_LITTLE * variance.sqrt() {
+            shift.push((j, R::from_f64(mean)));
+        }
+    }
+    for row in features.chunks_exact_mut(dim) {
+        for &(j, mean) in &shift {
+            row[j] = row[j] - mean;
+        }
+    }
+    shift
 }
 
 /// Divides every row `[D]` by its L2 norm.
@@ -128,20 +163,33 @@ impl<R: Real> ScoringColumns<R> {
         pulp::Arch::new().dispatch(PairPanels { from, to, panels: self.panels, split: true });
     }
 
-    /// `out = x W + bias` for samples `from..`, as many as `out` has rows. `from` and the number
-    /// of rows are multiples of 16.
-    pub(crate) fn multiply(&self, out: Rows<'_, R>, x: &ScoringRows<R>, from: usize) {
+    /// The bias for these rows: with what was subtracted from their features.
+    pub(crate) fn bias_for(&self, x: &ScoringRows<R>) -> Aligned<R> {
+        let mut bias = self.bias.clone();
+        for (column, bias) in bias.iter_mut().enumerate() {
+            let weight = |j: usize| self.value[self.panels.at(j, column)].to_f64();
+            let moved: f64 = x.shift.iter().map(|&(j, shift)| weight(j) * shift.to_f64()).sum();
+            if !x.shift.is_empty() {
+                *bias = R::from_f64(bias.to_f64() + moved);
+            }
+        }
+        bias
+    }
+
+    /// `out = x W + bias` for samples `from..`, as many as `out` has rows, with the bias that
+    /// [`ScoringColumns::bias_for`] gives. `from` and the number of rows are multiples of 16.
+    pub(crate) fn multiply(&self, out: Rows<'_, R>, x: &ScoringRows<R>, from: usize, bias: &[R]) {
         let Rows { values, pitch } = out;
         let part = |depth: usize| from * depth..(from + values.len() / pitch) * depth;
         match &x.values {
             Values::Full(tall) => {
-                let (x, w, bias) = (&tall[part(x.depth)], &self.value, &self.bias);
+                let (x, w) = (&tall[part(x.depth)], &self.value);
                 let out = Rows { values, pitch };
                 pulp::Arch::new().dispatch(Forward { out, x, w, bias, panels: self.panels });
             }
             Values::Split(rows) => {
                 let panels = Panels { depth: 3 * x.depth, ..self.panels };
-                let (x, bias) = (&rows[part(panels.depth)], R::as_f32(&self.bias));
+                let (x, bias) = (&rows[part(panels.depth)], R::as_f32(bias));
                 let out = Rows { values: R::as_f32_mut(values), pitch };
                 bf16::forward(Unit::Tiles, out, x, &self.pairs, bias, panels);
             }

@@ -22,10 +22,11 @@ fn each_hit<R: Real>(
 ) {
     let pitch = heads.panels.columns;
     let mut z = zeros(ROWS * pitch);
+    let bias = heads.bias_for(rows);
     for (block, labels) in labels.chunks(ROWS).enumerate() {
         let padded = labels.len().next_multiple_of(BLOCK);
         let out = Rows { values: &mut z[..padded * pitch], pitch };
-        heads.multiply(out, rows, block * ROWS);
+        heads.multiply(out, rows, block * ROWS, &bias);
         vectorised(
             #[inline(always)]
             || {
