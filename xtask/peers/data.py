@@ -1,20 +1,25 @@
 """Synthetic long-tailed deep features for timing: data.py FOLDER NAME.
 
 Class means in a low-rank subspace with a power-law spectrum, plus noise, through a ReLU; counts as
-in CIFAR-100-LT at imbalance ratio 100. Written as raw little-endian f32 and u32.
+in CIFAR-100-LT at imbalance ratio 100 (`wide`: 388). Written as raw little-endian f32 and u32.
 """
 
 import sys
 
 import numpy as np
 
-SHAPES = {"a": (512, 1.25, 2.2, 1), "a64": (64, 0.6, 1.3, 2)}
+# Features, noise of training and test, seed, classes, largest class, imbalance ratio.
+SHAPES = {
+    "a": (512, 1.25, 2.2, 1, 100, 500, 100),
+    "a64": (64, 0.6, 1.3, 2, 100, 500, 100),
+    "wide": (1280, 1.25, 2.2, 3, 121, 1300, 388),
+}
 
 
 def main(folder, name):
-    dim, train_noise, test_noise, seed = SHAPES[name]
-    n_classes, rank = 100, 48
-    counts = [int(500 * 0.01 ** (k / (n_classes - 1))) for k in range(n_classes)]
+    dim, train_noise, test_noise, seed, n_classes, largest, ratio = SHAPES[name]
+    rank = 48
+    counts = [int(largest * (1 / ratio) ** (k / (n_classes - 1))) for k in range(n_classes)]
     rng = np.random.default_rng(seed)
     means = rng.standard_normal((n_classes, rank), dtype=np.float32)
     spectrum = (np.arange(1, rank + 1) ** -0.5).astype(np.float32)

@@ -15,6 +15,7 @@ const USAGE: &str = "cargo xtask COMMAND
                   -runs=10000000; a minute each if not given
   peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
   peers backbone  time PyTorch and tailfit on stage 1, in images per second; writes docs/performance.md
+  peers solver    time scikit-learn and tailfit to the same objective; writes docs/performance.md
   large           time training from features left in their file, with the shapes of ImageNet-LT and
                   iNaturalist; needs 2.3 GB of disk, writes docs/performance.md
   tables          update README.md and results/ from tailfit-out/
@@ -30,9 +31,9 @@ fn main() -> Result<()> {
         ["fuzz", limit, names @ ..] => fuzz::run(limit, names),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
-        words @ (["tables" | "large" | "peers"] | ["peers", "backbone"] | ["embed", _]) => {
-            measure(words)
-        }
+        words @ (["tables" | "large" | "peers"]
+        | ["peers", "backbone" | "solver"]
+        | ["embed", _]) => measure(words),
         _ => bail!("{USAGE}"),
     }
 }

@@ -15,6 +15,7 @@ fn main() -> Result<()> {
         ["tables"] => tables::run(),
         ["peers"] => peers::run(),
         ["peers", "backbone"] => peers::backbone::run(),
+        ["peers", "solver"] => peers::solver::run(),
         ["large"] => large::run(),
         ["embed", folder] => embed::run(folder.as_ref()),
         _ => bail!("see `cargo xtask`"),

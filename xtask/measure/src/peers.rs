@@ -3,6 +3,7 @@
 
 pub(crate) mod backbone;
 mod ours;
+pub(crate) mod solver;
 mod table;
 
 use std::io::{BufRead, BufReader, Write};
@@ -18,7 +19,6 @@ use self::table::{Measured, write_table};
 
 /// Python environment and data; not committed.
 const FOLDER: &str = "target/peers";
-const REQUIREMENTS: &str = "xtask/peers/requirements.txt";
 
 /// Timed rounds, of which the median counts.
 const ROUNDS: usize = 5;
@@ -47,17 +47,22 @@ pub(crate) fn run() -> Result<()> {
     write_table(&sections)
 }
 
-/// The interpreter of an environment with the peers, made if there is none.
+/// The interpreter of an environment with all peers, made if there is none.
 fn environment() -> Result<String> {
-    let python = format!("{FOLDER}/venv/bin/python");
-    let wanted = fs_err::read_to_string(REQUIREMENTS)?;
-    let stamp = format!("{FOLDER}/requirements.txt");
+    environment_of("venv", "requirements.txt")
+}
+
+/// The interpreter of an environment of this name with these requirements.
+fn environment_of(name: &str, requirements: &str) -> Result<String> {
+    let python = format!("{FOLDER}/{name}/bin/python");
+    let from = format!("xtask/peers/{requirements}");
+    let (wanted, stamp) = (fs_err::read_to_string(&from)?, format!("{FOLDER}/{requirements}"));
     if fs_err::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
-    eprintln!("installing the peers into {FOLDER}/venv (several GB)");
-    run_command(Command::new("python3").args(["-m", "venv", &format!("{FOLDER}/venv")]))?;
-    run_command(Command::new(&python).args(["-m", "pip", "install", "-q", "-r", REQUIREMENTS]))?;
+    eprintln!("installing {requirements} into {FOLDER}/{name}");
+    run_command(Command::new("python3").args(["-m", "venv", &format!("{FOLDER}/{name}")]))?;
+    run_command(Command::new(&python).args(["-m", "pip", "install", "-q", "-r", &from]))?;
     fs_err::write(stamp, wanted)?;
     Ok(python)
 }

@@ -17,7 +17,7 @@ const DECAY: f64 = 5e-4;
 
 pub(crate) struct Ours {
     /// Has one sample to score: scoring is no part of the work.
-    data: DataSet,
+    pub(super) data: DataSet,
     test: Features,
 }
 

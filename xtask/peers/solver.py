@@ -1,0 +1,30 @@
+"""scikit-learn's logistic regression for timing: solver.py FOLDER NAME DIM DECAY.
+
+For each line on standard input, fits once with the default tolerance and prints seconds, the
+objective, and the number of iterations. The intercept is not penalised.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+folder, name, dim, decay = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+X = np.fromfile(f"{folder}/{name}-train.f32", "<f4").reshape(-1, dim)
+Y = np.fromfile(f"{folder}/{name}-train.u32", "<u4").astype(np.int64)
+
+for _ in sys.stdin:
+    model = LogisticRegression(C=1 / (decay * len(X)), solver="lbfgs", max_iter=2000)
+    start = time.perf_counter()
+    model.fit(X, Y)
+    seconds = time.perf_counter() - start
+    W, b = model.coef_.astype(np.float64), model.intercept_.astype(np.float64)
+    loss = 0.0
+    for rows in range(0, len(X), 4096):
+        z = X[rows : rows + 4096].astype(np.float64) @ W.T + b
+        top = z.max(1, keepdims=True)
+        loss += (np.log(np.exp(z - top).sum(1)) + top[:, 0] - z[np.arange(len(z)), Y[rows : rows + 4096]]).sum()
+    objective = loss / len(X) + 0.5 * decay * (W**2).sum()
+    print(json.dumps({"seconds": seconds, "objective": objective, "iterations": int(max(model.n_iter_))}), flush=True)
