@@ -93,7 +93,7 @@ fn optima_on_pretrained_features() {
     }
     let balanced = [("loss.delta", json!(0.9)), ("class_weights", json!({"power": {"rho": 1.0}}))];
     let cases = [
-        (optimum("balanced-softmax", 1e-3, &[("gap", json!(1e-5))]), "59.85"),
+        (optimum("balanced-softmax", 1e-3, &[("gap", json!(1e-6))]), "59.85"),
         (optimum("los", 1e-5, &[]), "35.7"),
         (optimum("los", 1e-3, &balanced), "60.2"),
     ];

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use crate::numbers::Real;
+
 /// Steps remembered.
 const MEMORY: usize = 8;
 
@@ -18,6 +20,17 @@ pub(super) struct Wanted<'a> {
     /// The sum of |∇| over the classes, relative to that of the targets, at which it is good.
     pub(super) tolerance: f64,
     pub(super) sweeps: usize,
+}
+
+/// How far the bias may be off, for a gap relative to this excess: what is moved for the dual costs
+/// its mass times the size of the logits, and should not show.
+pub(super) fn tolerance<R: Real>(gap: f64, excess: f64) -> f64 {
+    let shows = 3e-3 * gap * excess;
+    match (R::SINGLE, shows.is_finite()) {
+        (false, _) => 1e-13,
+        (true, true) => shows.clamp(2e-7, 3e-6),
+        (true, false) => 3e-6,
+    }
 }
 
 /// Sums over the samples at some bias.

@@ -6,7 +6,7 @@
 use ndarray::{Array1, Array2};
 
 use super::Solved;
-use super::bias::Wanted;
+use super::bias::{Wanted, tolerance};
 use super::chain::{Chain, Stage};
 use super::curvature::{Curvature, Point, Strength};
 use super::dual::Dual;
@@ -20,8 +20,9 @@ use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
 
-/// Maximum number of passes at one weight decay.
+/// Maximum number of passes at one weight decay, and to a rung on the way.
 const PASSES: usize = 500;
+const PASSES_TO_RUNG: usize = 30;
 
 /// The state of solving a chain.
 pub(super) struct Walk<'a, R> {
@@ -90,6 +91,7 @@ impl<'a, R: Real> Walk<'a, R> {
         weight: &'b Point,
     ) -> HeadPoint<'b, R> {
         let weights = self.chain.class_weights.iter();
+        let gap = self.chain.gap_of(&self.chain.stages[self.stage]);
         HeadPoint {
             objective: &self.chain.objective,
             weight,
@@ -100,7 +102,7 @@ impl<'a, R: Real> Walk<'a, R> {
                 targets: &self.target.bias,
                 decay: self.decay()[1],
                 lowered: self.lowered(candidate),
-                tolerance: if R::SINGLE { 3e-6 } else { 1e-13 },
+                tolerance: tolerance::<R>(gap, self.excess() / self.total),
                 sweeps: if R::SINGLE { 16 } else { 60 },
             },
             divisor: self.chain.divisor,
@@ -160,7 +162,7 @@ impl<'a, R: Real> Walk<'a, R> {
             self.state.descent.here(value, grad);
             Some(true)
         } else {
-            let noise = if R::SINGLE { 1e-6 * value.abs() } else { 1e-14 };
+            let noise = if R::SINGLE { 1e-6 * value.abs() + 1e-7 * self.total } else { 1e-14 };
             self.state.descent.take(x, value, grad, noise)
         };
         if step == Some(false) {
@@ -225,7 +227,8 @@ impl<'a, R: Real> Walk<'a, R> {
             let left = self.curvature.decrement(&self.state.descent.grad, &self.strength());
             left <= 1e-2 * wanted * self.excess()
         };
-        reached || stuck || self.passes >= PASSES
+        let most = if self.chain.stages[self.stage].is_rung { PASSES_TO_RUNG } else { PASSES };
+        reached || stuck || self.passes >= most
     }
 
     /// Hands this stage's solution to the trials that asked for it.
