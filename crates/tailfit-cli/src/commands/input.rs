@@ -39,14 +39,18 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         Features::read(files, &reading).map_err(|error| naming(error, option))
     };
     let mut train = read(&args.train, &args.train_labels, storage, "train_labels")?;
-    let test = read(&args.test, &args.test_labels, Storage::MEMORY, "test_labels")?;
-    let validation = match &args.val[..] {
+    let mut test = read(&args.test, &args.test_labels, Storage::MEMORY, "test_labels")?;
+    let mut validation = match &args.val[..] {
         [] => None,
         val => Some(read(val, &args.val_labels, Storage::MEMORY, "val_labels")?),
     };
     if let Some(path) = &args.class_names {
-        let names = fs_err::read_to_string(path)?.lines().map(str::to_owned).collect();
-        train = train.with_class_names(names, &first.display().to_string())?;
+        let names: Vec<String> = fs_err::read_to_string(path)?.lines().map(str::to_owned).collect();
+        // All sets alike: their files may name the classes otherwise.
+        let named = |set: Features, of: &str| set.with_class_names(names.clone(), of);
+        train = named(train, "training set")?;
+        test = named(test, "test set")?;
+        validation = validation.map(|set| named(set, "validation set")).transpose()?;
     }
     let name = first.file_stem().unwrap_or_default().to_string_lossy();
     let folder = first.parent().and_then(Path::file_name).map(|f| f.to_string_lossy());

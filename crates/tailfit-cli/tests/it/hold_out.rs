@@ -33,6 +33,25 @@ fn features_without_a_test_set_are_divided_and_compared() {
     assert!(ran.code == 1 && ran.stderr.contains("at most 2 classes"), "{}", ran.stderr);
 }
 
+/// Class names of the user's stand in for those of the files, in every set.
+#[test]
+fn other_class_names_are_taken_for_all_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let row = |i: usize| {
+        format!("{},{},{}\n", (i as f64).sin(), (i % 7) as f64 + 0.5, ["emu", "owl"][i % 2])
+    };
+    let text = "a,b,class\n".to_owned() + &(0..40).map(row).collect::<String>();
+    fs_err::write(at.join("all.csv"), text).unwrap();
+    let ran = tailfit(at, &["split", "--features", "all.csv", "--hold-out", "20", "--out", "data"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    fs_err::write(at.join("names.txt"), "Emu\nEule\n").unwrap();
+    let files = ["--train", "data/train.safetensors", "--test", "data/test.safetensors"];
+    let words = ["evaluate", "-q", "--class-names", "names.txt"];
+    let ran = tailfit(at, &[&words[..], &files].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
 /// Image folders with nothing but train/; listing does not decode.
 #[test]
 fn images_without_a_test_set_are_divided() {

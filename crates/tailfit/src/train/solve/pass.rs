@@ -13,7 +13,7 @@ use super::outputs::add_outputs;
 use super::room::{Logits, Room};
 use super::shared::{ROWS, Shared};
 use crate::error::{Error, Result};
-use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
+use crate::kernels::{Panels, Rows, Weights, padded_depth, zeros};
 use crate::losses::{BatchLoss, HeadLogits};
 use crate::numbers::Real;
 
@@ -91,7 +91,7 @@ pub(super) fn evaluate<R: Real>(
                 group.weights.value[panels.at(j, class)] = R::from_f64(head.weight[(j, class)]);
             }
         }
-        if keep { group.each(shared, |_, _, _, _| ()) } else { Ok(()) }
+        if keep { group.each(shared, |_, _| ()) } else { Ok(()) }
     })?;
 
     let (bias, sums) = head.wanted.solve(head.bias.to_vec(), |bias| {
@@ -124,11 +124,11 @@ pub(super) fn evaluate<R: Real>(
 }
 
 impl<R: Real> Group<R> {
-    /// Multiplies every batch, and calls `work` with it and its logits without bias.
+    /// Multiplies every batch, and calls `work` with its labels and logits without bias.
     fn each(
         &mut self,
         shared: &Shared<'_, R>,
-        mut work: impl FnMut(&mut Weights<R>, &Packed<R>, &[u32], &mut [R]),
+        mut work: impl FnMut(&[u32], &mut [R]),
     ) -> Result<()> {
         let Self { batches, weights, logits, room } = self;
         let c = weights.panels.columns;
@@ -138,7 +138,7 @@ impl<R: Real> Group<R> {
             shared.with(batch, room, |packed| {
                 let z = &mut z[..packed.padded * c];
                 weights.forward(Rows { values: z, pitch: c }, packed, 0, &none);
-                work(weights, packed, labels, z);
+                work(labels, z);
             })?;
         }
         Ok(())
@@ -151,7 +151,7 @@ impl<R: Real> Group<R> {
         mut work: impl FnMut(&[u32], &mut [R]),
     ) -> Result<()> {
         if !self.logits.all {
-            return self.each(shared, |_, _, labels, z| work(labels, z));
+            return self.each(shared, work);
         }
         let c = self.weights.panels.columns;
         for (at, batch) in self.batches.clone().enumerate() {
