@@ -94,7 +94,10 @@ impl DataSet {
                 "number the classes 0, 1, 2, … without gaps",
             ));
         }
-        let counts = ClassCounts::from_labels(&train.labels, n_classes)?;
+        let mut counts = ClassCounts::from_labels(&train.labels, n_classes)?;
+        if let Some(weights) = &train.weights {
+            counts = counts.with_weights(&train.labels, weights)?;
+        }
         if let Some(names) = named.filter(|&names| names != n_classes) {
             return Err(Error::data("class names", format!("{n_classes} names"), names, ""));
         }

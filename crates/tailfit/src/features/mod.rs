@@ -53,6 +53,9 @@ pub struct Features {
     pub mirror: Option<Matrix>,
     /// Class of each sample, `[N]`.
     pub labels: Vec<u32>,
+    /// Weight of each sample in training, `[N]`, at least 0; all 1 if there are none. A weight of 2
+    /// is the sample twice, for losses, priors and class weights alike.
+    pub weights: Option<Vec<f64>>,
     /// Name of each feature, `[D]`, if the file names them.
     pub columns: Option<Vec<String>>,
     /// Name of each class, if known.
@@ -81,11 +84,7 @@ impl Features {
     /// If a view has another shape, or a value is not finite.
     pub fn with_views(self, views: Vec<Array2<f32>>) -> Result<Self> {
         let views = views.into_iter().map(Matrix::from).collect();
-        let Self {
-            plain, mirror, labels, columns, class_names, named_by_label, provenance, ..
-        } = self;
-        let features = Self::checked(plain, views, mirror, labels, &provenance)?;
-        Ok(Self { columns, class_names, named_by_label, ..features })
+        Self { views, ..self }.verified()
     }
 
     /// The same with features of the mirrored images, `[N, D]`; scoring averages logits over both.
@@ -94,11 +93,28 @@ impl Features {
     ///
     /// If `mirror` has another shape, or a value is not finite.
     pub fn with_mirror(self, mirror: Array2<f32>) -> Result<Self> {
-        let mirror = Some(mirror.into());
-        let Self { plain, views, labels, columns, class_names, named_by_label, provenance, .. } =
-            self;
-        let features = Self::checked(plain, views, mirror, labels, &provenance)?;
-        Ok(Self { columns, class_names, named_by_label, ..features })
+        Self { mirror: Some(mirror.into()), ..self }.verified()
+    }
+
+    /// The same with a weight for each sample, `[N]`, in training.
+    ///
+    /// # Errors
+    ///
+    /// If there are not N, or one is negative or not a finite number.
+    pub fn with_weights(self, weights: Vec<f64>) -> Result<Self> {
+        same("sample weights", &[self.len()], &[weights.len()])?;
+        if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+            let place = format!("sample weights, row {row}");
+            return Err(Error::data(place, "a finite number of at least 0", weights[row], ""));
+        }
+        Ok(Self { weights: Some(weights), ..self })
+    }
+
+    /// The weights of the samples, scaled to a mean of 1.
+    pub(crate) fn mean_one_weights(&self) -> Vec<f64> {
+        let Some(weights) = &self.weights else { return vec![1.0; self.len()] };
+        let mean = weights.iter().sum::<f64>() / self.len() as f64;
+        weights.iter().map(|weight| weight / mean).collect()
     }
 
     /// Checks that all parts match each other; `place` says where they came from.
@@ -109,30 +125,33 @@ impl Features {
         labels: Vec<u32>,
         place: &str,
     ) -> Result<Self> {
-        let (n, d) = (plain.n_rows(), plain.dim());
-        if n == 0 || d == 0 {
-            let expected = "at least one sample and one feature";
-            return Err(Error::data(place, expected, format!("[{n}, {d}]"), ""));
-        }
-        same(&format!("{place}: labels"), &[n], &[labels.len()])?;
-        let others = views.iter().map(|view| ("views", view));
-        for (what, matrix) in others.chain(mirror.iter().map(|mirror| ("mirror", mirror))) {
-            same(&format!("{place}: {what}"), &[n, d], &[matrix.n_rows(), matrix.dim()])?;
-        }
-        let provenance = place.to_owned();
-        let (columns, class_names) = (None, None);
         let features = Self {
             plain,
             views,
             mirror,
             labels,
-            columns,
-            class_names,
+            weights: None,
+            columns: None,
+            class_names: None,
             named_by_label: false,
-            provenance,
+            provenance: place.to_owned(),
         };
-        features.check_finite(place)?;
-        Ok(features)
+        features.verified()
+    }
+
+    fn verified(self) -> Result<Self> {
+        let place = &self.provenance;
+        let (n, d) = (self.plain.n_rows(), self.plain.dim());
+        if n == 0 || d == 0 {
+            let expected = "at least one sample and one feature";
+            return Err(Error::data(place, expected, format!("[{n}, {d}]"), ""));
+        }
+        same(&format!("{place}: labels"), &[n], &[self.labels.len()])?;
+        for (what, matrix) in self.matrices() {
+            same(&format!("{place}: {what}"), &[n, d], &[matrix.n_rows(), matrix.dim()])?;
+        }
+        self.check_finite(place)?;
+        Ok(self)
     }
 
     /// Each matrix with its name.
@@ -192,6 +211,9 @@ impl Features {
         }
         for label in &self.labels {
             hash.update(label.to_le_bytes());
+        }
+        for weight in self.weights.iter().flatten() {
+            hash.update(weight.to_le_bytes());
         }
         let shape = [self.len(), self.dim(), usize::from(self.mirror.is_some())];
         hash.update(format!("{shape:?}"));

@@ -42,8 +42,8 @@ pub(crate) struct SoftmaxRows<'a> {
     pub stride: usize,
     pub labels: &'a [u32],
     pub constants: Family<'a>,
-    /// What value and gradient are multiplied by, as a function of the label.
-    pub factor: &'a dyn Fn(u32) -> f64,
+    /// What value and gradient of sample i are multiplied by.
+    pub factor: &'a dyn Fn(usize) -> f64,
 }
 
 impl SoftmaxRows<'_> {
@@ -80,7 +80,7 @@ fn rows<S: Simd, const N: usize>(simd: S, rows: SoftmaxRows<'_>, n_classes: usiz
     let mut value = 0.0;
     for (i, &label) in rows.labels.iter().enumerate() {
         let z = &mut rows.logits[rows.start + i * rows.stride..][..n_classes];
-        let factor = (rows.factor)(label);
+        let factor = (rows.factor)(i);
         value +=
             f64::from(row::<S, N>(simd, rows.constants, z, label as usize, factor as f32)) * factor;
     }

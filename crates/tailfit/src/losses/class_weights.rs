@@ -34,11 +34,9 @@ impl ClassWeights {
     pub fn weights(self, counts: &ClassCounts) -> Vec<f64> {
         let raw: Vec<f64> = match self {
             Self::Uniform => return vec![1.0; counts.n_classes()],
-            Self::EffectiveNumber { beta } => counts
-                .as_slice()
-                .iter()
-                .map(|&n| (1.0 - beta) / (1.0 - beta.powf(n as f64)))
-                .collect(),
+            Self::EffectiveNumber { beta } => {
+                counts.weighted().into_iter().map(|n| (1.0 - beta) / (1.0 - beta.powf(n))).collect()
+            }
             Self::Power { rho } => counts.frequencies().iter().map(|p| p.powf(-rho)).collect(),
         };
         let factor = raw.len() as f64 / raw.iter().sum::<f64>();

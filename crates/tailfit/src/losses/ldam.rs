@@ -33,11 +33,11 @@ impl Default for Ldam {
 
 impl Loss for Ldam {
     fn per_class(&self, counts: &ClassCounts) -> PerClass<f64> {
-        let rarest = counts.as_slice().iter().min().copied().unwrap_or(1) as f64;
-        let margin = counts
-            .as_slice()
+        let counted = counts.weighted();
+        let rarest = counted.iter().copied().fold(f64::INFINITY, f64::min);
+        let margin = counted
             .iter()
-            .map(|&n| self.scale * self.max_margin * (rarest / n as f64).sqrt().sqrt())
+            .map(|n| self.scale * self.max_margin * (rarest / n).sqrt().sqrt())
             .collect();
         PerClass { margin, ..PerClass::neutral(counts.n_classes()) }
     }

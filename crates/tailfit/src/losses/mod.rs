@@ -12,6 +12,7 @@ mod focal;
 mod label_over_smoothing;
 mod ldam;
 mod objective;
+mod samples;
 mod sigmoid_cross_entropy;
 mod sigmoid_focal;
 mod softmax;
@@ -20,8 +21,9 @@ mod vector_scaling;
 use serde::{Deserialize, Serialize};
 
 pub use self::class_weights::{ClassWeights, Mean};
+pub(crate) use self::objective::BatchLoss;
 pub use self::objective::Objective;
-pub(crate) use self::objective::{BatchLoss, HeadLogits};
+pub(crate) use self::samples::{HeadLogits, Samples};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 use crate::kernels::PerClass;

@@ -1,24 +1,9 @@
 //! A loss with its class weights, ready for batches.
 
-use super::{AnyLoss, ClassWeights, Loss, LossVisitor, Mean};
+use super::{AnyLoss, ClassWeights, HeadLogits, Loss, LossVisitor, Mean, Samples};
 use crate::class_counts::ClassCounts;
 use crate::kernels::{self, Family, PerClass, SoftmaxRows};
 use crate::numbers::Real;
-
-/// One head's logits for one batch, within the logits of many heads.
-pub(crate) struct HeadLogits<'a, R> {
-    /// Logits of all heads side by side; this head's are replaced by their gradient.
-    pub logits: &'a mut [R],
-    /// Offset of this head's logit for sample 0, class 0.
-    pub start: usize,
-    /// Distance between consecutive samples.
-    pub stride: usize,
-    /// Class of each sample, `[B]`, each below K.
-    pub labels: &'a [u32],
-    /// What the sum over the samples is divided by: [`BatchLoss::divisor`] of the whole batch,
-    /// of which this may be only a part.
-    pub divisor: f64,
-}
 
 /// What a batch costs: a loss, class weights and a mean, for given class counts.
 ///
@@ -117,15 +102,20 @@ impl<R: Real> BatchLoss<R> {
     pub(crate) fn value_and_grad(&self, logits: &mut [R], labels: &[u32]) -> f64 {
         assert_eq!(logits.len(), labels.len() * self.n_classes, "logits are not [B, K]");
         assert!(!labels.is_empty(), "a batch needs at least one sample");
-        let divisor = self.divisor(labels);
-        self.apply(HeadLogits { logits, start: 0, stride: self.n_classes, labels, divisor })
+        let samples = Samples { labels, weights: &vec![1.0; labels.len()] };
+        let divisor = self.divisor(samples);
+        self.apply(HeadLogits { logits, start: 0, stride: self.n_classes, samples, divisor })
     }
 
-    /// What a batch with these labels is divided by: B, or Σᵢ w_{yᵢ} (see [`Mean`]).
-    pub(crate) fn divisor(&self, labels: &[u32]) -> f64 {
+    /// What a batch of these samples, with weights uᵢ, is divided by: B, or Σᵢ uᵢ w_{yᵢ} (see
+    /// [`Mean`]).
+    pub(crate) fn divisor(&self, samples: Samples<'_>) -> f64 {
         match self.mean {
-            Mean::ByBatch => labels.len() as f64,
-            Mean::ByWeight => labels.iter().map(|&label| self.weights[label as usize]).sum(),
+            Mean::ByBatch => samples.len() as f64,
+            Mean::ByWeight => {
+                let each = samples.labels.iter().zip(samples.weights);
+                each.map(|(&label, weight)| weight * self.weights[label as usize]).sum()
+            }
         }
     }
 
@@ -176,13 +166,16 @@ impl<R: Real> LossVisitor for Apply<'_, R> {
 
     fn visit<L: Loss>(self, loss: &L) -> f64 {
         let Self { objective, batch } = self;
-        let factor = |label: u32| objective.weights[label as usize] / batch.divisor;
+        let factor = |i: usize| {
+            let Samples { labels, weights } = batch.samples;
+            weights[i] * objective.weights[labels[i] as usize] / batch.divisor
+        };
         if L::SOFTMAX_FAMILY && R::SINGLE {
             let rows = SoftmaxRows {
                 logits: R::as_f32_mut(batch.logits),
                 start: batch.start,
                 stride: batch.stride,
-                labels: batch.labels,
+                labels: batch.samples.labels,
                 constants: Family::of(&objective.constants),
                 factor: &factor,
             };
@@ -194,10 +187,10 @@ impl<R: Real> LossVisitor for Apply<'_, R> {
             #[inline(always)]
             || {
                 let mut value = 0.0;
-                for (i, &label) in batch.labels.iter().enumerate() {
+                for (i, &label) in batch.samples.labels.iter().enumerate() {
                     let first = batch.start + i * batch.stride;
                     let z = &mut batch.logits[first..first + objective.n_classes];
-                    let factor = factor(label);
+                    let factor = factor(i);
                     let row =
                         loss.row(&objective.constants, z, label as usize, R::from_f64(factor));
                     value += row.to_f64() * factor;

@@ -30,8 +30,9 @@ impl Default for VectorScaling {
 
 impl Loss for VectorScaling {
     fn per_class(&self, counts: &ClassCounts) -> PerClass<f64> {
-        let largest = counts.as_slice().iter().max().copied().unwrap_or(1) as f64;
-        let scale = counts.as_slice().iter().map(|&n| (n as f64 / largest).powf(self.gamma));
+        let counted = counts.weighted();
+        let largest = counted.iter().copied().fold(0.0, f64::max);
+        let scale = counted.iter().map(|n| (n / largest).powf(self.gamma));
         let offset = counts.frequencies().into_iter().map(|p| self.tau * p.ln());
         PerClass {
             scale: scale.collect(),

@@ -37,8 +37,7 @@ impl Recipe {
         if self.solver == Solver::Sgd {
             return Ok(());
         }
-        let gap_ok = self.gap.is_finite() && self.gap >= 1e-6;
-        range("gap", gap_ok, "a number >= 1e-6, the resolution of f32", self.gap)?;
+        range("gap", self.gap.is_finite() && self.gap > 0.0, "a number > 0", self.gap)?;
         let plain = self.head == HeadKind::Linear
             && self.sampler == Sampler::InstanceBalanced
             && self.constraint.is_none()

@@ -34,7 +34,8 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "is_default")]
     pub solver: Solver,
     /// Certified gap at which [`Solver::Lbfgs`] stops: (F − min F) / (F − F₀) is at most this,
-    /// with F₀ the entropy of the targets, a lower bound on any loss.
+    /// with F₀ the entropy of the targets, a lower bound on any loss. At least 1e-6, the resolution
+    /// of f32; in double precision, any number above 0.
     #[serde(skip_serializing_if = "is_usual_gap")]
     pub gap: f64,
     /// Bias of [`Solver::Ridge`].

@@ -24,7 +24,8 @@ pub(crate) fn problem<'a, R: Real>(
     stage_1: Option<&'a Head>,
 ) -> Problem<'a, R> {
     let (views, dim) = (vec![View::Memory(Cow::Borrowed(features))], features.len() / labels.len());
-    Problem { views, dim, labels, counts, stage_1, scored: None }
+    let weights = vec![1.0; labels.len()];
+    Problem { views, dim, labels, weights, counts, stage_1, scored: None }
 }
 
 /// Options for training with nothing to score.

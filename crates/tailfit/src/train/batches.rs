@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::problem::Seen;
+use super::problem::{Problem, Seen};
 use crate::error::Result;
 use crate::kernels::{Packed, Unit};
+use crate::losses::Samples;
 use crate::numbers::Real;
 
 /// A few consecutive batches.
@@ -18,12 +19,18 @@ struct Slot<R> {
     gathered: Vec<R>,
     packed: Packed<R>,
     labels: Vec<u32>,
+    weights: Vec<f64>,
 }
 
 impl<R: Real> Batches<R> {
     /// Room for `n` batches of `dim` features.
     pub(super) fn new(dim: usize, unit: Option<Unit>, n: usize) -> Self {
-        let slot = || Slot { gathered: vec![], packed: Packed::new(dim, unit), labels: vec![] };
+        let slot = || Slot {
+            gathered: vec![],
+            packed: Packed::new(dim, unit),
+            labels: vec![],
+            weights: vec![],
+        };
         Self { slots: std::iter::repeat_with(slot).take(n).collect(), used: 0 }
     }
 
@@ -42,12 +49,14 @@ impl<R: Real> Batches<R> {
         b: usize,
         split: bool,
     ) -> Result<()> {
-        let (dim, labels) = (seen.problem.dim, seen.problem.labels);
+        let Problem { dim, labels, weights, .. } = seen.problem;
         let work = |(slot, rows): (&mut Slot<R>, &[u32])| {
             slot.labels.clear();
             slot.labels.extend(rows.iter().map(|&row| labels[row as usize]));
+            slot.weights.clear();
+            slot.weights.extend(rows.iter().map(|&row| weights[row as usize]));
             seen.gather(view, rows, &mut slot.gathered)?;
-            slot.packed.pack(slot.gathered.chunks_exact(dim));
+            slot.packed.pack(slot.gathered.chunks_exact(*dim));
             Ok(())
         };
         let batches: Vec<&[u32]> = rows.chunks(b).collect();
@@ -60,8 +69,11 @@ impl<R: Real> Batches<R> {
         }
     }
 
-    /// The batches packed last, with the class of each sample.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Packed<R>, &[u32])> {
-        self.slots[..self.used].iter().map(|slot| (&slot.packed, &slot.labels[..]))
+    /// The batches packed last, with the class and the weight of each sample.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Packed<R>, Samples<'_>)> {
+        self.slots[..self.used].iter().map(|slot| {
+            let samples = Samples { labels: &slot.labels, weights: &slot.weights };
+            (&slot.packed, samples)
+        })
     }
 }

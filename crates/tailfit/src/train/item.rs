@@ -68,8 +68,8 @@ pub(super) fn train_in_order<R: Real>(
             for rows in order.chunks(b * batches.len()) {
                 batches.pack(seen, view, rows, b, split)?;
                 for (stack, sums) in stacks.iter_mut().zip(loss_sums.chunks_mut(size)) {
-                    for (batch, labels) in batches.iter() {
-                        stack.step(batch, labels, &mut buffers, sums);
+                    for (batch, samples) in batches.iter() {
+                        stack.step(batch, samples, &mut buffers, sums);
                     }
                 }
             }

@@ -24,7 +24,10 @@ use crate::head::{Head, Start};
 use crate::kernels::Precision;
 use crate::metrics::{ClassTally, PerSet};
 use crate::numbers::Real;
-use crate::recipe::{Recipe, Solver};
+use crate::recipe::{Recipe, Sampler, Solver};
+
+/// The smallest gap that f32 resolves.
+const SMALLEST_GAP: f64 = 1e-6;
 
 /// One recipe with one seed and concrete hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +129,21 @@ pub fn train(data: &DataSet, trials: &[Trial], options: &Options<'_>) -> Result<
     train_on(&Problem::of(data, true)?, trials, options)
 }
 
+/// As [`train`], in double precision throughout: for small problems, several times slower, and with
+/// heads that are not rounded to f32. [`Solver::Lbfgs`] here reaches gaps far below 1e-6, down to
+/// gradients of 1e-10, so that the same problem put in another way has the same answer.
+///
+/// # Errors
+///
+/// As for [`train`].
+pub fn train_in_f64(
+    data: &DataSet,
+    trials: &[Trial],
+    options: &Options<'_>,
+) -> Result<Vec<Outcome>> {
+    train_on(&Problem::of(data, true)?.widened(), trials, options)
+}
+
 /// As [`train`], in the number type of the problem. Trials that share their batches form work
 /// items, which are spread over the threads of the current rayon pool; if there are fewer items
 /// than threads, individual steps are spread instead.
@@ -153,6 +171,16 @@ pub(crate) fn train_on<R: Real>(
 
 fn check<R: Real>(problem: &Problem<'_, R>, recipe: &Recipe) -> Result<()> {
     recipe.check()?;
+    if R::SINGLE && recipe.solver == Solver::Lbfgs && recipe.gap < SMALLEST_GAP {
+        let expected = "a number >= 1e-6, the resolution of f32";
+        return Err(Error::usage("gap", expected, recipe.gap, ""));
+    }
+    let by_class = recipe.sampler != Sampler::InstanceBalanced;
+    if by_class && problem.weights.iter().any(|&weight| weight != 1.0) {
+        let expected = "`instance-balanced` for samples with weights";
+        let remedy = "a sampler decides by itself how often a sample counts: leave out one of them";
+        return Err(Error::usage("sampler", expected, "another", remedy));
+    }
     let needs_head = recipe.start == Start::Stage1
         || recipe.constraint.is_some_and(|constraint| constraint.radius.is_none());
     if needs_head && problem.stage_1.is_none() {

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::features::{DataSet, Features, FileMatrix, Matrix};
 use crate::head::Head;
 use crate::kernels::ScoringRows;
+use crate::losses::Samples;
 use crate::metrics::{PerSet, halves};
 use crate::numbers::Real;
 
@@ -22,6 +23,8 @@ pub(crate) struct Problem<'a, R: Real> {
     pub dim: usize,
     /// Class of each training sample, `[N]`.
     pub labels: &'a [u32],
+    /// Weight of each training sample, `[N]`, with a mean of 1.
+    pub weights: Vec<f64>,
     /// Training samples per class.
     pub counts: &'a ClassCounts,
     /// The stage-1 head, if there is one.
@@ -66,14 +69,49 @@ impl<'a> Problem<'a, f32> {
             views: views.iter().map(View::of).collect(),
             dim: data.train.dim(),
             labels: &data.train.labels,
+            weights: data.train.mean_one_weights(),
             counts: &data.counts,
             stage_1: data.stage_1.as_ref().map(|file| &file.head),
             scored: if scored { Some(sets()?) } else { None },
         })
     }
+
+    /// The same in double precision.
+    pub(super) fn widened(&self) -> Problem<'a, f64> {
+        let wide = |values: &[f32]| Cow::Owned(values.iter().map(|&v| f64::from(v)).collect());
+        let view = |view: &View<'a, f32>| match view {
+            View::Memory(values) => View::Memory(wide(values)),
+            View::File(file) => View::File(file),
+        };
+        let set = |set: &ScoredSet<'a, f32>| ScoredSet {
+            features: wide(&set.features),
+            mirror: set.mirror.as_deref().map(wide),
+            labels: set.labels,
+        };
+        let Self { dim, labels, counts, stage_1, .. } = *self;
+        Problem {
+            views: self.views.iter().map(view).collect(),
+            dim,
+            labels,
+            weights: self.weights.clone(),
+            counts,
+            stage_1,
+            scored: self.scored.as_ref().map(|sets| sets.as_ref().map(set)),
+        }
+    }
 }
 
 impl<R: Real> Problem<'_, R> {
+    /// Classes and weights of the training samples.
+    pub(super) fn samples(&self) -> Samples<'_> {
+        Samples { labels: self.labels, weights: &self.weights }
+    }
+
+    /// The weight of each training sample times that of its class.
+    pub(super) fn weights_with(&self, of_class: &[f64]) -> impl Iterator<Item = f64> {
+        self.labels.iter().zip(&self.weights).map(|(&y, weight)| weight * of_class[y as usize])
+    }
+
     /// K and D.
     pub(super) fn shape(&self) -> (usize, usize) {
         (self.counts.n_classes(), self.dim)

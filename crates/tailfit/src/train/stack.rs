@@ -8,7 +8,7 @@ use crate::kernels::{
     Aligned, BLOCK, Packed, Panels, Rows, ScoringColumns, Unit, Weights, column_norms,
     padded_depth, scale_weights, zeros,
 };
-use crate::losses::{BatchLoss, HeadLogits};
+use crate::losses::{BatchLoss, HeadLogits, Samples};
 use crate::metrics::write_head;
 use crate::numbers::Real;
 use crate::recipe::Every;
@@ -142,21 +142,21 @@ impl<'a, R: Real> Stack<'a, R> {
     pub(super) fn step(
         &mut self,
         batch: &Packed<R>,
-        labels: &[u32],
+        samples: Samples<'_>,
         buffers: &mut Buffers<R>,
         loss_sums: &mut [f64],
     ) {
         let (h, c) = (self.trials.len(), self.trained.weights.panels.columns);
         buffers.resize(batch.padded, c, h);
         self.kind.prepare(&self.trained.weights);
-        let divisors: Vec<f64> = (0..h).map(|h| self.loss(h).divisor(labels)).collect();
+        let divisors: Vec<f64> = (0..h).map(|h| self.loss(h).divisor(samples)).collect();
         let rows = if self.split {
             batch.padded.div_ceil(rayon::current_num_threads()).next_multiple_of(BLOCK)
         } else {
             batch.padded
         };
         let Buffers { z, kept, losses } = buffers;
-        let part = |part: Part<'_, R>| self.gradient(part, batch, labels, &divisors);
+        let part = |part: Part<'_, R>| self.gradient(part, batch, samples, &divisors);
         if self.split {
             let losses = losses.par_chunks_mut(rows.div_ceil(BLOCK) * h);
             let parts = z.par_chunks_mut(rows * c).zip(kept.par_chunks_mut(rows * c)).zip(losses);
@@ -168,7 +168,7 @@ impl<'a, R: Real> Stack<'a, R> {
         }
         for block in losses.chunks_exact(h) {
             for (sum, value) in loss_sums.iter_mut().zip(block) {
-                *sum += value * labels.len() as f64;
+                *sum += value * samples.len() as f64;
             }
         }
         let gradient = Gradient { z, kept, batch, split: self.split };
@@ -177,16 +177,21 @@ impl<'a, R: Real> Stack<'a, R> {
     }
 
     /// Computes losses and the gradient of the logits from samples.
-    fn gradient(&self, part: Part<'_, R>, batch: &Packed<R>, labels: &[u32], divisors: &[f64]) {
+    fn gradient(
+        &self,
+        part: Part<'_, R>,
+        batch: &Packed<R>,
+        samples: Samples<'_>,
+        divisors: &[f64],
+    ) {
         let Part { from, z, kept, losses } = part;
         let Trained { weights, bias, .. } = &self.trained;
         let c = weights.panels.columns;
         weights.forward(Rows { values: z, pitch: c }, batch, from, &bias.value);
         self.kind.forward(z, kept);
-        let rows = z.len() / c;
-        let labels = &labels[from.min(labels.len())..labels.len().min(from + rows)];
-        z[labels.len() * c..].fill(R::ZERO);
-        self.losses(z, labels, divisors, losses);
+        let samples = samples.part(from..from + z.len() / c);
+        z[samples.len() * c..].fill(R::ZERO);
+        self.losses(z, samples, divisors, losses);
     }
 
     fn loss(&self, h: usize) -> &BatchLoss<R> {
@@ -196,13 +201,14 @@ impl<'a, R: Real> Stack<'a, R> {
 
     /// Computes every head's loss for some samples, in blocks of 16 so that the order of additions
     /// does not depend on the number of threads. The logits are replaced by their gradient.
-    fn losses(&self, z: &mut [R], labels: &[u32], divisors: &[f64], losses: &mut [f64]) {
+    fn losses(&self, z: &mut [R], samples: Samples<'_>, divisors: &[f64], losses: &mut [f64]) {
         let (n_classes, stride) = (self.n_classes(), self.trained.weights.panels.columns);
-        let blocks = z.chunks_mut(BLOCK * stride).zip(labels.chunks(BLOCK));
-        for ((z, labels), losses) in blocks.zip(losses.chunks_exact_mut(self.trials.len())) {
+        let blocks = z.chunks_mut(BLOCK * stride).enumerate();
+        for ((block, z), losses) in blocks.zip(losses.chunks_exact_mut(self.trials.len())) {
+            let samples = samples.part(block * BLOCK..(block + 1) * BLOCK);
             for (h, loss) in losses.iter_mut().enumerate() {
                 let (start, divisor) = (h * n_classes, divisors[h]);
-                let logits = HeadLogits { logits: z, start, stride, labels, divisor };
+                let logits = HeadLogits { logits: z, start, stride, samples, divisor };
                 *loss = self.loss(h).apply(logits);
             }
         }

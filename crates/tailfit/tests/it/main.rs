@@ -13,3 +13,4 @@ mod real_engine;
 mod selection;
 mod shapes;
 mod support;
+mod weights;

@@ -1,6 +1,10 @@
 //! A chain: one objective at several weight decays.
 
+use ndarray::{Array1, Array2};
+
+use super::curvature::Point;
 use crate::error::{Error, Result};
+use crate::head::Head;
 use crate::kernels::PerClass;
 use crate::losses::{AnyLoss, BatchLoss, CrossEntropy, Mean};
 use crate::numbers::Real;
@@ -24,6 +28,9 @@ const RUNGS: std::ops::RangeInclusive<i32> = 2..=14;
 
 /// The gap at which a rung is left for the next: a close start is worth no more.
 const ON_THE_WAY: f64 = 0.3;
+
+/// The finest gap that the differences of values resolve in double precision.
+pub(super) const FINEST: f64 = 1e-10;
 
 /// One objective, except for its weight decay, and the weight decays it is solved at.
 pub(super) struct Chain<R> {
@@ -61,8 +68,10 @@ impl<R: Real> Chain<R> {
         }
         let class_weights = cost.class_weights.weights(counts);
         let n = seen.problem.labels.len() as f64;
-        let total = seen.problem.labels.iter().map(|&y| class_weights[y as usize]).sum();
-        let divisor = if cost.mean == Mean::ByBatch { n } else { total };
+        let divisor = match cost.mean {
+            Mean::ByBatch => n,
+            Mean::ByWeight => seen.problem.weights_with(&class_weights).sum(),
+        };
         // If the bias is not decayed, an offset only shifts it; the shift is undone at the end.
         let free = !recipe.decay_bias;
         let solved_with = if free { vec![0.0; offset.len()] } else { offset };
@@ -114,7 +123,21 @@ impl<R: Real> Chain<R> {
 
     /// The gap to be reached at a stage.
     pub(super) fn gap_of(&self, stage: &Stage) -> f64 {
-        if stage.is_rung { ON_THE_WAY } else { self.gap }
+        if stage.is_rung { ON_THE_WAY } else { self.gap.max(FINEST) }
+    }
+
+    /// The head of a trial whose loss adds `offset`, from what the chain solved: a bias that does
+    /// not decay takes up the offset, and loses the shift that all classes share.
+    pub(super) fn head(&self, weight: &Point, bias: &[f64], offset: Option<Vec<f64>>) -> Head {
+        let (d, k) = (weight.nrows(), bias.len());
+        let mut bias = Array1::from(bias.to_vec());
+        if !self.decay_bias {
+            bias -= &Array1::from(offset.unwrap_or_else(|| vec![0.0; k]));
+            let mean = bias.sum() / k as f64;
+            bias -= mean;
+        }
+        let weight = Array2::from_shape_fn((k, d), |(c, j)| weight[(j, c)]);
+        Head { weight, bias, normalise_features: false }
     }
 
     /// Decay of the weights and of the bias.

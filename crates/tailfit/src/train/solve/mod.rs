@@ -5,6 +5,7 @@ mod chain;
 mod curvature;
 mod dual;
 mod lbfgs;
+mod newton;
 mod outputs;
 mod pass;
 mod ridge;

@@ -14,7 +14,7 @@ use super::room::{Logits, Room};
 use super::shared::{ROWS, Shared};
 use crate::error::{Error, Result};
 use crate::kernels::{Panels, Rows, Weights, padded_depth, zeros};
-use crate::losses::{BatchLoss, HeadLogits};
+use crate::losses::{BatchLoss, HeadLogits, Samples};
 use crate::numbers::Real;
 
 /// Logits are kept through a pass up to this many bytes per head.
@@ -37,6 +37,13 @@ pub(super) struct HeadPoint<'a, R> {
     pub(super) class_weights: Vec<f64>,
     pub(super) wanted: Wanted<'a>,
     pub(super) divisor: f64,
+}
+
+impl<R> HeadPoint<'_, R> {
+    /// The weight of sample number `i`, over the divisor.
+    fn weight_of(&self, samples: Samples<'_>, i: usize) -> f64 {
+        samples.weights[i] * self.class_weights[samples.labels[i] as usize]
+    }
 }
 
 /// What comes out of a pass.
@@ -99,9 +106,9 @@ pub(super) fn evaluate<R: Real>(
             bias.iter().zip(head.wanted.offset).map(|(b, o)| R::from_f64(b + o)).collect();
         let parts = groups.par_iter_mut().map(|group| {
             let mut sums = OutputSums::new(k);
-            group.sweep(shared, |labels, z| {
-                let weight = |i: usize| head.class_weights[labels[i] as usize];
-                add_outputs(&mut sums, &z[..labels.len() * c], &shown, weight);
+            group.sweep(shared, |samples, z| {
+                let weight = |i: usize| head.weight_of(samples, i);
+                add_outputs(&mut sums, &z[..samples.len() * c], &shown, weight);
             })?;
             Ok(sums)
         });
@@ -124,21 +131,21 @@ pub(super) fn evaluate<R: Real>(
 }
 
 impl<R: Real> Group<R> {
-    /// Multiplies every batch, and calls `work` with its labels and logits without bias.
+    /// Multiplies every batch, and calls `work` with its samples and logits without bias.
     fn each(
         &mut self,
         shared: &Shared<'_, R>,
-        mut work: impl FnMut(&[u32], &mut [R]),
+        mut work: impl FnMut(Samples<'_>, &mut [R]),
     ) -> Result<()> {
         let Self { batches, weights, logits, room } = self;
         let c = weights.panels.columns;
         let none = zeros(c);
         for (at, batch) in batches.clone().enumerate() {
-            let (labels, z) = (shared.labels(batch), logits.of(at, c));
+            let (samples, z) = (shared.samples(batch), logits.of(at, c));
             shared.with(batch, room, |packed| {
                 let z = &mut z[..packed.padded * c];
                 weights.forward(Rows { values: z, pitch: c }, packed, 0, &none);
-                work(labels, z);
+                work(samples, z);
             })?;
         }
         Ok(())
@@ -148,14 +155,14 @@ impl<R: Real> Group<R> {
     fn sweep(
         &mut self,
         shared: &Shared<'_, R>,
-        mut work: impl FnMut(&[u32], &mut [R]),
+        mut work: impl FnMut(Samples<'_>, &mut [R]),
     ) -> Result<()> {
         if !self.logits.all {
             return self.each(shared, work);
         }
         let c = self.weights.panels.columns;
         for (at, batch) in self.batches.clone().enumerate() {
-            work(shared.labels(batch), self.logits.of(at, c));
+            work(shared.samples(batch), self.logits.of(at, c));
         }
         Ok(())
     }
@@ -176,13 +183,13 @@ impl<R: Real> Group<R> {
         let Self { batches, weights, logits, room } = self;
         let last = batches.len() - 1;
         for (at, batch) in batches.clone().enumerate() {
-            let (labels, kept, z) = (shared.labels(batch), logits.all, logits.of(at, c));
+            let (samples, kept, z) = (shared.samples(batch), logits.all, logits.of(at, c));
             shared.with(batch, room, |packed| {
                 let z = &mut z[..packed.padded * c];
                 if !kept {
                     weights.forward(Rows { values: z, pitch: c }, packed, 0, &none);
                 }
-                value += z_to_gradient(z, (labels, bias), head, &mut shares);
+                value += z_to_gradient(z, (samples, bias), head, &mut shares);
                 weights.add_gradient(z, c, packed, split);
             })?;
             if (at + 1) % ROUNDS == 0 || at == last {
@@ -202,11 +209,11 @@ impl<R: Real> Group<R> {
 /// Replaces logits without bias by the gradient with respect to them; adds the outputs to `shares`.
 fn z_to_gradient<R: Real>(
     z: &mut [R],
-    (labels, bias): (&[u32], &[R]),
+    (samples, bias): (Samples<'_>, &[R]),
     head: &HeadPoint<'_, R>,
     shares: &mut [f64],
 ) -> f64 {
-    let (k, n) = (bias.len(), labels.len());
+    let (k, n) = (bias.len(), samples.len());
     let c = z.len() / n.next_multiple_of(8);
     for row in z.chunks_exact_mut(c).take(n) {
         row.iter_mut().zip(bias).for_each(|(z, &bias)| *z += bias);
@@ -214,11 +221,11 @@ fn z_to_gradient<R: Real>(
     z[n * c..].fill(R::ZERO);
     let divisor = head.divisor;
     let value =
-        head.objective.apply(HeadLogits { logits: z, start: 0, stride: c, labels, divisor });
+        head.objective.apply(HeadLogits { logits: z, start: 0, stride: c, samples, divisor });
     let mut sums = vec![R::ZERO; k];
-    for (row, &label) in z.chunks_exact(c).zip(labels) {
+    for (i, (row, &label)) in z.chunks_exact(c).zip(samples.labels).enumerate() {
         sums.iter_mut().zip(row).for_each(|(sum, &grad)| *sum += grad);
-        shares[label as usize] += head.class_weights[label as usize];
+        shares[label as usize] += head.weight_of(samples, i);
     }
     shares.iter_mut().zip(sums).for_each(|(share, sum)| *share += sum.to_f64());
     value

@@ -3,6 +3,7 @@
 use super::room::Room;
 use crate::error::Result;
 use crate::kernels::Packed;
+use crate::losses::Samples;
 use crate::numbers::Real;
 use crate::train::problem::Seen;
 
@@ -44,11 +45,10 @@ impl<'a, R: Real> Shared<'a, R> {
         self.places.len()
     }
 
-    /// The classes of a batch's samples.
-    pub(super) fn labels(&self, batch: usize) -> &'a [u32] {
+    /// The classes and weights of a batch's samples.
+    pub(super) fn samples(&self, batch: usize) -> Samples<'a> {
         let first = self.places[batch].1;
-        let labels = self.seen.problem.labels;
-        &labels[first..labels.len().min(first + ROWS)]
+        self.seen.problem.samples().part(first..first + ROWS)
     }
 
     /// Calls `work` with a packed batch; `room` is where it goes if it is not kept.
@@ -69,7 +69,7 @@ impl<'a, R: Real> Shared<'a, R> {
 
     fn pack(&self, batch: usize, packed: &mut Packed<R>, gathered: &mut Vec<R>) -> Result<()> {
         let (view, first) = self.places[batch];
-        let n = self.labels(batch).len();
+        let n = self.samples(batch).len();
         let rows: Vec<u32> = (first as u32..(first + n) as u32).collect();
         self.seen.gather(view, &rows, gathered)?;
         let dim = self.seen.problem.dim;

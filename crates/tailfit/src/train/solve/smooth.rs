@@ -9,6 +9,7 @@
 use super::Solved;
 use super::chain::Chain;
 use super::curvature::Curvature;
+use super::newton;
 use super::pass::evaluate;
 use super::shared::Shared;
 use super::sums::{Sums, mean};
@@ -64,6 +65,11 @@ pub(super) fn solve<R: Real>(
                 solved[i] = Some(one);
                 progress(1);
             });
+        }
+        for &i in chain.stages.iter().flat_map(|stage| &stage.asked_by) {
+            if let Some(solved) = &mut solved[i] {
+                newton::finish(seen, chain, &trials[i].recipe, solved)?;
+            }
         }
     }
     Ok(solved.into_iter().map(|one| one.expect("every trial has a stage")).collect())

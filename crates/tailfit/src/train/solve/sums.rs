@@ -53,11 +53,12 @@ impl Sums {
     ) -> Result<Self> {
         let (dim, labels) = (seen.problem.dim, seen.problem.labels);
         let k = class_weights.len();
-        let total: f64 = labels.iter().map(|&y| class_weights[y as usize]).sum();
+        let weights: Vec<f64> = seen.problem.weights_with(class_weights).collect();
+        let total: f64 = weights.iter().sum();
         let views = seen.problem.views.len();
-        let weight = |y: u32| class_weights[y as usize] / total / views as f64;
+        let weight = |row: u32| weights[row as usize] / total / views as f64;
         // The share of the samples whose products are taken.
-        let of_some = labels.iter().step_by(every).map(|&y| class_weights[y as usize]);
+        let of_some = weights.iter().step_by(every);
         let sampled = if every > 1 { of_some.sum::<f64>() / total } else { 1.0 };
         let zero = || (Mat::<f64>::zeros(dim, dim), Mat::<f64>::zeros(dim, k));
         // A fixed number of parts, so that the order of additions does not depend on threads.
@@ -77,7 +78,7 @@ impl Sums {
                             .collect();
                         let about =
                             |i: usize, j: usize| gathered[i * dim + j].to_f64() - shift[j].to_f64();
-                        let weight = |i: usize| weight(labels[rows[i] as usize]);
+                        let weight = |i: usize| weight(rows[i]);
                         let x = Mat::from_fn(some.len(), dim, |i, j| about(some[i], j));
                         let scaled = Mat::from_fn(some.len(), dim, |i, j| {
                             weight(some[i]) / sampled * x[(i, j)]
@@ -112,8 +113,10 @@ impl Sums {
             by_class += part_sums;
         }
         let mean = (0..dim).map(|j| (0..k).map(|c| by_class[(j, c)]).sum()).collect();
-        let counts = seen.problem.counts.as_slice();
-        let shares = counts.iter().zip(class_weights).map(|(&n, w)| n as f64 * w / total).collect();
+        let mut shares = vec![0.0; k];
+        for (&label, weight) in labels.iter().zip(&weights) {
+            shares[label as usize] += weight / total;
+        }
         Ok(Self { dim, mean, gram, by_class, shares })
     }
 

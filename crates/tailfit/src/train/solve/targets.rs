@@ -28,8 +28,8 @@ impl Targets {
         seen: &Seen<'_, R>,
     ) -> Self {
         let (d, k) = (sums.dim, sums.shares.len());
-        let weights = seen.problem.labels.iter().map(|&y| chain.class_weights[y as usize]);
         let views = seen.problem.views.len() as f64;
+        let weights = seen.problem.weights_with(&chain.class_weights);
         let total = weights.sum::<f64>() * views / chain.divisor;
         let mut by_class = curvature.rotated(&sums.by_class);
         for column in by_class.col_iter_mut() {

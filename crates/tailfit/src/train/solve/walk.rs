@@ -3,8 +3,6 @@
 //! Points are weights in the eigenbasis, for features about their mean; the bias is solved out in
 //! every pass. A bias of the features themselves is smaller by ⟨W, mean⟩, and decays as such.
 
-use ndarray::{Array1, Array2};
-
 use super::Solved;
 use super::bias::{Wanted, tolerance};
 use super::chain::{Chain, Stage};
@@ -15,7 +13,6 @@ use super::pass::{Evaluated, HeadPoint};
 use super::state::{State, WithBias};
 use super::sums::Sums;
 use super::targets::Targets;
-use crate::head::Head;
 use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::problem::Seen;
@@ -120,6 +117,14 @@ impl<'a, R: Real> Walk<'a, R> {
         (0..x.ncols()).map(of).collect()
     }
 
+    /// The bias of the features themselves, and what both decays add to the objective.
+    fn own_bias_and_penalty(&self, x: &Point, bias: &[f64]) -> (Vec<f64>, f64) {
+        let decay = self.decay();
+        let own: Vec<f64> = bias.iter().zip(self.lowered(x)).map(|(b, low)| b - low).collect();
+        let square: f64 = own.iter().map(|b| b * b).sum();
+        (own, 0.5 * (decay[0] * dot(x, x) + decay[1] * square))
+    }
+
     /// Takes an evaluation and moves on to the next candidate, through as many stages as it solves.
     pub(super) fn take(
         &mut self,
@@ -140,11 +145,8 @@ impl<'a, R: Real> Walk<'a, R> {
         let log_sum = found.value + dot(&x, &self.plain.weight) + with_bias(&self.plain.bias);
         let mut outputs = self.curvature.rotated(&found.grad);
         add(&mut outputs, 1.0, &self.plain.weight);
-        let lowered = self.lowered(&x);
-        let own_bias: Vec<f64> = bias.iter().zip(lowered).map(|(b, lowered)| b - lowered).collect();
-        let square: f64 = own_bias.iter().map(|b| b * b).sum();
-        let value = log_sum - dot(&x, &self.target.weight) - with_bias(&self.target.bias)
-            + 0.5 * (decay[0] * dot(&x, &x) + decay[1] * square);
+        let (own_bias, penalty) = self.own_bias_and_penalty(&x, &bias);
+        let value = log_sum - dot(&x, &self.target.weight) - with_bias(&self.target.bias) + penalty;
         let mut grad = outputs.clone();
         add(&mut grad, -1.0, &self.target.weight);
         add(&mut grad, decay[0], &x);
@@ -237,22 +239,13 @@ impl<'a, R: Real> Walk<'a, R> {
         if asked_by.is_empty() {
             return;
         }
-        let (decay, x) = (self.decay(), &self.state.descent.x);
-        let own_bias = self.state.bias.iter().zip(self.lowered(x)).map(|(b, lowered)| b - lowered);
-        let own_bias: Vec<f64> = own_bias.collect();
-        let square: f64 = own_bias.iter().map(|b| b * b).sum();
-        let penalty = 0.5 * (decay[0] * dot(x, x) + decay[1] * square);
+        let x = &self.state.descent.x;
+        let (own_bias, penalty) = self.own_bias_and_penalty(x, &self.state.bias);
         let loss = self.state.descent.value - penalty;
         let weight = self.curvature.back(x);
         for &i in asked_by {
             let family = trials[i].recipe.cost.loss.family(seen.problem.counts);
-            let shift =
-                |c: usize| family.as_ref().map_or(0.0, |f| f.offset[c] - self.chain.offset[c]);
-            let head = Head {
-                weight: Array2::from_shape_fn((x.ncols(), x.nrows()), |(c, j)| weight[(j, c)]),
-                bias: Array1::from_shape_fn(x.ncols(), |c| own_bias[c] - shift(c)),
-                normalise_features: false,
-            };
+            let head = self.chain.head(&weight, &own_bias, family.map(|family| family.offset));
             let passes = self.rung_passes + self.passes;
             done(i, Solved { head, loss, gap: self.gap(), passes });
         }
