@@ -2,6 +2,7 @@
 //! turns, and the table of it for the docs.
 
 pub(crate) mod backbone;
+mod gaps;
 mod ours;
 pub(crate) mod solver;
 mod table;

@@ -12,23 +12,25 @@ use tailfit::losses::Objective;
 use tailfit::recipe::{Recipe, Sgd, Solver};
 use tailfit::train::{Options, Trial, train};
 
+use super::gaps;
 use super::ours::Ours;
 use super::{FOLDER, environment_of, make_data};
 use crate::docs;
 
 const ROUNDS: usize = 3;
-const SHAPES: [(&str, usize); 3] = [("a", 512), ("embedded", 64), ("wide", 1280)];
-const DECAYS: [f64; 2] = [1e-2, 1e-3];
+pub(super) const SHAPES: [(&str, usize); 3] = [("a", 512), ("embedded", 64), ("wide", 1280)];
+pub(super) const DECAYS: [f64; 2] = [1e-2, 1e-3];
 
-/// Gaps to ask for, until the objective is not above scikit-learn's.
-const GAPS: [f64; 7] = [1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4];
+/// Gaps to ask for: until the objective is not above scikit-learn's, or one after the other.
+pub(super) const GAPS: [f64; 7] = [1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4];
 
-/// One fit: seconds, objective, passes or iterations, and the certified gap.
-struct Fit {
+/// One fit: seconds, peak of memory in MB, objective, passes or iterations, and the certified gap.
+pub(super) struct Fit {
     seconds: f64,
-    objective: f64,
-    passes: usize,
-    gap: f64,
+    megabytes: f64,
+    pub(super) objective: f64,
+    pub(super) passes: usize,
+    pub(super) gap: f64,
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -36,8 +38,8 @@ pub(crate) fn run() -> Result<()> {
     let mut text = format!(
         "\n{} threads, {}. Cross-entropy with the bias free, from nothing to an objective not above scikit-learn's at its \
          default tolerance; everything but loading is timed, {ROUNDS} rounds of alternating runs, medians.\n\n\
-         | features | weight decay | scikit-learn s | iterations | objective | tailfit s | passes | objective | certified gap | ratio |\n\
-         |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         | features | weight decay | scikit-learn s | MB | iterations | objective | tailfit s | MB | passes | objective | certified gap | ratio |\n\
+         |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         std::thread::available_parallelism().map_or(0, usize::from),
         tailfit::instruction_set(),
     );
@@ -50,7 +52,8 @@ pub(crate) fn run() -> Result<()> {
             writeln!(text, "{row}")?;
         }
     }
-    docs::put("docs/performance.md", "solver", &text)
+    docs::put("docs/performance.md", "solver", &text)?;
+    gaps::run()
 }
 
 fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) -> Result<String> {
@@ -70,7 +73,8 @@ fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) ->
         let found: Value = serde_json::from_str(&line)?;
         let number = |key: &str| found[key].as_f64().context("a number is missing");
         let passes = number("iterations")? as usize;
-        Ok(Fit { seconds: number("seconds")?, objective: number("objective")?, passes, gap: 0.0 })
+        let (seconds, megabytes) = (number("seconds")?, number("megabytes")?);
+        Ok(Fit { seconds, megabytes, objective: number("objective")?, passes, gap: 0.0 })
     };
     let (mut peer, mut own) = (vec![theirs()?], vec![]);
     let mut asked = GAPS[0];
@@ -94,11 +98,13 @@ fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) ->
     let (peer, own) = (&peer[ROUNDS / 2], &own[ROUNDS / 2]);
     let (n, k) = (ours.data.train.len(), ours.data.counts.n_classes());
     Ok(format!(
-        "| {name}, {n} × {dim}, K = {k} | {decay} | {:.2} | {} | {:.6} | {:.2} | {} | {:.6} | {:.1e} | {:.1} |",
+        "| {name}, {n} × {dim}, K = {k} | {decay} | {:.2} | {:.0} | {} | {:.6} | {:.2} | {:.0} | {} | {:.6} | {:.1e} | {:.1} |",
         peer.seconds,
+        peer.megabytes,
         peer.passes,
         peer.objective,
         own.seconds,
+        own.megabytes,
         own.passes,
         own.objective,
         own.gap,
@@ -106,15 +112,26 @@ fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) ->
     ))
 }
 
-fn solve(ours: &Ours, weight_decay: f64, gap: f64) -> Result<Fit> {
+/// This process's peak of memory in MB.
+fn peak() -> Result<f64> {
+    let status = fs_err::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+    Ok(kilobytes.parse::<f64>()? / 1024.0)
+}
+
+pub(super) fn solve(ours: &Ours, weight_decay: f64, gap: f64) -> Result<Fit> {
     let sgd = Sgd { weight_decay, ..Recipe::PLAIN.sgd };
     let (solver, start) = (Solver::Lbfgs, Start::Zero);
     let recipe = Recipe { solver, gap, start, sgd, decay_bias: false, ..Recipe::PLAIN };
     let trial = Trial { recipe, seed: 0, stop_after: None };
     let options = Options { score_every_epoch: false, ..Options::default() };
+    // Its peak of memory starts anew.
+    fs_err::write("/proc/self/clear_refs", "5")?;
     let before = Instant::now();
     let outcome = train(&ours.data, &[trial], &options)?.remove(0);
     let seconds = before.elapsed().as_secs_f64();
+    let megabytes = peak()?;
     let solution = outcome.solution.context("a solver's outcome")?;
     let (data, head) = (&ours.data, &outcome.head);
     let objective = Objective::plain(Recipe::PLAIN.cost.loss, &data.counts);
@@ -123,6 +140,7 @@ fn solve(ours: &Ours, weight_decay: f64, gap: f64) -> Result<Fit> {
     let value = objective.value_and_grad_f64(&mut z, &data.train.labels);
     Ok(Fit {
         seconds,
+        megabytes,
         objective: value + 0.5 * weight_decay * square,
         passes: solution.passes,
         gap: solution.gap.unwrap_or(f64::NAN),
