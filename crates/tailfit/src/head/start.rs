@@ -13,6 +13,10 @@ pub enum Start {
     #[default]
     #[serde(rename = "stage-1")]
     Stage1,
+    /// The class means as the recipe's `features` show them: wₖ = μₖ, bₖ = −½ ‖μₖ‖², which picks
+    /// the nearest of them. On whitened features this is linear discriminant analysis with equal
+    /// priors; in a cosine head, the nearest mean by cosine.
+    ClassMeans,
     /// All zeros.
     Zero,
     /// PyTorch's initialisation of a linear layer, uniform in ±1/√D for weight and bias; for a
@@ -21,20 +25,21 @@ pub enum Start {
 }
 
 impl Start {
-    /// The head `[K, D]` at which training of a kind starts.
+    /// The head `[K, D]` at which training of a kind starts; `known` is the stage-1 head, or that of
+    /// the class means.
     ///
     /// # Panics
     ///
-    /// If training starts from the stage-1 head and there is none.
+    /// If training starts from a known head and there is none.
     pub(crate) fn head(
         self,
         kind: HeadKind,
-        stage_1: Option<&Head>,
+        known: Option<&Head>,
         seed: u64,
         (n_classes, dim): (usize, usize),
     ) -> Head {
         let mut head = match self {
-            Self::Stage1 => stage_1.expect("training checks for a stage-1 head").clone(),
+            Self::Stage1 | Self::ClassMeans => known.expect("training checks for it").clone(),
             Self::Zero | Self::Random => Head::zeros(n_classes, dim),
         };
         if self == Self::Random {

@@ -1,6 +1,6 @@
 //! Checks a recipe: the range of each number, and whether the parts fit together.
 
-use super::{Recipe, Sampler, Solver};
+use super::{Conditioning, Recipe, Sampler, Solver};
 use crate::error::{Error, Result};
 use crate::head::HeadKind;
 
@@ -19,6 +19,7 @@ impl Recipe {
         self.sgd.check()?;
         self.head.check(self.start)?;
         self.sampler.check()?;
+        self.check_features()?;
         self.check_solver()?;
         for (key, tau) in [
             ("normalise.tau", self.normalise.map(|n| n.tau)),
@@ -30,6 +31,17 @@ impl Recipe {
         }
         let radius = self.constraint.and_then(|constraint| constraint.radius).unwrap_or(1.0);
         range("constraint.radius", radius.is_finite() && radius > 0.0, "a number > 0", radius)
+    }
+
+    /// What is done to features before they are divided by their norm folds into no linear head.
+    fn check_features(&self) -> Result<()> {
+        if let Conditioning::Whitened { shrinkage } = self.features {
+            let ok = shrinkage > 0.0 && shrinkage <= 1.0;
+            range("features.whitened.shrinkage", ok, "0 < shrinkage <= 1", shrinkage)?;
+        }
+        let folds = self.features == Conditioning::AsIs || !self.head.rules().normalises_features;
+        let expected = "`as-is` for a cosine head, which divides features by their norm";
+        range("features", folds, expected, "another")
     }
 
     /// Solvers minimise a single objective, which not every recipe has.

@@ -2,6 +2,7 @@
 
 mod adjust;
 mod check;
+mod conditioning;
 mod constraint;
 mod cost;
 mod overlay;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use self::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
+pub use self::conditioning::Conditioning;
 pub use self::constraint::{Every, MaxNorm};
 pub use self::cost::Cost;
 pub use self::overlay::{overlay, overlay_toml};
@@ -46,6 +48,9 @@ pub struct Recipe {
     pub cost: Cost,
     /// Which samples each epoch sees.
     pub sampler: Sampler,
+    /// How the features are seen in training; the finished head is folded back.
+    #[serde(skip_serializing_if = "is_default")]
+    pub features: Conditioning,
     /// How logits are computed from features.
     pub head: HeadKind,
     /// Where training starts.
@@ -73,8 +78,8 @@ const DEEPEST: usize = 8;
 const USUAL_GAP: f64 = 1e-3;
 
 /// Keys that are omitted when a recipe is written with their default value.
-const OPTIONAL: [&str; 6] =
-    ["solver", "gap", "ridge_bias", "constraint", "normalise", "adjustment"];
+const OPTIONAL: [&str; 7] =
+    ["solver", "gap", "ridge_bias", "features", "constraint", "normalise", "adjustment"];
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -94,6 +99,7 @@ impl Recipe {
         ridge_bias: RidgeBias::Fitted,
         cost: Cost::PLAIN,
         sampler: Sampler::InstanceBalanced,
+        features: Conditioning::AsIs,
         head: HeadKind::Linear,
         start: Start::Stage1,
         constraint: None,

@@ -50,7 +50,7 @@ pub(super) fn train_in_order<R: Real>(
     let halves = problem.halves(trials[0].seed);
     let size = stack_size::<R>(seen, trials, split);
     let mut stacks: Vec<Stack<'_, R>> =
-        trials.chunks(size).map(|trials| Stack::new(problem, trials, unit, split)).collect();
+        trials.chunks(size).map(|trials| Stack::new(seen, trials, unit, split)).collect();
     let at_once = if stacks.len() > 1 || split { BATCHES } else { 1 };
     let mut batches = Batches::new(problem.dim, unit, at_once);
     let mut buffers = Buffers::new();
@@ -116,7 +116,8 @@ fn score<R: Real>(
     halves: Option<&PerSet<Vec<u8>>>,
     courses: &mut [Course],
 ) {
-    let (Some(sets), Some(rows), Some(halves)) = (&seen.problem.scored, &seen.scored, halves)
+    let (Some(sets), Some(rows), Some(halves)) =
+        (&seen.problem.scored, seen.scored.as_deref(), halves)
     else {
         return;
     };

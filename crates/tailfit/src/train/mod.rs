@@ -9,6 +9,7 @@ mod stack;
 mod stage_1;
 #[cfg(test)]
 mod tests;
+mod transform;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -155,15 +156,15 @@ pub(crate) fn train_on<R: Real>(
     for trial in trials {
         check(problem, &trial.recipe)?;
     }
-    let plan = Plan::new(problem, trials);
+    let plan = Plan::new(problem, trials)?;
     let solved = plan.solved.iter().map(|group| {
         let trials: Vec<&Trial> = group.trials.iter().map(|&i| &trials[i]).collect();
-        solve::solve(&group.seen, group.solver, &trials, options)
+        solve::solve(plan.seen(group.seen), group.solver, &trials, options)
     });
     let mut outcomes = solved.collect::<Result<Vec<_>>>()?;
     let items = plan.items.par_iter().map(|item| {
         let trials: Vec<&Trial> = item.trials.iter().map(|&i| &trials[i]).collect();
-        item::train_item(plan.seen(item), &trials, options, plan.split)
+        item::train_item(plan.seen(item.seen), &trials, options, plan.split)
     });
     outcomes.extend(items.collect::<Result<Vec<_>>>()?);
     Ok(plan.in_order(outcomes))

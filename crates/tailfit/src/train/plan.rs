@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::problem::{Problem, Seen};
 use super::{Outcome, Trial};
+use crate::error::Result;
+use crate::head::Start;
 use crate::numbers::Real;
-use crate::recipe::Solver;
+use crate::recipe::{Conditioning, Solver};
 
 /// Maximum number of heads in a work item, for which each batch is packed once.
 const HEADS: usize = 16;
@@ -16,27 +18,33 @@ const MEMORY: usize = 256 << 20;
 /// Trials grouped by what they share.
 pub(super) struct Plan<'a, R: Real> {
     /// Trials of each solver that reaches the optimum.
-    pub(super) solved: Vec<Group<'a, R>>,
+    pub(super) solved: Vec<Group>,
     /// Trials that share their batches, in portions for one thread each.
     pub(super) items: Vec<Item>,
     /// Whether there are fewer items than threads, so that individual steps are spread.
     pub(super) split: bool,
-    /// Features as they are, and features divided by their norms; each only if a trial needs them.
-    plain: Option<Seen<'a, R>>,
-    normalised: Option<Seen<'a, R>>,
+    /// The features in each way that a trial sees them.
+    seen: Vec<(View, Seen<'a, R>)>,
+}
+
+/// Whether features are divided by their norms, and how they are conditioned.
+type View = (bool, Conditioning);
+
+fn view_of(trial: &Trial) -> View {
+    (trial.recipe.head.rules().normalises_features, trial.recipe.features)
 }
 
 /// Trials of one solver, as indices into the list of all trials.
-pub(super) struct Group<'a, R: Real> {
+pub(super) struct Group {
     pub(super) solver: Solver,
-    pub(super) seen: Seen<'a, R>,
+    pub(super) seen: View,
     pub(super) trials: Vec<usize>,
 }
 
 /// Trials that see the same batches through the same kind of head, as indices into the list of
 /// all trials.
 pub(super) struct Item {
-    normalised: bool,
+    pub(super) seen: View,
     pub(super) trials: Vec<usize>,
 }
 
@@ -44,6 +52,7 @@ pub(super) struct Item {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     kind: &'static str,
+    features: String,
     epochs: usize,
     epochs_of_schedule: usize,
     seed: u64,
@@ -57,6 +66,7 @@ impl Key {
         let recipe = &trial.recipe;
         Self {
             kind: recipe.head.rules().name,
+            features: format!("{:?}", recipe.features),
             epochs: trial.epochs(),
             epochs_of_schedule: recipe.sgd.epochs,
             seed: trial.seed,
@@ -68,19 +78,42 @@ impl Key {
 }
 
 impl<'a, R: Real> Plan<'a, R> {
-    pub(super) fn new(problem: &'a Problem<'a, R>, trials: &[Trial]) -> Self {
-        let of_solver = |solver: Solver| -> Vec<usize> {
-            (0..trials.len()).filter(|&i| trials[i].recipe.solver == solver).collect()
-        };
-        let solved = [Solver::Ridge, Solver::Lbfgs].map(|solver| (solver, of_solver(solver)));
-        let solved = solved.into_iter().filter(|(_, trials)| !trials.is_empty());
-        let solved = solved.map(|(solver, trials)| Group {
-            solver,
-            seen: Seen::new(problem, false),
-            trials,
-        });
+    pub(super) fn new(problem: &'a Problem<'a, R>, trials: &[Trial]) -> Result<Self> {
+        let mut seen: Vec<(View, Seen<'a, R>)> = Vec::new();
+        for view in trials.iter().map(view_of) {
+            let there = |wanted: View| seen.iter().position(|(view, _)| *view == wanted);
+            if there(view).is_some() {
+                continue;
+            }
+            let plain = (view.0, Conditioning::AsIs);
+            let base = there(plain).unwrap_or_else(|| {
+                seen.push((plain, Seen::new(problem, view.0)));
+                seen.len() - 1
+            });
+            if view != plain {
+                let conditioned = seen[base].1.conditioned(view.1)?;
+                seen.push((view, conditioned));
+            }
+        }
+        for (view, seen) in &mut seen {
+            let starts = |t: &&Trial| view_of(t) == *view && t.recipe.start == Start::ClassMeans;
+            if trials.iter().any(|trial| starts(&trial)) {
+                seen.find_class_means()?;
+            }
+        }
+        let mut solved = Vec::new();
+        for solver in [Solver::Ridge, Solver::Lbfgs] {
+            for (view, _) in &seen {
+                let of =
+                    |&i: &usize| trials[i].recipe.solver == solver && view_of(&trials[i]) == *view;
+                let trials: Vec<usize> = (0..trials.len()).filter(of).collect();
+                if !trials.is_empty() {
+                    solved.push(Group { solver, seen: *view, trials });
+                }
+            }
+        }
         let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-        for i in of_solver(Solver::Sgd) {
+        for i in (0..trials.len()).filter(|&i| trials[i].recipe.solver == Solver::Sgd) {
             groups.entry(Key::of(&trials[i])).or_default().push(i);
         }
         // At least one item per thread, as far as there are heads.
@@ -91,22 +124,17 @@ impl<'a, R: Real> Plan<'a, R> {
         let mut items = Vec::new();
         for group in groups.into_values() {
             let n = group.len().div_ceil(most).max(wanted.min(group.len()));
-            let normalised = trials[group[0]].recipe.head.rules().normalises_features;
+            let seen = view_of(&trials[group[0]]);
             let portions = group.chunks(group.len().div_ceil(n));
-            items.extend(portions.map(|part| Item { normalised, trials: part.to_vec() }));
+            items.extend(portions.map(|part| Item { seen, trials: part.to_vec() }));
         }
-        let seen = |normalised: bool| {
-            let wanted = items.iter().any(|item: &Item| item.normalised == normalised);
-            wanted.then(|| Seen::new(problem, normalised))
-        };
-        let (plain, normalised) = (seen(false), seen(true));
-        Self { solved: solved.collect(), split: items.len() < threads, items, plain, normalised }
+        Ok(Self { solved, split: items.len() < threads, items, seen })
     }
 
-    /// The features as an item's heads see them.
-    pub(super) fn seen(&self, item: &Item) -> &Seen<'a, R> {
-        let seen = if item.normalised { &self.normalised } else { &self.plain };
-        seen.as_ref().expect("made for every item")
+    /// The features as some trials see them.
+    pub(super) fn seen(&self, view: View) -> &Seen<'a, R> {
+        let found = self.seen.iter().find(|(known, _)| *known == view);
+        found.map(|(_, seen)| seen).expect("made for every trial")
     }
 
     /// Puts outcomes, given group by group and then item by item, in the order of the trials.

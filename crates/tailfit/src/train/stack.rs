@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::problem::Seen;
 use super::{Problem, Trial};
 use crate::head::{Gradient, Head, HeadKind, Kind, Params, Rates, Trained};
 use crate::kernels::{
@@ -17,7 +18,7 @@ use crate::recipe::Every;
 /// and has its own learning rate, weight decay and momentum. Padding columns have weights that
 /// are 0 and stay 0.
 pub(super) struct Stack<'a, R: Real> {
-    problem: &'a Problem<'a, R>,
+    seen: &'a Seen<'a, R>,
     pub(super) trials: &'a [&'a Trial],
     losses: Vec<Losses<R>>,
     radius: Vec<Option<f64>>,
@@ -72,11 +73,12 @@ impl<'a, R: Real> Stack<'a, R> {
     /// A stack of the trials' heads at their start; `split` says whether to spread each step over
     /// threads.
     pub(super) fn new(
-        problem: &'a Problem<'a, R>,
+        seen: &'a Seen<'a, R>,
         trials: &'a [&'a Trial],
         unit: Option<Unit>,
         split: bool,
     ) -> Self {
+        let problem = seen.problem;
         let (n_classes, dim) = problem.shape();
         let panels = Panels::new(padded_depth(dim, unit), trials.len() * n_classes);
         let c = panels.columns;
@@ -91,7 +93,7 @@ impl<'a, R: Real> Stack<'a, R> {
             bias_decay: per_column(&|t| t.recipe.bias_decay()),
             nesterov: trials[0].recipe.sgd.nesterov,
         };
-        let norms = problem.stage_1.map(Head::weight_norms);
+        let norms = seen.stage_1.as_ref().map(Head::weight_norms);
         let radius = |trial: &&Trial| {
             let rule = trial.recipe.constraint?;
             Some(rule.radius(norms.as_deref().unwrap_or(&[1.0])))
@@ -100,9 +102,7 @@ impl<'a, R: Real> Stack<'a, R> {
         let mut kind = HeadKind::training(&kinds, n_classes, c);
         let (mut weights, mut bias) = (Weights::new(panels, unit), Params::new(R::ZERO, c));
         for (h, trial) in trials.iter().enumerate() {
-            let start = trial.recipe.start;
-            let shape = (n_classes, dim);
-            let mut head = start.head(trial.recipe.head, problem.stage_1, trial.seed, shape);
+            let mut head = seen.start(trial);
             kind.start(&mut head);
             panels.write(&mut weights.value, h * n_classes, &head.weight);
             for (to, &from) in bias.value[h * n_classes..].iter_mut().zip(&head.bias) {
@@ -111,7 +111,7 @@ impl<'a, R: Real> Stack<'a, R> {
         }
         weights.changed();
         Self {
-            problem,
+            seen,
             trials,
             losses: trials.iter().map(|trial| Losses::new(problem, trial)).collect(),
             radius: trials.iter().map(radius).collect(),
@@ -124,7 +124,7 @@ impl<'a, R: Real> Stack<'a, R> {
     }
 
     fn n_classes(&self) -> usize {
-        self.problem.counts.n_classes()
+        self.seen.problem.counts.n_classes()
     }
 
     /// Sets the learning rates of `epoch`.
@@ -235,7 +235,7 @@ impl<'a, R: Real> Stack<'a, R> {
 
     /// Head h as it would be used now: folded, normalised and adjusted.
     pub(super) fn finished(&self, h: usize) -> Head {
-        let (n_classes, dim) = self.problem.shape();
+        let (n_classes, dim) = self.seen.problem.shape();
         let Trained { weights: Weights { panels, value, .. }, bias, .. } = &self.trained;
         let columns = h * n_classes..(h + 1) * n_classes;
         let mut head = Head {
@@ -244,7 +244,8 @@ impl<'a, R: Real> Stack<'a, R> {
             normalise_features: false,
         };
         self.kind.fold(h, &mut head);
-        self.trials[h].recipe.finish(&mut head, self.problem.counts);
+        self.trials[h].recipe.finish(&mut head, self.seen.problem.counts);
+        self.seen.fold(&mut head);
         head
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
+mod conditioning;
 mod csv_features;
 mod file_features;
 mod forms;

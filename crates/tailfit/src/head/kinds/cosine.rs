@@ -9,7 +9,10 @@ pub(super) const RULES: Rules = Rules {
     name: "cosine",
     normalises_features: true,
     // A zero vector has no direction.
-    starts: (&[Start::Stage1, Start::Random], "`stage-1` or `random` for a cosine head"),
+    starts: (
+        &[Start::Stage1, Start::ClassMeans, Start::Random],
+        "`stage-1`, `class-means` or `random` for a cosine head",
+    ),
     random,
     check,
 };

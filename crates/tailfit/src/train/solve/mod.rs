@@ -19,6 +19,8 @@ mod walk;
 
 use rayon::prelude::*;
 
+pub(super) use self::sums::Sums;
+
 use super::problem::Seen;
 use super::{Options, Outcome, Solution, Trial};
 use crate::error::{Error, Result};
@@ -68,15 +70,16 @@ pub(super) fn solve<R: Real>(
         trials.iter().map(|t| if t.epochs() > 0 { solved.next() } else { None }).collect();
     let outcome = |(trial, solved): (&&Trial, Option<Solved>)| {
         let recipe = &trial.recipe;
-        let mut start =
-            recipe.start.head(recipe.head, problem.stage_1, trial.seed, problem.shape());
+        let mut start = seen.start(trial);
         recipe.finish(&mut start, problem.counts);
+        seen.fold(&mut start);
         let score = |head: &Head| score(seen, head, trial.seed);
         let Some(Solved { mut head, loss, gap, passes }) = solved else {
             let hits = score(&start).into_iter().collect();
             return Outcome { train_loss: vec![], hits, head: start, solution: None };
         };
         recipe.finish(&mut head, problem.counts);
+        seen.fold(&mut head);
         let head = if R::SINGLE { head.rounded() } else { head };
         let before = if options.score_every_epoch { score(&start) } else { None };
         Outcome {
@@ -91,7 +94,7 @@ pub(super) fn solve<R: Real>(
 
 /// Hits of a finished head on the scored sets.
 fn score<R: Real>(seen: &Seen<'_, R>, head: &Head, seed: u64) -> Option<PerSet<ClassTally>> {
-    let (sets, rows) = (seen.problem.scored.as_ref()?, seen.scored.as_ref()?);
+    let (sets, rows) = (seen.problem.scored.as_ref()?, seen.scored.as_deref()?);
     let halves = seen.problem.halves(seed)?;
     let columns = columns_of(head);
     let shape = (1, head.n_classes());

@@ -13,7 +13,7 @@ const ROWS: usize = 256;
 
 /// Weighted sums over the training samples, with weights that add up to 1. Features are taken about
 /// `shift`, which is near their mean, so that an offset they share costs no digits.
-pub(super) struct Sums {
+pub(in crate::train) struct Sums {
     pub(super) dim: usize,
     /// Σ w (x − shift), `[D]`.
     pub(super) mean: Vec<f64>,
@@ -27,25 +27,18 @@ pub(super) struct Sums {
 
 /// The mean of the features over all views, `[D]`, as the number type they are trained in has it.
 pub(super) fn mean<R: Real>(seen: &Seen<'_, R>) -> Result<Vec<R>> {
-    let (dim, n, views) = (seen.problem.dim, seen.problem.labels.len(), seen.problem.views.len());
-    let mut sums = vec![0.0; dim];
-    let mut gathered = Vec::new();
-    let all: Vec<u32> = (0..n as u32).collect();
-    for view in 0..views {
-        for rows in all.chunks(ROWS) {
-            seen.gather(view, rows, &mut gathered)?;
-            for row in gathered.chunks_exact(dim) {
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.to_f64());
-            }
-        }
-    }
-    Ok(sums.into_iter().map(|sum| R::from_f64(sum / (n * views) as f64)).collect())
+    let n = seen.problem.labels.len() * seen.problem.views.len();
+    let mut sums = vec![0.0; seen.problem.dim];
+    seen.each_row(|_, values| {
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value.to_f64());
+    })?;
+    Ok(sums.into_iter().map(|sum| R::from_f64(sum / n as f64)).collect())
 }
 
 impl Sums {
     /// Takes the products of features of `every` so manieth sample only: all of them, or as many as
     /// an estimate needs.
-    pub(super) fn new<R: Real>(
+    pub(in crate::train) fn new<R: Real>(
         seen: &Seen<'_, R>,
         class_weights: &[f64],
         shift: &[R],
@@ -124,18 +117,40 @@ impl Sums {
     pub(super) fn spectrum(&self) -> Result<(Mat<f64>, Vec<f64>)> {
         let (d, mean) = (self.dim, &self.mean);
         let lower = |i: usize, j: usize| self.gram[(i.max(j), i.min(j))] - mean[i] * mean[j];
-        let covariance = Mat::from_fn(d, d, lower);
-        let decomposition = covariance.self_adjoint_eigen(Side::Lower).map_err(|_none| {
-            Error::data(
-                "training features",
-                "a covariance with an eigendecomposition",
-                "numbers that are infinite, NaN or far too large",
-                "scale the features, for example to unit variance",
-            )
-        })?;
-        let values = (0..d).map(|j| decomposition.S()[j].max(0.0)).collect();
-        Ok((decomposition.U().to_owned(), values))
+        decomposed(&Mat::from_fn(d, d, lower))
     }
+
+    /// The same of the covariance within the classes, C, shrunk to (1 − s) C + s tr(C) / D I.
+    pub(in crate::train) fn within_classes(&self, shrinkage: f64) -> Result<(Mat<f64>, Vec<f64>)> {
+        let d = self.dim;
+        let scaled = Mat::from_fn(d, self.shares.len(), |j, c| {
+            self.by_class[(j, c)] / self.shares[c].sqrt()
+        });
+        let between = &scaled * scaled.transpose();
+        let within = |i: usize, j: usize| self.gram[(i.max(j), i.min(j))] - between[(i, j)];
+        let mean = (0..d).map(|j| within(j, j)).sum::<f64>() / d as f64;
+        let shrunk = |i: usize, j: usize| {
+            let diagonal = if i == j { shrinkage * mean } else { 0.0 };
+            (1.0 - shrinkage) * within(i, j) + diagonal
+        };
+        let (vectors, values) = decomposed(&Mat::from_fn(d, d, shrunk))?;
+        // Where no class varies at all, any unit does.
+        let least = if mean > 0.0 { 1e-9 * mean } else { 1.0 };
+        Ok((vectors, values.into_iter().map(|value| value.max(least)).collect()))
+    }
+}
+
+fn decomposed(covariance: &Mat<f64>) -> Result<(Mat<f64>, Vec<f64>)> {
+    let decomposition = covariance.self_adjoint_eigen(Side::Lower).map_err(|_none| {
+        Error::data(
+            "training features",
+            "a covariance with an eigendecomposition",
+            "numbers that are infinite, NaN or far too large",
+            "scale the features, for example to unit variance",
+        )
+    })?;
+    let values = (0..covariance.nrows()).map(|j| decomposition.S()[j].max(0.0)).collect();
+    Ok((decomposition.U().to_owned(), values))
 }
 
 /// Most numbers that all parts of a sum may hold together.

@@ -128,7 +128,7 @@ fn a_start_that_is_not_trained_comes_back_unchanged() {
         seed: 0,
         stop_after: None,
     };
-    let trials = [&trial];
-    let stack = Stack::new(&problem, &trials, None, false);
+    let (trials, seen) = ([&trial], Seen::new(&problem, false));
+    let stack = Stack::new(&seen, &trials, None, false);
     assert_eq!(stack.finished(0), setup.stage_1);
 }
