@@ -17,7 +17,12 @@ use crate::printer::Printer;
 
 pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()> {
     let precision = cli.precision.resolve()?;
-    let chosen = methods_of(args)?;
+    let mut chosen = methods_of(args)?;
+    let selection_of_papers =
+        args.protocol == Protocol::Paper || args.select == Some(Selection::BestOnTest);
+    if !selection_of_papers {
+        chosen = chosen.into_iter().map(Method::with_conditioning).collect();
+    }
     let configs = args.config.iter().map(PathBuf::as_path);
     let inputs: Vec<&Path> = args.data.inputs().into_iter().chain(configs).collect();
     output::check_folder(&args.out, &inputs)?;

@@ -49,7 +49,8 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
                 let _ = writeln!(out, "    loss: {}", method.recipe.cost.loss.formula());
             }
             for axis in &method.search {
-                let _ = writeln!(out, "    searched: {} in {:?}", axis.path, axis.values);
+                let values: Vec<String> = axis.values.iter().map(ToString::to_string).collect();
+                let _ = writeln!(out, "    searched: {} in {}", axis.path, values.join(", "));
             }
         }
         out.push('\n');

@@ -24,7 +24,7 @@ use crate::head::Head;
 use crate::kernels::Precision;
 use crate::methods::Method;
 use crate::metrics::{Accuracy, ClassTally, PerSet, halves};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Solver};
 use crate::train::{Options, Outcome, Trial, train};
 
 /// What all methods of a comparison share.
@@ -159,7 +159,10 @@ impl<'a> Comparison<'a> {
     /// If the method's grid is invalid.
     pub fn work(&self, method: &Method) -> Result<usize> {
         let recipes = self.recipes(method)?;
-        let epochs = recipes.iter().map(|recipe| recipe.sgd.epochs.max(1));
+        let epochs = recipes.iter().map(|recipe| match recipe.solver {
+            Solver::Sgd => recipe.sgd.epochs.max(1),
+            Solver::Ridge | Solver::Lbfgs => 1,
+        });
         Ok(epochs.sum::<usize>() * self.seeds.len())
     }
 

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result, nearest, nearest_in_message};
-use crate::recipe::Recipe;
+use crate::head::HeadKind;
+use crate::recipe::{Conditioning, Recipe};
 
 /// A named recipe with its source and its searched hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,12 +27,15 @@ pub struct Method {
 pub struct Axis {
     /// Dotted path in the recipe, such as `loss.delta`.
     pub path: String,
-    /// Values to try.
-    pub values: Vec<f64>,
+    /// Values to try: numbers, or the names of settings.
+    pub values: Vec<Value>,
 }
 
 /// A searched path and its values, as the catalogue writes them.
 type Values = (&'static str, &'static [f64]);
+
+/// What [`Method::with_conditioning`] tries.
+const CONDITIONINGS: [&str; 2] = ["as-is", "standardised"];
 
 /// Every method, in table order. Each method that searches at all has a grid of 20 points, so
 /// that all have the same budget.
@@ -71,10 +75,25 @@ impl Method {
         name: &str,
         source: &str,
         recipe: Recipe,
-        search: impl IntoIterator<Item = (String, Vec<f64>)>,
+        search: impl IntoIterator<Item = (String, Vec<Value>)>,
     ) -> Self {
         let search = search.into_iter().map(|(path, values)| Axis { path, values }).collect();
         Self { name: name.to_owned(), source: source.to_owned(), recipe, search }
+    }
+
+    /// The same method with its features as they are and standardised: a further axis, where it
+    /// makes a difference to the method and is not searched already.
+    #[must_use]
+    pub fn with_conditioning(mut self) -> Self {
+        let differs = self.recipe.sgd.epochs > 0 && self.recipe.head == HeadKind::Linear
+            || self.recipe.normalise.is_some();
+        let is_free = self.recipe.features == Conditioning::AsIs
+            && !self.search.iter().any(|axis| axis.path.starts_with("features"));
+        if differs && is_free && !self.search.is_empty() {
+            let values = CONDITIONINGS.map(Value::from).to_vec();
+            self.search.push(Axis { path: "features".to_owned(), values });
+        }
+        self
     }
 
     /// Reads a method from TOML: `name`, a `[recipe]` and optionally a `[search]` with a list of
@@ -107,13 +126,16 @@ impl Method {
         let recipe = Recipe::PLAIN.overlaid(&file.recipe, place)?;
         let mut search = Vec::new();
         for (path, values) in file.search {
-            let numbers =
-                values.as_array().and_then(|list| list.iter().map(Value::as_f64).collect());
-            let values = numbers.filter(|list: &Vec<f64>| !list.is_empty()).ok_or_else(|| {
+            let each = |value: &Value| match value.as_f64() {
+                Some(value) => Some(number(value)),
+                None => value.is_string().then(|| value.clone()),
+            };
+            let list = values.as_array().and_then(|list| list.iter().map(each).collect());
+            let list = list.filter(|list: &Vec<Value>| !list.is_empty()).ok_or_else(|| {
                 let place = format!("{place}: search.{path}");
-                Error::usage(place, "a list of numbers", values.to_string(), "")
+                Error::usage(place, "a list of numbers or of names", values.to_string(), "")
             })?;
-            search.push((path, values));
+            search.push((path, list));
         }
         let name = file.name.unwrap_or_else(|| "custom".to_owned());
         check_name(&name, place)?;
@@ -138,10 +160,7 @@ impl Method {
         let mut recipes = vec![self.recipe.clone()];
         for axis in &self.search {
             let each = |recipe: &Recipe| {
-                axis.values
-                    .iter()
-                    .map(|&value| recipe.with(&axis.path, &number(value)))
-                    .collect::<Vec<_>>()
+                axis.values.iter().map(|value| recipe.with(&axis.path, value)).collect::<Vec<_>>()
             };
             recipes = recipes.iter().flat_map(each).collect::<Result<_>>()?;
         }
@@ -149,15 +168,17 @@ impl Method {
     }
 
     /// Where this recipe of the grid lies on its edge, in words, such as `lr 0.1, the largest`:
-    /// what lies beyond was not tried, and may be better. An axis of one value has no edge, and
-    /// zero is none, because hyper-parameters end there.
+    /// what lies beyond was not tried, and may be better. An axis of one value or of names has no
+    /// edge, and zero is none, because hyper-parameters end there.
     pub fn edges(&self, recipe: &Recipe) -> Vec<String> {
         let at = |axis: &Axis, value: f64| {
             recipe.with(&axis.path, &number(value)).is_ok_and(|same| same == *recipe)
         };
         let edge = |axis: &Axis| {
-            let smallest = axis.values.iter().copied().min_by(f64::total_cmp)?;
-            let largest = axis.values.iter().copied().max_by(f64::total_cmp)?;
+            let values: Option<Vec<f64>> = axis.values.iter().map(Value::as_f64).collect();
+            let values = values?;
+            let smallest = values.iter().copied().min_by(f64::total_cmp)?;
+            let largest = values.iter().copied().max_by(f64::total_cmp)?;
             let (value, which) = if smallest == largest {
                 return None;
             } else if at(axis, largest) {
