@@ -231,15 +231,25 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Trains the chosen trials again, up to the chosen epochs. This is cheaper than keeping the
-    /// weights of every epoch, and checks that a record can be replayed. The two halves and the
-    /// whole set often choose the same trial, which is then trained only once.
+    /// The heads of the chosen trials at the chosen epochs. Where that is not the last, the trial is
+    /// trained again: this is cheaper than keeping the weights of every epoch, and checks that a
+    /// record can be replayed. The two halves and the whole set often choose the same trial, which
+    /// is then trained only once.
     fn replay<'b>(
         &self,
         recipes: &[Recipe],
         chosen: impl Iterator<Item = &'b Chosen<'b>>,
     ) -> Result<BTreeMap<HeadKey, Head>> {
-        let distinct: BTreeMap<HeadKey, &Chosen<'_>> = chosen.map(|c| (c.key(), c)).collect();
+        let mut heads = BTreeMap::new();
+        let mut distinct: BTreeMap<HeadKey, &Chosen<'_>> = BTreeMap::new();
+        for chosen in chosen {
+            let outcome = chosen.outcome();
+            if chosen.pick.epoch + 1 == outcome.hits.len() {
+                heads.insert(chosen.key(), outcome.head.clone());
+            } else {
+                distinct.insert(chosen.key(), chosen);
+            }
+        }
         let trial = |&(seed, trial, epoch): &HeadKey| Trial {
             recipe: recipes[trial].clone(),
             seed,
@@ -250,15 +260,13 @@ impl<'a> Comparison<'a> {
             Options { score_every_epoch: false, precision: self.precision, ..Options::default() };
         let replayed = train(self.data, &trials, &options)?;
         for (again, chosen) in replayed.iter().zip(distinct.values()) {
-            if !again.head.is_finite() {
-                return Err(diverged());
-            }
             assert_eq!(
                 again.hits.last(),
                 Some(&chosen.outcome().hits[chosen.pick.epoch]),
                 "a replayed trial must repeat bit for bit"
             );
         }
-        Ok(distinct.into_keys().zip(replayed.into_iter().map(|again| again.head)).collect())
+        heads.extend(distinct.into_keys().zip(replayed.into_iter().map(|again| again.head)));
+        if heads.values().all(Head::is_finite) { Ok(heads) } else { Err(diverged()) }
     }
 }

@@ -25,21 +25,21 @@ pub enum Start {
 }
 
 impl Start {
-    /// The head `[K, D]` at which training of a kind starts; `known` is the stage-1 head, or that of
-    /// the class means.
+    /// The head `[K, D]` at which training of a kind starts, unless it starts from the class means.
     ///
     /// # Panics
     ///
-    /// If training starts from a known head and there is none.
+    /// If training starts from the stage-1 head and there is none, or from the class means.
     pub(crate) fn head(
         self,
         kind: HeadKind,
-        known: Option<&Head>,
+        stage_1: Option<&Head>,
         seed: u64,
         (n_classes, dim): (usize, usize),
     ) -> Head {
         let mut head = match self {
-            Self::Stage1 | Self::ClassMeans => known.expect("training checks for it").clone(),
+            Self::Stage1 => stage_1.expect("training checks for a stage-1 head").clone(),
+            Self::ClassMeans => unreachable!("class means come from the features"),
             Self::Zero | Self::Random => Head::zeros(n_classes, dim),
         };
         if self == Self::Random {

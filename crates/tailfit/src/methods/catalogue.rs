@@ -1,18 +1,17 @@
 //! The field at a glance: every method is a recipe, its source, and what is searched.
 
-use super::{Method, Values, number};
+use super::{Method, Values, number, optima};
 use crate::head::{HeadKind, Start};
-use crate::losses::Mean;
 use crate::losses::{
     AnyLoss, BalancedSoftmax, BceOnSoftmax, ClassWeights, Focal, LabelOverSmoothing, Ldam,
     SigmoidCrossEntropy, SigmoidFocal,
 };
 use crate::recipe::{
-    AdjustmentForm, BiasRule, Conditioning, Cost, Every, LogitAdjustment, MaxNorm, Recipe,
-    RidgeBias, Sampler, Schedule, Sgd, Solver, TauNorm,
+    AdjustmentForm, BiasRule, Cost, Every, LogitAdjustment, MaxNorm, Recipe, Sampler, Schedule,
+    Sgd, TauNorm,
 };
 
-fn method(name: &str, source: &str, recipe: Recipe, search: &[Values]) -> Method {
+pub(super) fn method(name: &str, source: &str, recipe: Recipe, search: &[Values]) -> Method {
     Method::new(
         name,
         source,
@@ -23,22 +22,14 @@ fn method(name: &str, source: &str, recipe: Recipe, search: &[Values]) -> Method
     )
 }
 
-const PLAIN: Recipe = Recipe::PLAIN;
-const COST: Cost = PLAIN.cost;
-const SGD: Sgd = PLAIN.sgd;
-const UNTRAINED: Recipe = Recipe { sgd: Sgd { epochs: 0, ..SGD }, ..PLAIN };
+pub(super) const PLAIN: Recipe = Recipe::PLAIN;
+pub(super) const COST: Cost = PLAIN.cost;
+pub(super) const SGD: Sgd = PLAIN.sgd;
+pub(super) const UNTRAINED: Recipe = Recipe { sgd: Sgd { epochs: 0, ..SGD }, ..PLAIN };
 const RATES: Values = ("lr", &[1e-3, 1e-2, 5e-2, 0.2, 1.0]);
 const SMALL_RATES: Values = ("lr", &[1e-4, 5e-4, 1e-3, 5e-3, 1e-2]);
 const DECAYS: Values = ("weight_decay", &[0.0, 1e-4, 5e-4, 5e-3]);
 const BETAS: Values = ("class_weights.effective-number.beta", &[0.9, 0.99, 0.999, 0.9999]);
-const PATH: Values = ("weight_decay", &[0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5]);
-const SHRINKAGES: Values = (
-    "features.whitened.shrinkage",
-    &[
-        1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5,
-        0.6, 0.7, 0.85, 1.0,
-    ],
-);
 const THRESHOLDS: Values = ("constraint.threshold", &[0.0, 0.1, 0.3, 0.6]);
 const TAUS: &[f64] = &[
     0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9,
@@ -51,17 +42,6 @@ fn tau_norm(tau: f64, bias: BiasRule) -> Recipe {
     Recipe { normalise: Some(TauNorm { tau, bias }), ..UNTRAINED }
 }
 
-/// The minimum itself, from nothing, with the bias free.
-const CONVERGED: Recipe = Recipe {
-    solver: Solver::Lbfgs,
-    start: Start::Zero,
-    decay_bias: false,
-    sgd: Sgd { weight_decay: 1e-3, ..SGD },
-    ..PLAIN
-};
-const CLASS_MEANS: Recipe = Recipe { start: Start::ClassMeans, ..UNTRAINED };
-const INVERSE: ClassWeights = ClassWeights::Power { rho: 1.0 };
-
 fn max_norm(every: Every) -> Recipe {
     let constraint = MaxNorm { threshold: 0.1, radius: None, every };
     Recipe { constraint: Some(constraint), ..PLAIN }
@@ -71,60 +51,15 @@ fn max_norm(every: Every) -> Recipe {
 /// the same budget.
 #[allow(clippy::too_many_lines, reason = "a catalogue is read from top to bottom")]
 pub(super) fn all() -> Vec<Method> {
-    vec![
-        method(
-            "stage-1",
-            "the given head as it is: Vanilla FC of Sun et al., ICLR 2025, Table 1",
-            UNTRAINED,
-            &[],
-        ),
-        method(
-            "nearest-class-mean",
-            "the class whose training features have the nearest mean",
-            CLASS_MEANS,
-            &[],
-        ),
-        method(
-            "nearest-class-mean-cosine",
-            "the same by cosine, with means of features of norm 1",
-            Recipe { head: HeadKind::Cosine { scale: 16.0 }, ..CLASS_MEANS },
-            &[],
-        ),
-        method(
-            "lda",
-            "linear discriminant analysis with equal priors and a shrunk covariance: GDA of Wang et al., ICLR 2024 (with \
-             equal priors)",
-            Recipe { features: Conditioning::Whitened { shrinkage: 0.1 }, ..CLASS_MEANS },
-            &[SHRINKAGES],
-        ),
-        method(
-            "lr-balanced",
-            "scikit-learn's LogisticRegression(class_weight=\"balanced\"), to the optimum; C is 1 / (N weight_decay)",
-            Recipe {
-                cost: Cost { class_weights: INVERSE, mean: Mean::ByWeight, ..COST },
-                ..CONVERGED
-            },
-            &[PATH],
-        )
-        .with_conditioning(),
-        method(
-            "balanced-softmax-converged",
-            "Ren et al., NeurIPS 2020, to the optimum",
-            Recipe {
-                cost: Cost { loss: AnyLoss::BalancedSoftmax(BalancedSoftmax { tau: 1.0 }), ..COST },
-                ..CONVERGED
-            },
-            &[PATH],
-        )
-        .with_conditioning(),
-        method(
-            "ridge",
-            "least squares onto one-hot labels, with the bias for which every class counts once: what label \
-             over-smoothing becomes as delta goes to 1",
-            Recipe { solver: Solver::Ridge, ridge_bias: RidgeBias::Balanced, ..CONVERGED },
-            &[PATH],
-        )
-        .with_conditioning(),
+    let stage_1 = method(
+        "stage-1",
+        "the given head as it is: Vanilla FC of Sun et al., ICLR 2025, Table 1",
+        UNTRAINED,
+        &[],
+    );
+    let mut all = vec![stage_1];
+    all.extend(optima::all());
+    all.extend([
         method(
             "cross-entropy",
             "the given head trained on with the loss it had (column CE of Sun et al., Table 4)",
@@ -341,5 +276,6 @@ pub(super) fn all() -> Vec<Method> {
             },
             &[SMALL_RATES, ("loss.delta", &[0.9, 0.95, 0.98, 0.99])],
         ),
-    ]
+    ]);
+    all
 }

@@ -1,6 +1,7 @@
 //! Named recipes.
 
 mod catalogue;
+mod optima;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

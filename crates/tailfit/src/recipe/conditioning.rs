@@ -25,9 +25,9 @@ pub enum Conditioning {
     /// About their mean and each divided by its standard deviation, as scikit-learn's
     /// `StandardScaler` does; a feature that is constant is only centred.
     Standardised,
-    /// T = S^−½ with S = (1 − s) C + s tr(C) / D I, where C is the covariance within the classes
-    /// and s the shrinkage. With class means as its start, a head on these features is linear
-    /// discriminant analysis.
+    /// Tᵀ T = S⁻¹ with S = (1 − s) C + s tr(C) / D I, where C is the covariance within the classes
+    /// and s the shrinkage; T is in C's eigenbasis. With class means as its start, a head on these
+    /// features is linear discriminant analysis. At most 16,384 features.
     Whitened {
         /// s, 0 < s ≤ 1.
         shrinkage: f64,

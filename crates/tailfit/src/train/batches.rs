@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::problem::{Problem, Seen};
+use super::problem::Problem;
+use super::seen::Seen;
 use crate::error::Result;
 use crate::kernels::{Packed, Unit};
 use crate::losses::Samples;

@@ -1,7 +1,7 @@
 //! The training loop: one work item from its start to its last epoch.
 
 use super::batches::Batches;
-use super::problem::Seen;
+use super::seen::Seen;
 use super::stack::{Buffers, Stack};
 use super::{Options, Outcome, Trial};
 use crate::error::Result;

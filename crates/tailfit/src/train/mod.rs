@@ -4,6 +4,7 @@ mod batches;
 mod item;
 mod plan;
 mod problem;
+mod seen;
 mod solve;
 mod stack;
 mod stage_1;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Problem, Seen};
+use super::problem::Problem;
+use super::seen::Seen;
 use super::{Outcome, Trial};
 use crate::error::Result;
 use crate::head::Start;
@@ -95,10 +96,10 @@ impl<'a, R: Real> Plan<'a, R> {
                 seen.push((view, conditioned));
             }
         }
-        for (view, seen) in &mut seen {
-            let starts = |t: &&Trial| view_of(t) == *view && t.recipe.start == Start::ClassMeans;
-            if trials.iter().any(|trial| starts(&trial)) {
-                seen.find_class_means()?;
+        for (view, seen) in &seen {
+            let starts = |t: &Trial| view_of(t) == *view && t.recipe.start == Start::ClassMeans;
+            if trials.iter().any(starts) {
+                seen.class_means()?;
             }
         }
         let mut solved = Vec::new();

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::problem::Seen;
+use super::seen::Seen;
 use super::{Problem, Trial};
 use crate::head::{Gradient, Head, HeadKind, Kind, Params, Rates, Trained};
 use crate::kernels::{

@@ -1,10 +1,12 @@
 //! Features as a recipe's conditioning shows them, and heads between the two.
 
-use faer::Mat;
+use std::sync::{Arc, OnceLock};
+
+use faer::{Mat, MatRef};
 use ndarray::{Array1, Array2};
 
-use super::problem::Seen;
-use super::solve::Sums;
+use super::seen::Seen;
+use super::solve::{Sums, check_dim};
 use crate::error::Result;
 use crate::head::Head;
 use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
@@ -16,51 +18,54 @@ use crate::recipe::Conditioning;
 const CONSTANT: f64 = 1e-6;
 
 /// x′ = T (x − μ).
-pub(super) struct Transform<R> {
+pub(super) struct Transform<R: Real> {
     /// μ, `[D]`, as the number type trained in has it.
     mean: Vec<R>,
     by: By<R>,
 }
 
-/// T and its inverse.
-enum By<R> {
-    /// A diagonal, `[D]`.
+/// T.
+enum By<R: Real> {
+    /// A diagonal, `[D]`, and its inverse.
     Scale { scale: Vec<R>, inverse: Vec<f64> },
-    /// Symmetric matrices, `[D, D]`.
-    Matrix { matrix: Box<Weights<R>>, exact: Array2<f64>, inverse: Array2<f64> },
+    /// Λ^−½ Vᵀ, and the same for the kernels once features are transformed.
+    Whitening { vectors: Arc<Mat<f64>>, values: Vec<f64>, matrix: OnceLock<Box<Weights<R>>> },
+}
+
+/// What all whitenings of a problem share: the mean, and V and Λ of the covariance within classes.
+pub(super) struct Within<R> {
+    mean: Vec<R>,
+    vectors: Arc<Mat<f64>>,
+    values: Vec<f64>,
+}
+
+impl<R: Real> Within<R> {
+    pub(super) fn new(seen: &Seen<'_, R>) -> Result<Self> {
+        check_dim("features = whitened", seen.problem.dim)?;
+        let mean: Vec<R> = moments(seen)?.0.into_iter().map(R::from_f64).collect();
+        let uniform = vec![1.0; seen.problem.counts.n_classes()];
+        let (vectors, values) = Sums::new(seen, &uniform, &mean, 1)?.within_classes()?;
+        Ok(Self { mean, vectors: Arc::new(vectors), values })
+    }
 }
 
 impl<R: Real> Transform<R> {
     /// The transform of a problem's training features, seen as they are; `None` if they stay so.
     pub(super) fn new(conditioning: Conditioning, seen: &Seen<'_, R>) -> Result<Option<Self>> {
-        let by = match conditioning {
-            Conditioning::AsIs => return Ok(None),
+        Ok(match conditioning {
+            Conditioning::AsIs => None,
             Conditioning::Centred => {
                 let (mean, _) = moments(seen)?;
-                let one = vec![1.0; mean.len()];
-                return Ok(Some(Self::scaled(&mean, &one)));
+                Some(Self::scaled(&mean, &vec![1.0; mean.len()]))
             }
             Conditioning::Standardised => {
                 let (mean, deviation) = moments(seen)?;
-                return Ok(Some(Self::scaled(&mean, &deviation)));
+                Some(Self::scaled(&mean, &deviation))
             }
-            Conditioning::Whitened { shrinkage } => shrinkage,
-        };
-        let (mean, _) = moments(seen)?;
-        let mean: Vec<R> = mean.into_iter().map(R::from_f64).collect();
-        let uniform = vec![1.0; seen.problem.counts.n_classes()];
-        let (vectors, values) = Sums::new(seen, &uniform, &mean, 1)?.within_classes(by)?;
-        let power = |exponent: f64| {
-            let d = values.len();
-            let scaled = Mat::from_fn(d, d, |i, j| vectors[(i, j)] * values[j].powf(exponent));
-            let product = &scaled * vectors.transpose();
-            Array2::from_shape_fn((d, d), |(i, j)| product[(i, j)])
-        };
-        let (exact, inverse) = (power(-0.5), power(0.5));
-        let panels = Panels::new(padded_depth(values.len(), None), values.len());
-        let mut matrix = Box::new(Weights::new(panels, None));
-        panels.write(&mut matrix.value, 0, &exact);
-        Ok(Some(Self { mean, by: By::Matrix { matrix, exact, inverse } }))
+            Conditioning::Whitened { shrinkage } => {
+                Some(Self::whitening(shrinkage, &*seen.within()?))
+            }
+        })
     }
 
     fn scaled(mean: &[f64], deviation: &[f64]) -> Self {
@@ -70,6 +75,17 @@ impl<R: Real> Transform<R> {
         let scale: Vec<R> = inverse.iter().map(|deviation| R::from_f64(1.0 / deviation)).collect();
         let mean = mean.iter().map(|&mean| R::from_f64(mean)).collect();
         Self { mean, by: By::Scale { scale, inverse } }
+    }
+
+    fn whitening(shrinkage: f64, within: &Within<R>) -> Self {
+        let Within { mean, vectors, values } = within;
+        let average = values.iter().sum::<f64>() / values.len() as f64;
+        // Where no class varies at all, any unit does.
+        let least = if average > 0.0 { 1e-9 * average } else { 1.0 };
+        let shrunk = |value: f64| ((1.0 - shrinkage) * value + shrinkage * average).max(least);
+        let values = values.iter().map(|&value| shrunk(value)).collect();
+        let (mean, vectors) = (mean.clone(), Arc::clone(vectors));
+        Self { mean, by: By::Whitening { vectors, values, matrix: OnceLock::new() } }
     }
 
     /// Transforms rows of features, `[B, D]`.
@@ -84,16 +100,16 @@ impl<R: Real> Transform<R> {
                     row.iter_mut().zip(scale).for_each(|(x, &scale)| *x = *x * scale);
                 }
             }
-            By::Matrix { matrix, .. } => {
-                let mut packed = Packed::new(dim, None);
-                packed.pack(rows.chunks_exact(dim));
-                let pitch = matrix.panels.columns;
-                let mut out = zeros(packed.padded * pitch);
-                let values = Rows { values: &mut out, pitch };
-                matrix.forward(values, &packed, 0, &zeros(pitch));
-                for (row, product) in rows.chunks_exact_mut(dim).zip(out.chunks_exact(pitch)) {
-                    row.copy_from_slice(&product[..dim]);
-                }
+            By::Whitening { vectors, values, matrix } => {
+                let matrix = matrix.get_or_init(|| {
+                    let row = |i: usize, j: usize| vectors[(j, i)] / values[i].sqrt();
+                    let rows = Array2::from_shape_fn((dim, dim), |(i, j)| row(i, j));
+                    let panels = Panels::new(padded_depth(dim, None), dim);
+                    let mut weights = Weights::new(panels, None);
+                    panels.write(&mut weights.value, 0, &rows);
+                    Box::new(weights)
+                });
+                multiply(rows, dim, matrix);
             }
         }
     }
@@ -103,7 +119,10 @@ impl<R: Real> Transform<R> {
         head.bias += &head.weight.dot(&self.exact_mean());
         head.weight = match &self.by {
             By::Scale { inverse, .. } => &head.weight * &Array1::from(inverse.clone()),
-            By::Matrix { inverse, .. } => head.weight.dot(inverse),
+            By::Whitening { vectors, values, .. } => {
+                let rotated = product(&head.weight, vectors.as_ref().as_ref());
+                rotated * &values.iter().map(|value| value.sqrt()).collect::<Array1<f64>>()
+            }
         };
     }
 
@@ -113,14 +132,50 @@ impl<R: Real> Transform<R> {
             By::Scale { scale, .. } => {
                 &head.weight * &scale.iter().map(|scale| scale.to_f64()).collect::<Array1<f64>>()
             }
-            By::Matrix { exact, .. } => head.weight.dot(exact),
+            By::Whitening { vectors, values, .. } => {
+                let scale: Array1<f64> = values.iter().map(|value| 1.0 / value.sqrt()).collect();
+                product(&(&head.weight * &scale), vectors.transpose())
+            }
         };
         head.bias -= &head.weight.dot(&self.exact_mean());
+    }
+
+    /// Points in the space of the features, `[K, D]`, as they are transformed.
+    pub(super) fn points(&self, points: &Array2<f64>) -> Array2<f64> {
+        let centred = points - &self.exact_mean();
+        match &self.by {
+            By::Scale { scale, .. } => {
+                centred * &scale.iter().map(|scale| scale.to_f64()).collect::<Array1<f64>>()
+            }
+            By::Whitening { vectors, values, .. } => {
+                let scale: Array1<f64> = values.iter().map(|value| 1.0 / value.sqrt()).collect();
+                product(&centred, vectors.as_ref().as_ref()) * &scale
+            }
+        }
     }
 
     fn exact_mean(&self) -> Array1<f64> {
         self.mean.iter().map(|mean| mean.to_f64()).collect()
     }
+}
+
+/// rows = rows Tᵀ for rows of features, `[B, D]`.
+fn multiply<R: Real>(rows: &mut [R], dim: usize, matrix: &Weights<R>) {
+    let mut packed = Packed::new(dim, None);
+    packed.pack(rows.chunks_exact(dim));
+    let pitch = matrix.panels.columns;
+    let mut out = zeros(packed.padded * pitch);
+    matrix.forward(Rows { values: &mut out, pitch }, &packed, 0, &zeros(pitch));
+    for (row, product) in rows.chunks_exact_mut(dim).zip(out.chunks_exact(pitch)) {
+        row.copy_from_slice(&product[..dim]);
+    }
+}
+
+/// a b, `[K, D]`.
+fn product(a: &Array2<f64>, b: MatRef<'_, f64>) -> Array2<f64> {
+    let a = Mat::from_fn(a.nrows(), a.ncols(), |k, j| a[(k, j)]);
+    let product = &a * b;
+    Array2::from_shape_fn((product.nrows(), product.ncols()), |(k, j)| product[(k, j)])
 }
 
 /// Mean and standard deviation of each feature over all views, `[D]` each.

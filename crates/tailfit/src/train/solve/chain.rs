@@ -9,7 +9,7 @@ use crate::kernels::PerClass;
 use crate::losses::{AnyLoss, BatchLoss, CrossEntropy, Mean};
 use crate::numbers::Real;
 use crate::train::Trial;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// The weight decays that every search steps down through, whatever was asked for: 10^-1, 10^-1½,
 /// 10^-2 and so on, each only to [`ON_THE_WAY`]. A solution therefore does not depend on what else

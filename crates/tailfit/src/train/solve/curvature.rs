@@ -7,16 +7,17 @@ use rayon::prelude::*;
 use super::sums::Sums;
 use crate::error::Result;
 
-/// Weights of one head in the eigenbasis of the features' covariance, `[D, K]`, where most of the
-/// curvature is diagonal: with it, every head has its own at no cost.
+/// Weights of one head in the eigenbasis of the features' covariance, `[R, K]`, where most of the
+/// curvature is diagonal: with it, every head has its own at no cost. R is D, or the dimension of
+/// what the features span.
 pub(super) type Point = Mat<f64>;
 
 /// The eigenbasis, and the features in it.
 pub(super) struct Curvature {
     vectors: Mat<f64>,
-    /// Eigenvalues λ, `[D]`.
+    /// Eigenvalues λ, `[R]`.
     values: Vec<f64>,
-    /// The features' mean itself, in the eigenbasis, `[D]`.
+    /// The features' mean itself, in the eigenbasis, `[R]`.
     pub(super) mean: Vec<f64>,
 }
 
@@ -35,17 +36,22 @@ pub(super) struct Strength {
 const COLUMNS: usize = 16;
 
 impl Curvature {
-    /// `shift` is what the sums are about.
-    pub(super) fn new(sums: &Sums, shift: &[f64]) -> Result<Self> {
-        let (vectors, values) = sums.spectrum()?;
+    /// `shift` is what the sums are about, `span` what everything is in.
+    pub(super) fn new(sums: &Sums, shift: &[f64], span: Option<&Mat<f64>>) -> Result<Self> {
+        let (vectors, values) = sums.spectrum(span)?;
         let mut curvature = Self { vectors, values, mean: vec![] };
         let column = Mat::from_fn(shift.len(), 1, |j, _| shift[j]);
         let rotated = curvature.rotated(&column);
-        curvature.mean = (0..shift.len()).map(|j| rotated[(j, 0)]).collect();
+        curvature.mean = rotated.col(0).iter().copied().collect();
         Ok(curvature)
     }
 
-    /// Into the eigenbasis: Qᵀ A for `[D, K]`.
+    /// R.
+    pub(super) fn dim(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Into the eigenbasis: Qᵀ A for `[D, K]`, to `[R, K]`.
     pub(super) fn rotated(&self, point: &Point) -> Point {
         self.product(point, true)
     }
@@ -57,12 +63,12 @@ impl Curvature {
 
     /// Columns are independent, so that threads do not change what comes out.
     fn product(&self, point: &Point, transposed: bool) -> Point {
-        let (d, k) = (point.nrows(), point.ncols());
+        let left = if transposed { self.vectors.transpose() } else { self.vectors.as_ref() };
+        let (d, k) = (left.nrows(), point.ncols());
         let firsts: Vec<usize> = (0..k).step_by(COLUMNS).collect();
         let parts = firsts.into_par_iter().map(|first| {
             let columns = point.subcols(first, COLUMNS.min(k - first));
             let mut out = Mat::zeros(d, columns.ncols());
-            let left = if transposed { self.vectors.transpose() } else { self.vectors.as_ref() };
             matmul(&mut out, Accum::Replace, left, columns, 1.0, Par::Seq);
             (first, out)
         });

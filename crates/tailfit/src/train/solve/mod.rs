@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 pub(super) use self::sums::Sums;
 
-use super::problem::Seen;
+use super::seen::Seen;
 use super::{Options, Outcome, Solution, Trial};
 use crate::error::{Error, Result};
 use crate::head::Head;
@@ -29,8 +29,19 @@ use crate::metrics::{ClassTally, PerSet, columns_of, hits};
 use crate::numbers::Real;
 use crate::recipe::Solver;
 
-/// Most features that a solver takes.
+/// Most features of which a solver or a whitening decomposes the covariance.
 const MOST_FEATURES: usize = 16_384;
+
+/// Checks the number of features of what decomposes a matrix of them.
+pub(super) fn check_dim(what: &str, dim: usize) -> Result<()> {
+    if dim <= MOST_FEATURES {
+        return Ok(());
+    }
+    let expected =
+        format!("at most {MOST_FEATURES} features, of which it decomposes a matrix [D, D]");
+    let remedy = "train by sgd on features as they are or standardised, or reduce the features first, such as by PCA";
+    Err(Error::usage(what, expected, dim, remedy))
+}
 
 /// A solved head, before normalisation and adjustment.
 struct Solved {
@@ -52,12 +63,7 @@ pub(super) fn solve<R: Real>(
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
     let problem = seen.problem;
-    if problem.dim > MOST_FEATURES {
-        let expected =
-            format!("at most {MOST_FEATURES} features, of which it decomposes a matrix [D, D]");
-        let remedy = "train by sgd, or reduce the features first, such as by PCA";
-        return Err(Error::usage("solver", expected, problem.dim, remedy));
-    }
+    check_dim("solver", problem.dim)?;
     // A trial that stops after 0 epochs stays at its start.
     let solvable: Vec<&Trial> = trials.iter().copied().filter(|t| t.epochs() > 0).collect();
     let solved = match solver {

@@ -12,7 +12,7 @@ use super::chain::{Chain, FINEST};
 use crate::error::Result;
 use crate::numbers::Real;
 use crate::recipe::Recipe;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// Most unknowns, and most products per Hessian.
 const MOST_UNKNOWNS: usize = 2000;

@@ -4,25 +4,26 @@ use faer::Mat;
 use ndarray::{Array1, Array2};
 
 use super::Solved;
-use super::sums::{Sums, mean};
+use super::sums::{Sums, mean, span};
 use crate::error::Result;
 use crate::head::Head;
 use crate::numbers::Real;
 use crate::recipe::RidgeBias;
 use crate::train::Trial;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// Solves all trials; those with the same class weights share sums and decomposition.
 pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Vec<Solved>> {
     let mut systems: Vec<(Vec<f64>, System)> = Vec::new();
     let shift = mean(seen)?;
+    let span = span(seen, &shift)?;
     let mut solved = Vec::with_capacity(trials.len());
     for trial in trials {
         let weights = trial.recipe.cost.class_weights.weights(seen.problem.counts);
         if !systems.iter().any(|(known, _)| *known == weights) {
             let sums = Sums::new(seen, &weights, &shift, 1)?;
             let shift = shift.iter().map(|value| value.to_f64()).collect();
-            systems.push((weights.clone(), System::new(&sums, shift)?));
+            systems.push((weights.clone(), System::new(&sums, shift, span.as_ref())?));
         }
         for (known, system) in &systems {
             if *known == weights {
@@ -37,11 +38,11 @@ pub(super) fn solve<R: Real>(seen: &Seen<'_, R>, trials: &[&Trial]) -> Result<Ve
 
 /// The normal equations, with covariance C = Q Λ Qᵀ.
 struct System {
-    /// Q, `[D, D]`.
+    /// Q, `[D, R]`: R is D, or the dimension of what the features span.
     vectors: Mat<f64>,
-    /// Λ, `[D]`.
+    /// Λ, `[R]`.
     values: Vec<f64>,
-    /// Qᵀ Σ w (x − μ) e_yᵀ, `[D, K]`.
+    /// Qᵀ Σ w (x − μ) e_yᵀ, `[R, K]`.
     targets: Mat<f64>,
     /// Mean of the samples and mean of the class means about `shift`, `[D]`.
     means: [Vec<f64>; 2],
@@ -51,10 +52,10 @@ struct System {
 }
 
 impl System {
-    fn new(sums: &Sums, shift: Vec<f64>) -> Result<Self> {
+    fn new(sums: &Sums, shift: Vec<f64>, span: Option<&Mat<f64>>) -> Result<Self> {
         let (d, k) = (sums.dim, sums.shares.len());
         let mean = &sums.mean;
-        let (vectors, values) = sums.spectrum()?;
+        let (vectors, values) = sums.spectrum(span)?;
         let centred = Mat::from_fn(d, k, |j, c| sums.by_class[(j, c)] - mean[j] * sums.shares[c]);
         let targets = vectors.transpose() * &centred;
         let balanced = (0..d)
@@ -74,7 +75,9 @@ impl System {
             if value > smallest { self.targets[(j, c)] / value } else { 0.0 }
         });
         let weight = &self.vectors * &rotated;
-        let output = |mean: &[f64], c: usize| (0..d).map(|j| weight[(j, c)] * mean[j]).sum::<f64>();
+        let output = |mean: &[f64], c: usize| {
+            mean.iter().enumerate().map(|(j, mean)| weight[(j, c)] * mean).sum::<f64>()
+        };
         let [mean, balanced] = &self.means;
         let fitted: Vec<f64> = (0..k).map(|c| self.shares[c] - output(mean, c)).collect();
         // For the fitted bias: Σ (t − t̄)² − 2 ⟨W, B⟩ + ⟨W, C W⟩, halved below.
@@ -91,7 +94,7 @@ impl System {
         };
         let bias: Vec<f64> =
             bias.iter().enumerate().map(|(c, b)| b - output(&self.shift, c)).collect();
-        let weight = Array2::from_shape_fn((k, d), |(c, j)| weight[(j, c)]);
+        let weight = Array2::from_shape_fn((k, self.shift.len()), |(c, j)| weight[(j, c)]);
         let head = Head { weight, bias: Array1::from(bias), normalise_features: false };
         (head, 0.5 * square)
     }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::kernels::Packed;
 use crate::losses::Samples;
 use crate::numbers::Real;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// Samples per batch.
 pub(super) const ROWS: usize = 256;

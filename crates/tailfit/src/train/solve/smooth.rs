@@ -12,12 +12,12 @@ use super::curvature::Curvature;
 use super::newton;
 use super::pass::evaluate;
 use super::shared::Shared;
-use super::sums::{Sums, mean};
+use super::sums::{Sums, mean, span};
 use super::walk::Walk;
 use crate::error::Result;
 use crate::numbers::Real;
 use crate::train::Trial;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// Samples per feature that an estimate of the covariance takes.
 const PER_FEATURE: usize = 8;
@@ -38,6 +38,7 @@ pub(super) fn solve<R: Real>(
         chains[at].ask(trial.recipe.sgd.weight_decay, index);
     }
     let shift = mean(seen)?;
+    let span = span(seen, &shift)?;
     let exact: Vec<f64> = shift.iter().map(|value| value.to_f64()).collect();
     let mut all_sums: Vec<(Vec<f64>, Sums, Curvature)> = Vec::new();
     for chain in &mut chains {
@@ -46,7 +47,7 @@ pub(super) fn solve<R: Real>(
             // An estimate of the covariance is all that the curvature needs.
             let every = seen.problem.labels.len() / (PER_FEATURE * shift.len());
             let sums = Sums::new(seen, &chain.class_weights, &shift, every.max(1))?;
-            let curvature = Curvature::new(&sums, &exact)?;
+            let curvature = Curvature::new(&sums, &exact, span.as_ref())?;
             all_sums.push((chain.class_weights.clone(), sums, curvature));
         }
     }

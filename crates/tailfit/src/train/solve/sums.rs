@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::numbers::Real;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// Samples per batch.
 const ROWS: usize = 256;
@@ -33,6 +33,24 @@ pub(super) fn mean<R: Real>(seen: &Seen<'_, R>) -> Result<Vec<R>> {
         sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value.to_f64());
     })?;
     Ok(sums.into_iter().map(|sum| R::from_f64(sum / n as f64)).collect())
+}
+
+/// An orthonormal basis of what the features and their mean span, in columns, `[D, R]`, if that is
+/// less than the whole space: fewer samples than features need no more than their own span.
+pub(super) fn span<R: Real>(seen: &Seen<'_, R>, shift: &[R]) -> Result<Option<Mat<f64>>> {
+    let (n, dim) = (seen.problem.labels.len() * seen.problem.views.len(), seen.problem.dim);
+    if n + 1 >= dim {
+        return Ok(None);
+    }
+    let mut columns = Mat::from_fn(dim, n + 1, |j, i| if i == n { shift[j].to_f64() } else { 0.0 });
+    let mut at = 0;
+    seen.each_row(|_, values| {
+        for (j, value) in values.iter().enumerate() {
+            columns[(j, at)] = value.to_f64() - shift[j].to_f64();
+        }
+        at += 1;
+    })?;
+    Ok(Some(columns.qr().compute_thin_Q()))
 }
 
 impl Sums {
@@ -113,30 +131,26 @@ impl Sums {
         Ok(Self { dim, mean, gram, by_class, shares })
     }
 
-    /// Eigenvectors `[D, D]`, in columns, and eigenvalues `[D]` of the covariance.
-    pub(super) fn spectrum(&self) -> Result<(Mat<f64>, Vec<f64>)> {
+    /// Eigenvectors `[D, R]`, in columns, and eigenvalues `[R]` of the covariance, within a span of
+    /// R directions if one is given.
+    pub(super) fn spectrum(&self, span: Option<&Mat<f64>>) -> Result<(Mat<f64>, Vec<f64>)> {
         let (d, mean) = (self.dim, &self.mean);
         let lower = |i: usize, j: usize| self.gram[(i.max(j), i.min(j))] - mean[i] * mean[j];
-        decomposed(&Mat::from_fn(d, d, lower))
+        let covariance = Mat::from_fn(d, d, lower);
+        let Some(span) = span else { return decomposed(&covariance) };
+        let (vectors, values) = decomposed(&(span.transpose() * (&covariance * span)))?;
+        Ok((span * vectors, values))
     }
 
-    /// The same of the covariance within the classes, C, shrunk to (1 − s) C + s tr(C) / D I.
-    pub(in crate::train) fn within_classes(&self, shrinkage: f64) -> Result<(Mat<f64>, Vec<f64>)> {
+    /// The same of the covariance within the classes.
+    pub(in crate::train) fn within_classes(&self) -> Result<(Mat<f64>, Vec<f64>)> {
         let d = self.dim;
         let scaled = Mat::from_fn(d, self.shares.len(), |j, c| {
             self.by_class[(j, c)] / self.shares[c].sqrt()
         });
         let between = &scaled * scaled.transpose();
         let within = |i: usize, j: usize| self.gram[(i.max(j), i.min(j))] - between[(i, j)];
-        let mean = (0..d).map(|j| within(j, j)).sum::<f64>() / d as f64;
-        let shrunk = |i: usize, j: usize| {
-            let diagonal = if i == j { shrinkage * mean } else { 0.0 };
-            (1.0 - shrinkage) * within(i, j) + diagonal
-        };
-        let (vectors, values) = decomposed(&Mat::from_fn(d, d, shrunk))?;
-        // Where no class varies at all, any unit does.
-        let least = if mean > 0.0 { 1e-9 * mean } else { 1.0 };
-        Ok((vectors, values.into_iter().map(|value| value.max(least)).collect()))
+        decomposed(&Mat::from_fn(d, d, within))
     }
 }
 

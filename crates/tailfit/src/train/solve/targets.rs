@@ -7,7 +7,7 @@ use super::curvature::Curvature;
 use super::state::WithBias;
 use super::sums::Sums;
 use crate::numbers::Real;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// The target terms of a chain, in the eigenbasis.
 pub(super) struct Targets {
@@ -27,7 +27,7 @@ impl Targets {
         curvature: &Curvature,
         seen: &Seen<'_, R>,
     ) -> Self {
-        let (d, k) = (sums.dim, sums.shares.len());
+        let (d, k) = (curvature.dim(), sums.shares.len());
         let views = seen.problem.views.len() as f64;
         let weights = seen.problem.weights_with(&chain.class_weights);
         let total = weights.sum::<f64>() * views / chain.divisor;

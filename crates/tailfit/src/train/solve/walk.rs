@@ -15,7 +15,7 @@ use super::sums::Sums;
 use super::targets::Targets;
 use crate::numbers::Real;
 use crate::train::Trial;
-use crate::train::problem::Seen;
+use crate::train::seen::Seen;
 
 /// Maximum number of passes at one weight decay, and to a rung on the way.
 const PASSES: usize = 500;
@@ -51,7 +51,7 @@ impl<'a, R: Real> Walk<'a, R> {
         (sums, curvature): (&'a Sums, &'a Curvature),
         seen: &Seen<'_, R>,
     ) -> Self {
-        let (d, k) = (sums.dim, sums.shares.len());
+        let (d, k) = (curvature.dim(), sums.shares.len());
         let Targets { total, plain, target, floor } = Targets::new(chain, sums, curvature, seen);
         let state = State::zero(d, k);
         Self {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::item::train_in_order;
-use super::super::problem::Seen;
+use super::super::seen::Seen;
 use super::super::stack::Stack;
 use super::super::{Outcome, Problem, ScoredSet, Trial, View, train_on};
 use super::{problem_of, setup};

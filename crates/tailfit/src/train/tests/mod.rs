@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 use serde_json::{Value, json};
 
 use super::item::train_in_order;
-use super::problem::Seen;
+use super::seen::Seen;
 use super::{Outcome, Problem, Trial};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
