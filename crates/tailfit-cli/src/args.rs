@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tailfit::PrecisionChoice;
-use tailfit::compare::Selection;
+use tailfit::compare::{Effort, Selection};
 
 use crate::args_data::finite;
 pub(crate) use crate::args_data::{DataArgs, Switch};
@@ -69,6 +69,14 @@ fn selections() -> impl TypedValueParser<Value = Selection> {
     })
 }
 
+fn efforts() -> impl TypedValueParser<Value = Effort> {
+    let values = Effort::ALL.map(|effort| PossibleValue::new(effort.name()).help(effort.help()));
+    PossibleValuesParser::new(values).map(|name| {
+        let named = |effort: &Effort| effort.name() == name;
+        Effort::ALL.into_iter().find(named).expect("one of the possible values")
+    })
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
     /// Select on the validation set if there is one, else by cross-fitting.
@@ -95,7 +103,8 @@ pub(crate) enum Protocol {
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Names of methods, separated by commas; all if not given. See `tailfit list methods`.
+    /// Names of methods, separated by commas; all if not given, or with --effort quick a few. See
+    /// `tailfit list methods`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
     /// Your own method in TOML: name, `[recipe]`, `[search]`. May be given several times.
@@ -107,9 +116,16 @@ pub(crate) struct CompareArgs {
     /// Evaluation protocol.
     #[arg(long, value_enum, default_value_t = Protocol::Honest)]
     pub(crate) protocol: Protocol,
+    /// How much is spent on each method.
+    ///
+    /// [default: standard, or full for the paper's protocol]
+    #[arg(long, value_name = "EFFORT", value_parser = efforts())]
+    pub(crate) effort: Option<Effort>,
     /// Number of seeds.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) seeds: u64,
+    ///
+    /// [default: 5, or 1 for --effort quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seeds: Option<u64>,
     /// Folder for tables, records, heads and curves. It belongs to one run: what an earlier one
     /// wrote there is replaced or removed.
     #[arg(long, value_name = "DIR", default_value = "tailfit-out")]

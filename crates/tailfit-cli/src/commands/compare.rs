@@ -2,25 +2,31 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use tailfit::compare::{Comparison, DataRecord, MethodResult, RunRecord, Selection};
+use tailfit::compare::{Comparison, DataRecord, Effort, MethodResult, RunRecord, Selection};
 use tailfit::error::Error;
 use tailfit::features::DataSet;
 use tailfit::files::OwnedFolder;
 use tailfit::methods::{self, Method};
+use tailfit::recipe::Solver;
 use tailfit::report;
 
+use super::interrupt::stop_on_interrupt;
 use super::{input, output, warnings};
 use crate::args::{Cli, CompareArgs, Protocol};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()> {
     let precision = cli.precision.resolve()?;
-    let mut chosen = methods_of(args)?;
-    let selection_of_papers =
+    let as_papers_do =
         args.protocol == Protocol::Paper || args.select == Some(Selection::BestOnTest);
-    if !selection_of_papers {
+    let usual = if args.protocol == Protocol::Paper { Effort::Full } else { Effort::Standard };
+    let effort = args.effort.unwrap_or(usual);
+    let seeds = args.seeds.unwrap_or(if effort == Effort::Quick { 1 } else { 5 });
+    let mut chosen = methods_of(args, effort)?;
+    if !as_papers_do {
         chosen = chosen.into_iter().map(Method::with_conditioning).collect();
     }
     let configs = args.config.iter().map(PathBuf::as_path);
@@ -38,21 +44,29 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
             "the paper's protocol averages logits over mirrored images, but the test set has none",
         );
     }
-    let comparison =
-        Comparison::new(&data, selection, (0..args.seeds).collect())?.with_precision(precision);
+    let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
+        .with_precision(precision)
+        .with_effort(effort);
     remark_data(comparison.data_record(), printer);
-    warnings::of_scale(&data, printer)?;
+    if as_papers_do || !selection.rule().searches() {
+        warnings::of_scale(&data, printer)?;
+    }
 
     let work = chosen
         .iter()
         .map(|method| comparison.work(method))
         .sum::<tailfit::error::Result<usize>>()?;
-    let mut folder = OwnedFolder::claim(&args.out, planned(&chosen, args.seeds), "records")?;
+    let mut folder = OwnedFolder::claim(&args.out, planned(&chosen, seeds), "records")?;
+    let stop = stop_on_interrupt()?;
     let bar = printer.progress(work);
     let mut records = Vec::new();
     let mut paths = Vec::new();
     let mut failed = Vec::new();
     for method in &chosen {
+        if stop.load(Ordering::Relaxed) {
+            failed.push(method.name.as_str());
+            continue;
+        }
         bar.set_message(method.name.clone());
         let result = match attempt(|| comparison.run(method, &|done| bar.inc(done as u64))) {
             Ok(result) => result,
@@ -64,7 +78,10 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
             }
         };
         write_method(&mut folder, method, &result, &data)?;
-        if method.recipe.sgd.epochs > 0
+        // As they are finished, on a terminal.
+        bar.println(format!("{}: {}", method.name, scored(&result.records)));
+        if method.recipe.solver == Solver::Sgd
+            && method.recipe.sgd.epochs > 0
             && let Some(path) = output::mean_path(&result.curves, &method.recipe)
         {
             paths.push((method.name.clone(), path));
@@ -86,9 +103,16 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     if failed.is_empty() {
         return Ok(());
     }
-    let found = format!("{} that did not: {}", failed.len(), failed.join(", "));
+    let interrupted = if stop.load(Ordering::Relaxed) { " (interrupted)" } else { "" };
+    let found = format!("{} that did not{interrupted}: {}", failed.len(), failed.join(", "));
     Err(Error::data("compare", "every method to finish", found, "the others' results are whole")
         .into())
+}
+
+/// The class means of a method's seeds, for a line.
+fn scored(records: &[RunRecord]) -> String {
+    let of = |record: &RunRecord| format!("{:.2}", record.evaluation.accuracy.macro_percent);
+    records.iter().map(of).collect::<Vec<_>>().join(", ")
 }
 
 /// What `work` comes to; a panic in it, which is a fault of this program, is an error like others,
@@ -100,7 +124,7 @@ fn attempt<T>(work: impl FnOnce() -> tailfit::error::Result<T>) -> Result<T> {
     Ok(caught.map_err(panicked)??)
 }
 
-fn methods_of(args: &CompareArgs) -> Result<Vec<Method>> {
+fn methods_of(args: &CompareArgs, effort: Effort) -> Result<Vec<Method>> {
     let mut chosen: Vec<Method> = args
         .methods
         .iter()
@@ -111,7 +135,9 @@ fn methods_of(args: &CompareArgs) -> Result<Vec<Method>> {
         chosen.push(Method::from_toml(&text, &path.display().to_string())?);
     }
     if chosen.is_empty() {
-        return Ok(methods::all());
+        let all = methods::all().into_iter();
+        let wanted = |method: &Method| effort != Effort::Quick || methods::is_quick(&method.name);
+        return Ok(all.filter(wanted).collect());
     }
     // Files and rows go by name.
     for (at, method) in chosen.iter().enumerate() {

@@ -6,6 +6,7 @@ pub(crate) mod evaluate;
 pub(crate) mod extract_features;
 mod images;
 mod input;
+mod interrupt;
 pub(crate) mod list;
 mod output;
 mod replay;

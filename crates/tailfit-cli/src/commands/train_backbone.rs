@@ -1,14 +1,10 @@
 //! `tailfit train-backbone`.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use anyhow::Result;
-use tailfit::error::Error;
 use tailfit::metrics::Accuracy;
 use tailfit_backbone::{BackboneRecipe, End, Event, LAST, Run, best, device, set_threads};
 
 use super::images::image_data;
+use super::interrupt::stop_on_interrupt;
 use crate::args::Cli;
 use crate::args_images::TrainBackboneArgs;
 use crate::printer::Printer;
@@ -106,18 +102,4 @@ fn text(accuracy: &Accuracy) -> String {
         percent(accuracy.medium_percent),
         percent(accuracy.few_percent)
     )
-}
-
-/// Set by Ctrl-C; a second one ends the program at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    let handler = move || {
-        if told.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    };
-    ctrlc::set_handler(handler)
-        .map_err(|error| Error::usage("Ctrl-C", "to install a handler", error, ""))?;
-    Ok(stop)
 }

@@ -89,7 +89,7 @@ pub(super) fn of_scale(data: &DataSet, printer: &Printer) -> Result<()> {
     if !remarks.is_empty() {
         printer.warning(&format!(
             "the training features are of an unusual scale, for which the learning rates of methods trained by SGD are \
-             not made: {remarks}. Standardise them, or read differences between methods with that in mind"
+             not made: {remarks}. Train on features = \"standardised\", or read differences between methods with that in mind"
         ));
     }
     Ok(())

@@ -43,13 +43,14 @@ impl Choice {
         matches!(self.by, Test(part) if part == All || self.scored_on == All || part == self.scored_on)
     }
 
-    /// Picks among the trials of one method and seed, with these recipes; `samples` are those of
+    /// Picks among `trials` of one method and seed, with these recipes; `samples` are those of
     /// the scored sets. Ties go to the later epoch (as with the authors' `<=`) and to the first
     /// trial; on a validation set, towards less training: to the earlier epoch, then the smaller
     /// learning rate. Epoch 0 (the start) is a candidate only if nothing is trained. What has
     /// diverged is never picked; `None` if everything has.
     pub fn pick(
         self,
+        trials: &[usize],
         outcomes: &[Outcome],
         recipes: &[Recipe],
         samples: &PerSet<ClassTally>,
@@ -61,7 +62,8 @@ impl Choice {
         }
         let less_training = self.by == Validation;
         let mut best: Option<(f64, Pick)> = None;
-        for (trial, outcome) in outcomes.iter().enumerate() {
+        for &trial in trials {
+            let outcome = &outcomes[trial];
             let first = (outcome.hits.len() - 1).min(1);
             for epoch in first..=outcome.finite_epochs() {
                 let value = self.by.value(&outcome.hits[epoch], samples);
@@ -132,6 +134,10 @@ mod tests {
         Outcome { train_loss: vec![], hits, head: Head::zeros(1, 1), solution: None }
     }
 
+    fn all(n: usize) -> Vec<usize> {
+        (0..n).collect()
+    }
+
     /// Recipes with falling learning rates.
     fn recipes(n: usize) -> Vec<Recipe> {
         let recipe = |trial: usize| {
@@ -154,7 +160,8 @@ mod tests {
         let samples = PerSet { validation: Some(tally((2, 2)).test), ..tally((2, 2)) };
         let pick = |outcomes: &[Outcome]| {
             let rule = Selection::Validation.rule().choices[0];
-            rule.pick(outcomes, &recipes(3), &samples).map(|pick| (pick.trial, pick.epoch))
+            rule.pick(&all(outcomes.len()), outcomes, &recipes(3), &samples)
+                .map(|pick| (pick.trial, pick.epoch))
         };
         let [late, early] = [[0, 1, 2, 1], [0, 2, 2, 1]].map(|hits| on_validation(&hits));
         assert_eq!(pick(std::slice::from_ref(&early)), Some((0, 1)));
@@ -169,7 +176,8 @@ mod tests {
             [outcome(&[(2, 2), (0, 1), (1, 1)]), outcome(&[(2, 2), (0, 2), (2, 0), (2, 0)])];
         let picks = |selection: Selection| -> Vec<(usize, usize, TestPart)> {
             let choices = selection.rule().choices.iter();
-            let picks = choices.filter_map(|choice| choice.pick(&outcomes, &recipes(2), &samples));
+            let picks =
+                choices.filter_map(|choice| choice.pick(&[0, 1], &outcomes, &recipes(2), &samples));
             picks.map(|p| (p.trial, p.epoch, p.choice.scored_on)).collect()
         };
         // The later of equal epochs.
@@ -186,9 +194,11 @@ mod tests {
         let mut outcomes = [outcome(&[(0, 0), (1, 1), (2, 2)]), outcome(&[(0, 0), (0, 1), (0, 0)])];
         outcomes[0].train_loss = vec![1.0, f64::NAN];
         outcomes[1].train_loss = vec![f64::INFINITY, 1.0];
-        let pick = |outcomes: &[Outcome]| Choice::CLAIM.pick(outcomes, &recipes(2), &samples);
+        let pick = |outcomes: &[Outcome]| {
+            Choice::CLAIM.pick(&all(outcomes.len()), outcomes, &recipes(2), &samples)
+        };
         assert_eq!(pick(&outcomes).map(|pick| (pick.trial, pick.epoch)), Some((0, 1)));
         assert_eq!(pick(&outcomes[1..]), None);
-        assert_eq!(Choice::NONE.pick(&outcomes, &recipes(2), &samples), None);
+        assert_eq!(Choice::NONE.pick(&[0, 1], &outcomes, &recipes(2), &samples), None);
     }
 }

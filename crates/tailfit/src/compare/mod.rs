@@ -3,9 +3,11 @@
 
 mod choice;
 mod data_record;
+mod effort;
 mod record;
 mod replay;
 mod scores;
+mod search;
 mod select;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use rayon::prelude::*;
 
 pub use self::choice::{Choice, Criterion, Pick};
 pub use self::data_record::DataRecord;
+pub use self::effort::Effort;
 pub use self::record::{Claim, FORMAT, HeadRecord, RunRecord, SelectionRecord, head_sha256};
 pub use self::replay::replay;
 pub use self::scores::score;
@@ -24,7 +27,7 @@ use crate::head::Head;
 use crate::kernels::Precision;
 use crate::methods::Method;
 use crate::metrics::{Accuracy, ClassTally, PerSet, halves};
-use crate::recipe::{Recipe, Solver};
+use crate::recipe::Recipe;
 use crate::train::{Options, Outcome, Trial, train};
 
 /// What all methods of a comparison share.
@@ -34,6 +37,7 @@ pub struct Comparison<'a> {
     selection: Selection,
     seeds: Vec<u64>,
     precision: Precision,
+    effort: Effort,
 }
 
 /// The results of one method.
@@ -68,8 +72,18 @@ struct SeedRun {
     seed: u64,
     /// Samples of the scored sets, by class and half.
     samples: PerSet<ClassTally>,
-    /// Outcomes of the trials, in the order of the grid.
+    /// Outcomes of the trials, in the order of the grid, each as far as it was trained.
     outcomes: Vec<Outcome>,
+    /// The trials that each choice kept to the end.
+    kept: Vec<(Choice, Vec<usize>)>,
+}
+
+impl SeedRun {
+    fn pick(&self, choice: Choice, recipes: &[Recipe]) -> Option<Pick> {
+        let kept = self.kept.iter().find(|(of, _)| *of == choice).map(|(_, kept)| kept.clone());
+        let trials = kept.unwrap_or_else(|| (0..recipes.len()).collect());
+        choice.pick(&trials, &self.outcomes, recipes, &self.samples)
+    }
 }
 
 /// A trial and an epoch chosen for a seed.
@@ -83,7 +97,7 @@ type HeadKey = (u64, usize, usize);
 
 impl<'a> Chosen<'a> {
     fn new(run: &'a SeedRun, recipes: &[Recipe], choice: Choice) -> Result<Self> {
-        let pick = choice.pick(&run.outcomes, recipes, &run.samples).ok_or_else(diverged)?;
+        let pick = run.pick(choice, recipes).ok_or_else(diverged)?;
         Ok(Self { run, pick })
     }
 
@@ -129,13 +143,19 @@ impl<'a> Comparison<'a> {
             .answered_by("val"));
         }
         let (record, precision) = (DataRecord::of(data)?, Precision::F32);
-        Ok(Self { data, record, selection, seeds, precision })
+        Ok(Self { data, record, selection, seeds, precision, effort: Effort::Full })
     }
 
     /// The same comparison at another precision than f32.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// The same comparison with another effort than [`Effort::Full`].
+    #[must_use]
+    pub fn with_effort(self, effort: Effort) -> Self {
+        Self { effort, ..self }
     }
 
     /// What records say about the data.
@@ -146,7 +166,7 @@ impl<'a> Comparison<'a> {
     /// The recipes to try: the grid, or only the default if nothing is chosen.
     fn recipes(&self, method: &Method) -> Result<Vec<Recipe>> {
         if self.selection.rule().searches() {
-            method.grid()
+            if self.effort == Effort::Quick { method.thinned().grid() } else { method.grid() }
         } else {
             Ok(vec![method.recipe.clone()])
         }
@@ -159,11 +179,7 @@ impl<'a> Comparison<'a> {
     /// If the method's grid is invalid.
     pub fn work(&self, method: &Method) -> Result<usize> {
         let recipes = self.recipes(method)?;
-        let epochs = recipes.iter().map(|recipe| match recipe.solver {
-            Solver::Sgd => recipe.sgd.epochs.max(1),
-            Solver::Ridge | Solver::Lbfgs => 1,
-        });
-        Ok(epochs.sum::<usize>() * self.seeds.len())
+        Ok(self.head_epochs(&recipes) * self.seeds.len())
     }
 
     /// Trains, selects, and trains the selected trials again; `progress` is called with the number
@@ -178,7 +194,7 @@ impl<'a> Comparison<'a> {
     /// If a selected trial does not repeat bit for bit, which would be a bug in this program.
     pub fn run(&self, method: &Method, progress: &(dyn Fn(usize) + Sync)) -> Result<MethodResult> {
         let recipes = self.recipes(method)?;
-        let runs = self.train(&recipes, progress)?;
+        let runs = self.train(&recipes, &method.recipe, progress)?;
         let rule = self.selection.rule();
         let to_use = Chosen::new(&runs[0], &recipes, rule.head)?;
         let by_seed: Vec<Vec<Chosen<'_>>> =
@@ -203,22 +219,6 @@ impl<'a> Comparison<'a> {
         }
         let choices = self.selection.rule().choices.iter();
         choices.map(|&choice| Chosen::new(run, recipes, choice)).collect()
-    }
-
-    /// Trains the grid for every seed.
-    fn train(&self, recipes: &[Recipe], progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<SeedRun>> {
-        let of_seed = |&seed: &u64| {
-            recipes.iter().map(move |r| Trial { recipe: r.clone(), seed, stop_after: None })
-        };
-        let trials: Vec<Trial> = self.seeds.iter().flat_map(of_seed).collect();
-        let options = Options { progress, score_every_epoch: true, precision: self.precision };
-        let mut outcomes = train(self.data, &trials, &options)?.into_iter();
-        let run = |&seed: &u64| SeedRun {
-            seed,
-            samples: self.samples(seed),
-            outcomes: outcomes.by_ref().take(recipes.len()).collect(),
-        };
-        Ok(self.seeds.iter().map(run).collect())
     }
 
     /// Samples of the scored sets, by class and by the halves of a seed.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{DataRecord, Selection};
+use super::{DataRecord, Effort, Selection};
 use crate::error::{Error, Result};
 use crate::files::hex;
 use crate::head::Head;
@@ -51,6 +51,11 @@ pub struct RunRecord {
     pub best_on_test: Option<Claim>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_full(effort: &Effort) -> bool {
+    *effort == Effort::Full
+}
+
 /// One selected head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +85,9 @@ pub struct SelectionRecord {
     pub rule: Selection,
     /// Number of trials chosen from.
     pub n_trials: usize,
+    /// How much was spent on them.
+    #[serde(default, skip_serializing_if = "is_full")]
+    pub effort: Effort,
     /// Whether the scored samples took part in the choice. Such a score is too good, and is
     /// starred in every table.
     pub optimistic: bool,

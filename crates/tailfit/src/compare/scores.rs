@@ -44,8 +44,9 @@ impl Comparison<'_> {
         heads: &BTreeMap<HeadKey, Head>,
     ) -> Result<RunRecord> {
         let run = chosen[0].run;
-        let claim =
-            Choice::CLAIM.pick(&run.outcomes, recipes, &run.samples).unwrap_or(chosen[0].pick);
+        let everything: Vec<usize> = (0..recipes.len()).collect();
+        let claim = Choice::CLAIM.pick(&everything, &run.outcomes, recipes, &run.samples);
+        let claim = claim.unwrap_or(chosen[0].pick);
         let claimed = &run.outcomes[claim.trial].hits[claim.epoch].test;
         let last = chosen.iter().map(|one| one.outcome().hits.len() - 1).max().unwrap_or(0);
         let head_record = |one: &Chosen<'_>| HeadRecord {
@@ -68,6 +69,7 @@ impl Comparison<'_> {
             selection: SelectionRecord {
                 rule: self.selection,
                 n_trials: recipes.len(),
+                effort: self.effort,
                 optimistic: chosen.iter().any(|one| {
                     // Validation samples that are test samples too make the choice theirs.
                     let Choice { by, .. } = one.pick.choice;

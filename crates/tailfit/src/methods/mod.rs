@@ -2,13 +2,14 @@
 
 mod catalogue;
 mod optima;
+mod search;
 
+pub use self::search::Axis;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result, nearest, nearest_in_message};
-use crate::head::HeadKind;
-use crate::recipe::{Conditioning, Recipe};
+use crate::recipe::Recipe;
 
 /// A named recipe with its source and its searched hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,25 +24,30 @@ pub struct Method {
     pub search: Vec<Axis>,
 }
 
-/// One searched hyper-parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
-    /// Dotted path in the recipe, such as `loss.delta`.
-    pub path: String,
-    /// Values to try: numbers, or the names of settings.
-    pub values: Vec<Value>,
-}
-
 /// A searched path and its values, as the catalogue writes them.
 type Values = (&'static str, &'static [f64]);
-
-/// What [`Method::with_conditioning`] tries.
-const CONDITIONINGS: [&str; 2] = ["as-is", "standardised"];
 
 /// Every method, in table order. Each method that searches at all has a grid of 20 points, so
 /// that all have the same budget.
 pub fn all() -> Vec<Method> {
     catalogue::all()
+}
+
+/// Methods that a first look takes: cheap ones that are among the best on most data.
+const QUICK: [&str; 8] = [
+    "stage-1",
+    "nearest-class-mean",
+    "lda",
+    "lr-balanced",
+    "balanced-softmax",
+    "tau-norm",
+    "logit-adjustment",
+    "los",
+];
+
+/// Whether a quick comparison takes a method if none are named.
+pub fn is_quick(name: &str) -> bool {
+    QUICK.contains(&name)
 }
 
 /// The method with this name.
@@ -80,21 +86,6 @@ impl Method {
     ) -> Self {
         let search = search.into_iter().map(|(path, values)| Axis { path, values }).collect();
         Self { name: name.to_owned(), source: source.to_owned(), recipe, search }
-    }
-
-    /// The same method with its features as they are and standardised: a further axis, where it
-    /// makes a difference to the method and is not searched already.
-    #[must_use]
-    pub fn with_conditioning(mut self) -> Self {
-        let differs = self.recipe.sgd.epochs > 0 && self.recipe.head == HeadKind::Linear
-            || self.recipe.normalise.is_some();
-        let is_free = self.recipe.features == Conditioning::AsIs
-            && !self.search.iter().any(|axis| axis.path.starts_with("features"));
-        if differs && is_free && !self.search.is_empty() {
-            let values = CONDITIONINGS.map(Value::from).to_vec();
-            self.search.push(Axis { path: "features".to_owned(), values });
-        }
-        self
     }
 
     /// Reads a method from TOML: `name`, a `[recipe]` and optionally a `[search]` with a list of
@@ -144,57 +135,7 @@ impl Method {
         method.grid()?;
         Ok(method)
     }
-
-    /// Every combination of the searched values; only the recipe itself if nothing is searched.
-    ///
-    /// # Errors
-    ///
-    /// If a path is not in the recipe or a value is out of range.
-    pub fn grid(&self) -> Result<Vec<Recipe>> {
-        let sizes = self.search.iter().map(|axis| axis.values.len());
-        let trials = sizes.fold(1_usize, usize::saturating_mul);
-        if trials > MOST_TRIALS {
-            let expected = format!("at most {MOST_TRIALS} trials");
-            let place = format!("{}: search", self.name);
-            return Err(Error::usage(place, expected, trials, "shorten the lists"));
-        }
-        let mut recipes = vec![self.recipe.clone()];
-        for axis in &self.search {
-            let each = |recipe: &Recipe| {
-                axis.values.iter().map(|value| recipe.with(&axis.path, value)).collect::<Vec<_>>()
-            };
-            recipes = recipes.iter().flat_map(each).collect::<Result<_>>()?;
-        }
-        Ok(recipes)
-    }
-
-    /// Where this recipe of the grid lies on its edge, in words, such as `lr 0.1, the largest`:
-    /// what lies beyond was not tried, and may be better. An axis of one value or of names has no
-    /// edge, and zero is none, because hyper-parameters end there.
-    pub fn edges(&self, recipe: &Recipe) -> Vec<String> {
-        let at = |axis: &Axis, value: f64| {
-            recipe.with(&axis.path, &number(value)).is_ok_and(|same| same == *recipe)
-        };
-        let edge = |axis: &Axis| {
-            let values: Option<Vec<f64>> = axis.values.iter().map(Value::as_f64).collect();
-            let values = values?;
-            let smallest = values.iter().copied().min_by(f64::total_cmp)?;
-            let largest = values.iter().copied().max_by(f64::total_cmp)?;
-            let (value, which) = if smallest == largest {
-                return None;
-            } else if at(axis, largest) {
-                (largest, "largest")
-            } else {
-                (smallest, "smallest")
-            };
-            (value != 0.0 && at(axis, value)).then(|| format!("{} {value}, the {which}", axis.path))
-        };
-        self.search.iter().filter_map(edge).collect()
-    }
 }
-
-/// Most trials of a grid.
-const MOST_TRIALS: usize = 10_000;
 
 /// A value of an axis: whole numbers are integers, as `epochs` and `batch_size` want them.
 fn number(value: f64) -> Value {

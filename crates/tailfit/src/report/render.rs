@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent, missed_gap};
 use super::{Summary, Table};
-use crate::compare::{DataRecord, HeadRecord, RunRecord, Selection};
+use crate::compare::{DataRecord, Effort, HeadRecord, RunRecord, Selection};
 use crate::methods::Method;
 
 const STAR_NOTE: &str = "* chosen on the test set itself: too good by construction.";
@@ -45,13 +45,19 @@ fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
     let rule = rows.first().map_or(Selection::Last, Summary::selection).rule().caption;
     let n_seeds = rows.iter().map(Summary::n_seeds).max().unwrap_or(0);
     let trials = rows.iter().map(Summary::n_trials).max().unwrap_or(0);
+    let seeds = if n_seeds == 1 { "seed" } else { "seeds" };
+    let effort = match rows.first().map(Summary::effort) {
+        Some(Effort::Quick) => " (quick: half of each axis, by successive halving)",
+        Some(Effort::Standard) => " by successive halving",
+        Some(Effort::Full) | None => "",
+    };
     let views =
         if data.n_views > 0 { format!(", {} training views", data.n_views) } else { String::new() };
     let mirror = if data.mirror { ", mirror-averaged" } else { "" };
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     format!(
-        "{}: top-1 accuracy in percent on {} test samples{mirror}{views}; {rule}; up to {trials} trials per method; \
-         mean ± standard deviation over {n_seeds} seeds. Train sha256 {}, test sha256 {}.",
+        "{}: top-1 accuracy in percent on {} test samples{mirror}{views}; {rule}; up to {trials} trials per method{effort}; \
+         mean ± standard deviation over {n_seeds} {seeds}. Train sha256 {}, test sha256 {}.",
         data.name,
         data.n_test,
         short(&data.train_sha256),

@@ -1,7 +1,8 @@
 //! Summarises the records of each method in one row: mean and standard deviation over seeds.
 
-use crate::compare::{RunRecord, Selection};
+use crate::compare::{Effort, RunRecord, Selection};
 use crate::error::{Error, Result};
+use crate::recipe::Solver;
 
 /// Mean, sample standard deviation and maximum of one number per seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +44,11 @@ impl Summary<'_> {
         self.records.len()
     }
 
+    /// How much was spent on the trials.
+    pub fn effort(&self) -> Effort {
+        self.first.selection.effort
+    }
+
     /// Number of trials selected from, per seed.
     pub fn n_trials(&self) -> usize {
         self.first.selection.n_trials
@@ -53,9 +59,10 @@ impl Summary<'_> {
         self.first.selection.rule
     }
 
-    /// Number of epochs in the schedule.
+    /// Number of epochs in the schedule; 0 where nothing is trained, or a solver has no epochs.
     pub fn epochs(&self) -> usize {
-        self.first.heads.first().map_or(0, |head| head.recipe.sgd.epochs)
+        let recipe = self.first.heads.first().map(|head| &head.recipe);
+        recipe.filter(|recipe| recipe.solver == Solver::Sgd).map_or(0, |recipe| recipe.sgd.epochs)
     }
 
     /// Whether any record's scored samples took part in its selection.

@@ -1,0 +1,99 @@
+//! How much a comparison spends on each method, and on which trials.
+
+use serde::{Deserialize, Serialize};
+
+use super::choice::Choice;
+use crate::metrics::{ClassTally, PerSet};
+use crate::recipe::{Recipe, Solver};
+use crate::train::Outcome;
+
+/// How much a comparison spends on each method. Every method gets the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effort {
+    /// A first look: half of the values of each axis, standardised features only where that is
+    /// searched, solvers to a gap of 1 %, and successive halving to a single trial.
+    Quick,
+    /// The whole grid by successive halving: all trials for a tenth of their epochs, the best eight
+    /// for three tenths, and the best two to the end.
+    Standard,
+    /// The whole grid, every trial to its end.
+    #[default]
+    Full,
+}
+
+/// A stage of successive halving: trials are trained for this share of their epochs, and the best
+/// of them go on.
+struct Rung {
+    share: f64,
+    keep: usize,
+}
+
+impl Effort {
+    /// Every effort.
+    pub const ALL: [Self; 3] = [Self::Quick, Self::Standard, Self::Full];
+
+    /// Name in commands and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Full => "full",
+        }
+    }
+
+    /// What it means, in a few words, for help texts.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Quick => "A first look in a minute: a few methods, half of each grid, one seed",
+            Self::Standard => "Every method's whole grid, by successive halving",
+            Self::Full => "Every trial of every grid to its end",
+        }
+    }
+
+    fn rungs(self) -> &'static [Rung] {
+        match self {
+            Self::Quick => const { &[Rung { share: 0.1, keep: 4 }, Rung { share: 0.3, keep: 1 }] },
+            Self::Standard => {
+                const { &[Rung { share: 0.1, keep: 8 }, Rung { share: 0.3, keep: 2 }] }
+            }
+            Self::Full => &[],
+        }
+    }
+
+    /// The numbers of epochs of the rungs for a recipe: none where it is not worth stopping.
+    pub(super) fn stops(self, recipe: &Recipe) -> Vec<usize> {
+        let epochs = recipe.sgd.epochs;
+        if recipe.solver != Solver::Sgd || epochs < 5 {
+            return vec![];
+        }
+        let rungs = self.rungs().iter();
+        rungs.map(|rung| ((rung.share * epochs as f64).round() as usize).max(1)).collect()
+    }
+
+    /// The trials that a choice keeps after rung number `rung`, of those it has: the best up to
+    /// `epochs` by what the choice goes by, and nothing else, so that no sample it will be scored
+    /// on has a say.
+    pub(super) fn keep(
+        self,
+        (rung, epochs): (usize, usize),
+        choice: Choice,
+        trials: &[usize],
+        (outcomes, samples): (&[Outcome], &PerSet<ClassTally>),
+    ) -> Vec<usize> {
+        let best = |&trial: &usize| {
+            let outcome = &outcomes[trial];
+            let last = outcome.finite_epochs().min(epochs);
+            let values = (1.min(last)..=last).map(|e| choice.by.value(&outcome.hits[e], samples));
+            values.fold(f64::NEG_INFINITY, f64::max)
+        };
+        let mut ranked: Vec<(f64, usize)> =
+            trials.iter().map(|trial| (best(trial), *trial)).collect();
+        // The first of equals stays.
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        ranked.truncate(self.rungs()[rung].keep);
+        let mut kept: Vec<usize> = ranked.into_iter().map(|(_, trial)| trial).collect();
+        kept.sort_unstable();
+        kept
+    }
+}

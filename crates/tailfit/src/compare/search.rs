@@ -1,0 +1,92 @@
+//! Trains the grid of a method: whole, or by successive halving.
+
+use std::collections::BTreeSet;
+
+use super::{Comparison, SeedRun};
+use crate::error::Result;
+use crate::recipe::{Recipe, Solver};
+use crate::train::{Options, Outcome, Trial, train};
+
+impl Comparison<'_> {
+    /// Approximate number of head-epochs that a grid takes for a seed.
+    pub(super) fn head_epochs(&self, recipes: &[Recipe]) -> usize {
+        let whole = |recipe: &Recipe| match recipe.solver {
+            Solver::Sgd => recipe.sgd.epochs.max(1),
+            Solver::Ridge | Solver::Lbfgs => 1,
+        };
+        let stops = if recipes.len() > 1 { self.effort.stops(&recipes[0]) } else { vec![] };
+        let all: usize = recipes.iter().map(whole).sum();
+        match (stops.first(), stops.last()) {
+            // About a third of the trials go on, and a tenth to the end.
+            (Some(first), Some(last)) => {
+                recipes.len() * first + recipes.len() * last / 3 + all / 10
+            }
+            _ => all,
+        }
+    }
+
+    /// Trains the grid for every seed.
+    pub(super) fn train(
+        &self,
+        recipes: &[Recipe],
+        default: &Recipe,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<SeedRun>> {
+        let rule = self.selection.rule();
+        let everything: Vec<usize> = (0..recipes.len()).collect();
+        let run = |(at, &seed): (usize, &u64)| {
+            // The head to use is that of the first seed.
+            let choices = rule.choices.iter().chain((at == 0).then_some(&rule.head));
+            let kept = choices.map(|&choice| (choice, everything.clone())).collect();
+            SeedRun { seed, samples: self.samples(seed), outcomes: vec![], kept }
+        };
+        let mut runs: Vec<SeedRun> = self.seeds.iter().enumerate().map(run).collect();
+        let all = vec![everything.clone(); runs.len()];
+        let stops = if recipes.len() > 1 { self.effort.stops(&recipes[0]) } else { vec![] };
+        let outcomes = self.up_to(recipes, &all, stops.first().copied(), progress)?;
+        for (run, outcomes) in runs.iter_mut().zip(outcomes) {
+            run.outcomes = outcomes;
+        }
+        for (rung, &epochs) in stops.iter().enumerate() {
+            let mut wanted = vec![];
+            for run in &mut runs {
+                let mut of_run = BTreeSet::new();
+                for (choice, kept) in &mut run.kept {
+                    let known = (&run.outcomes[..], &run.samples);
+                    *kept = self.effort.keep((rung, epochs), *choice, kept, known);
+                    of_run.extend(kept.iter().copied());
+                }
+                if rung + 1 == stops.len() {
+                    // Tables show the default recipe's whole course.
+                    of_run.extend(recipes.iter().position(|recipe| recipe == default));
+                }
+                wanted.push(of_run.into_iter().collect::<Vec<_>>());
+            }
+            let trained = self.up_to(recipes, &wanted, stops.get(rung + 1).copied(), progress)?;
+            for ((run, wanted), outcomes) in runs.iter_mut().zip(wanted).zip(trained) {
+                for (trial, outcome) in wanted.into_iter().zip(outcomes) {
+                    run.outcomes[trial] = outcome;
+                }
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Trains some trials of each seed for some epochs, or to their end.
+    fn up_to(
+        &self,
+        recipes: &[Recipe],
+        wanted: &[Vec<usize>],
+        stop_after: Option<usize>,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<Vec<Outcome>>> {
+        let of_seed = |(&seed, wanted): (&u64, &Vec<usize>)| {
+            let trial = |&i: &usize| Trial { recipe: recipes[i].clone(), seed, stop_after };
+            wanted.iter().map(trial).collect::<Vec<_>>()
+        };
+        let trials: Vec<Trial> = self.seeds.iter().zip(wanted).flat_map(of_seed).collect();
+        let options = Options { progress, score_every_epoch: true, precision: self.precision };
+        let mut outcomes = train(self.data, &trials, &options)?.into_iter();
+        Ok(wanted.iter().map(|wanted| outcomes.by_ref().take(wanted.len()).collect()).collect())
+    }
+}
