@@ -19,6 +19,8 @@ pub enum Purpose {
     Augmentation = 5,
     /// Which samples of a class are held out; the index is the class.
     HoldOut = 6,
+    /// Test samples and seeds of a bootstrap resample; its number is the seed.
+    Bootstrap = 7,
 }
 
 /// A ChaCha8 stream keyed by (seed, purpose, index).

@@ -53,6 +53,10 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
                 let _ = writeln!(out, "    searched: {} in {}", axis.path, values.join(", "));
             }
         }
+        out += "\nADDITIONS, as in los+class-balanced\n\n";
+        for (name, help) in methods::additions() {
+            let _ = writeln!(out, "{name}\n    {help}");
+        }
         out.push('\n');
     }
     if wanted(Topic::Losses) {

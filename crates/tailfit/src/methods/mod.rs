@@ -1,9 +1,11 @@
 //! Named recipes.
 
 mod catalogue;
+mod combine;
 mod optima;
 mod search;
 
+pub use self::combine::additions;
 pub use self::search::Axis;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -50,12 +52,19 @@ pub fn is_quick(name: &str) -> bool {
     QUICK.contains(&name)
 }
 
-/// The method with this name.
+/// The method with this name, or a combination: names of what is added follow after `+`, such as
+/// `los+class-balanced` (see [`additions`]).
 ///
 /// # Errors
 ///
-/// If there is none; the hint names the nearest one.
+/// If there is none, in which case the hint names the nearest one, or the parts do not go together.
 pub fn find(name: &str) -> Result<Method> {
+    let mut parts = name.split('+');
+    let method = by_name(parts.next().unwrap_or_default().trim())?;
+    method.with_additions(parts)
+}
+
+fn by_name(name: &str) -> Result<Method> {
     let methods = all();
     methods.iter().find(|method| method.name == name).cloned().ok_or_else(|| {
         let names = methods.iter().map(|method| method.name.as_str());

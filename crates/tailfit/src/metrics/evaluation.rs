@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::accuracy::{per_class_percent, samples_per_class};
 use super::hits::hits_of;
 use super::{
-    Accuracy, Calibration, CalibrationBins, LogitStatistics, LogitsMagnitude,
+    Accuracy, Calibration, CalibrationBins, LogitStatistics, LogitsMagnitude, Right,
     coefficient_of_variation,
 };
 use crate::class_counts::ClassCounts;
@@ -56,6 +56,9 @@ pub struct Evaluation {
     pub calibration: Calibration,
     /// Accuracy of each class in percent, `[K]`.
     pub per_class_percent: Vec<Option<f64>>,
+    /// Which samples are right; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Right::is_unknown")]
+    pub right: Right,
     /// All readings of Logits Magnitude and Regularised Standard Deviation. A record may omit
     /// them; a replay recomputes them.
     #[serde(default)]
@@ -182,6 +185,10 @@ fn evaluate_each(
         accuracy: Accuracy::new(&hits, &samples, counts, thresholds),
         calibration: bins.calibration(),
         per_class_percent: per_class_percent(&hits, &samples),
+        right: Right::new(
+            &samples,
+            rows.iter().map(|&row| (set.labels[row], right[head_of(row)][row])),
+        ),
         loma_cv: coefficient_of_variation(&present),
         loma_few_over_many: few_over_many,
         logits_magnitude: LogitsMagnitude { raw, centred },

@@ -6,6 +6,7 @@ mod evaluation;
 mod hits;
 mod logits_magnitude;
 mod per_set;
+mod right;
 
 pub use self::accuracy::{Accuracy, samples_per_class};
 pub use self::calibration::{Calibration, CalibrationBins};
@@ -16,3 +17,4 @@ pub use self::logits_magnitude::{
     Deviations, LogitStatistics, LogitsMagnitude, Readings, coefficient_of_variation, one_norm,
 };
 pub use self::per_set::{ClassTally, PerSet, TestPart, halves};
+pub use self::right::Right;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "a record may lack a number")]
 
-use super::{Spread, Summary};
+use super::{Difference, Spread, Summary};
 use crate::compare::{DataRecord, HeadRecord, RunRecord};
 
 /// A column: its header, its cells, and its numbers in CSV.
@@ -25,6 +25,8 @@ pub(super) struct Shown<'a> {
     pub(super) honest: bool,
     /// Whether there is a validation set.
     pub(super) validated: bool,
+    /// Whether rows are compared with the best.
+    pub(super) compared: bool,
 }
 
 /// Every column, in table order.
@@ -54,6 +56,19 @@ pub(super) const COLUMNS: &[Column] = &[
         csv: &[
             ("macro_percent", |row| mean(row, macro_percent)),
             ("macro_sd", |row| deviation(row, macro_percent)),
+        ],
+    },
+    Column {
+        header: |shown| shown.compared.then(|| "to the best".to_owned()),
+        cell: |row| {
+            row.difference.map_or("best".to_owned(), |d| {
+                format!("{:+.2} [{:+.2}, {:+.2}]", d.points, d.low, d.high)
+            })
+        },
+        csv: &[
+            ("to_best_points", |row| difference(row, |d| d.points)),
+            ("to_best_low", |row| difference(row, |d| d.low)),
+            ("to_best_high", |row| difference(row, |d| d.high)),
         ],
     },
     Column {
@@ -130,6 +145,11 @@ const MISSING: &str = "–";
 /// The mean over seeds, with this many decimals.
 fn digits(row: &Summary<'_>, value: Value, digits: usize) -> String {
     row.spread(value).map_or(MISSING.to_owned(), |s| format!("{:.digits$}", s.mean))
+}
+
+/// A number of a row's difference to the best; empty where there is none.
+fn difference(row: &Summary<'_>, value: fn(Difference) -> f64) -> String {
+    row.difference.map_or(String::new(), |difference| value(difference).to_string())
 }
 
 /// Mean ± standard deviation, starred if the score is optimistic.

@@ -1,10 +1,12 @@
 //! Tables made from records alone.
 
 mod columns;
+mod difference;
 mod render;
 mod summary;
 mod table;
 
+pub use self::difference::Difference;
 pub use self::render::{csv, edges_note, paths_table, summary_table};
 pub use self::summary::{Spread, Summary, summarise};
 pub use self::table::Table;

@@ -12,13 +12,18 @@ const STAR_NOTE: &str = "* chosen on the test set itself: too good by constructi
 const VALIDATION_NOTE: &str = "validation: class mean on the validation set, by which epoch and hyper-parameters were \
                                chosen. Choose a method by it too: by its test score would be best on test.";
 
+const DIFFERENCE_NOTE: &str = "to the best: class mean minus that of the best row, with a 95 % interval over bootstrap \
+                               resamples of test samples and seeds, paired; where it contains 0, the test set cannot \
+                               tell the two apart.";
+
 const NO_BIAS_NOTE: &str = "The stage-1 head was given without a bias; re-trained heads have one.";
 
 /// The comparison as one table.
 pub fn summary_table(rows: &[Summary<'_>], data: &DataRecord) -> Table {
     let honest = rows.iter().any(|row| !row.selection().rule().is_optimistic());
     let validated = data.validation_sha256.is_some();
-    let shown = Shown { data, honest, validated };
+    let compared = rows.iter().any(|row| row.difference.is_some());
+    let shown = Shown { data, honest, validated, compared };
     let (columns, headers): (Vec<_>, Vec<_>) =
         COLUMNS.iter().filter_map(|column| Some((column, (column.header)(&shown)?))).unzip();
     let cells = |row: &Summary<'_>| columns.iter().map(|column| (column.cell)(row)).collect();
@@ -115,6 +120,9 @@ fn notes(rows: &[Summary<'_>], data: &DataRecord) -> Vec<String> {
     let validation = validated.then(|| VALIDATION_NOTE.to_owned());
     let no_bias = (data.stage_1 == "given, without a bias").then(|| NO_BIAS_NOTE.to_owned());
     let stars = std::iter::once(STAR_NOTE.to_owned());
+    let compared = rows.iter().any(|row| row.difference.is_some());
+    let compared = compared.then(|| DIFFERENCE_NOTE.to_owned());
+    let stars = stars.chain(compared);
     stars.chain(validation).chain(no_bias).chain(notes).collect()
 }
 

@@ -1,5 +1,6 @@
 //! Summarises the records of each method in one row: mean and standard deviation over seeds.
 
+use super::difference::{Difference, to_best};
 use crate::compare::{Effort, RunRecord, Selection};
 use crate::error::{Error, Result};
 use crate::recipe::Solver;
@@ -35,7 +36,9 @@ pub struct Summary<'a> {
     /// Name of the method.
     pub method: &'a str,
     first: &'a RunRecord,
-    records: Vec<&'a RunRecord>,
+    pub(super) records: Vec<&'a RunRecord>,
+    /// How far the row is from the best; `None` for the best itself, and where records do not say.
+    pub difference: Option<Difference>,
 }
 
 impl Summary<'_> {
@@ -76,6 +79,11 @@ impl Summary<'_> {
         Spread::of(&values)
     }
 
+    /// Macro accuracy in percent, the mean over seeds.
+    pub(super) fn macro_mean(&self) -> f64 {
+        self.mean(|record| Some(record.evaluation.accuracy.macro_percent))
+    }
+
     /// The mean of [`Summary::spread`]; NaN if there is none.
     pub fn mean(&self, value: impl Fn(&RunRecord) -> Option<f64>) -> f64 {
         self.spread(value).map_or(f64::NAN, |spread| spread.mean)
@@ -92,11 +100,15 @@ pub fn summarise(records: &[RunRecord]) -> Result<Vec<Summary<'_>>> {
     let mut rows: Vec<Summary<'_>> = Vec::new();
     for record in records {
         let Some(row) = rows.iter_mut().find(|row| row.method == record.method) else {
-            rows.push(Summary { method: &record.method, first: record, records: vec![record] });
+            let (method, records) = (&record.method[..], vec![record]);
+            rows.push(Summary { method, first: record, records, difference: None });
             continue;
         };
         belong_together(row, record)?;
         row.records.push(record);
+    }
+    for (row, difference) in to_best(&rows).into_iter().enumerate() {
+        rows[row].difference = difference;
     }
     Ok(rows)
 }

@@ -4,6 +4,8 @@
 
 mod conditioning;
 mod csv_features;
+mod difference;
+mod effort;
 mod file_features;
 mod forms;
 mod golden_data;

@@ -1,0 +1,155 @@
+//! Combinations: a method with something added, such as `los+class-balanced`.
+
+use serde_json::{Value, json};
+
+use super::{Axis, Method};
+use crate::error::{Error, Result, nearest};
+use crate::recipe::Recipe;
+
+/// Something that can be added to a method.
+struct Addition {
+    name: &'static str,
+    help: &'static str,
+    /// Recipe keys and their values.
+    changes: &'static [(&'static str, &'static str)],
+    /// A number that is searched with the method's first axis, in place of its others.
+    search: Option<(&'static str, &'static [f64])>,
+    /// Whether it changes training, so that there must be some.
+    trains: bool,
+}
+
+const STRENGTHS: &[f64] = &[0.25, 0.5, 1.0, 1.5];
+
+const ADDITIONS: [Addition; 6] = [
+    Addition {
+        name: "class-balanced",
+        help: "every sample weighted by 1 / n of its class, divided by the sum of the weights",
+        changes: &[("class_weights", r#"{"power": {"rho": 1.0}}"#), ("mean", r#""by-weight""#)],
+        search: None,
+        trains: true,
+    },
+    Addition {
+        name: "class-balanced-sampling",
+        help: "batches in which every class is as frequent",
+        changes: &[("sampler", r#""class-balanced""#)],
+        search: None,
+        trains: true,
+    },
+    Addition {
+        name: "square-root-sampling",
+        help: "batches in which a class is as frequent as the square root of its count",
+        changes: &[("sampler", r#""square-root""#)],
+        search: None,
+        trains: true,
+    },
+    Addition {
+        name: "progressive-sampling",
+        help: "batches that go over from the data's frequencies to equal ones",
+        changes: &[("sampler", r#""progressive""#)],
+        search: None,
+        trains: true,
+    },
+    Addition {
+        name: "tau-norm",
+        help: "the trained weights divided by their norms to the power of tau, bias kept",
+        changes: &[("normalise", r#"{"tau": 0.5, "bias": "keep"}"#)],
+        search: Some(("normalise.tau", STRENGTHS)),
+        trains: false,
+    },
+    Addition {
+        name: "logit-adjustment",
+        help: "tau log prior subtracted from the trained head's logits",
+        changes: &[("adjustment", r#"{"tau": 0.5, "form": "additive"}"#)],
+        search: Some(("adjustment.tau", STRENGTHS)),
+        trains: false,
+    },
+];
+
+/// Name and meaning of everything that can be added to a method by `+`.
+pub fn additions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ADDITIONS.iter().map(|addition| (addition.name, addition.help))
+}
+
+impl Method {
+    /// The method with additions, by name. A search of several numbers stays as large as it was: an
+    /// addition's strength takes the place of every axis but the first.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such addition, the method has one already, or the two do not go together.
+    pub(super) fn with_additions<'a>(
+        mut self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<Self> {
+        for name in names {
+            let name = name.trim();
+            let addition = ADDITIONS.iter().find(|addition| addition.name == name);
+            let addition = addition.ok_or_else(|| {
+                let known = ADDITIONS.iter().map(|addition| addition.name);
+                let hint = nearest(name, known.clone());
+                let all = known.collect::<Vec<_>>().join(", ");
+                let expected = format!("after a `+`, one of {all}");
+                Error::usage("method", expected, format!("`{name}`"), hint)
+            })?;
+            let whole = format!("{}+{name}", self.name);
+            if addition.trains && self.recipe.sgd.epochs == 0 {
+                let expected = "a method that trains";
+                return Err(Error::usage(format!("method `{whole}`"), expected, &self.name, ""));
+            }
+            for (key, value) in addition.changes {
+                let value: Value = serde_json::from_str(value).unwrap_or_default();
+                let changed = self.recipe.with(key, &value)?;
+                let tree = |recipe: &Recipe| json!(recipe).get(*key).cloned();
+                if tree(&self.recipe) != tree(&Recipe::PLAIN) {
+                    let expected = format!("a method without {key} of its own");
+                    return Err(Error::usage(
+                        format!("method `{whole}`"),
+                        expected,
+                        &self.name,
+                        "",
+                    ));
+                }
+                self.recipe = changed;
+            }
+            if let Some((path, values)) = addition.search {
+                self.search.truncate(1);
+                let values = values.iter().map(|&value| json!(value)).collect();
+                self.search.push(Axis { path: path.to_owned(), values });
+            }
+            self.source = format!("{}; {}", self.source, addition.help);
+            self.name = whole;
+        }
+        self.grid()?;
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::losses::ClassWeights;
+    use crate::methods::find;
+
+    #[test]
+    fn additions_change_the_recipe_and_keep_the_budget() {
+        for name in
+            ["los+class-balanced", "balanced-softmax+tau-norm", "focal+square-root-sampling"]
+        {
+            let method = find(name).unwrap();
+            assert_eq!((&method.name[..], method.grid().unwrap().len()), (name, 20));
+        }
+        let both = find("los+class-balanced+logit-adjustment").unwrap();
+        assert_eq!(both.recipe.cost.class_weights, ClassWeights::Power { rho: 1.0 });
+        assert!(both.recipe.adjustment.is_some());
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let message = |name: &str| find(name).unwrap_err().to_string();
+        assert!(message("los+class-balanecd").contains("`class-balanced`"));
+        assert!(message("loss+class-balanced").contains("`los`"));
+        assert!(message("stage-1+class-balanced").contains("trains"));
+        assert!(message("lr-balanced+class-balanced").contains("class_weights"));
+        assert!(message("lr-balanced+square-root-sampling").contains("solver"));
+        assert!(message("los+class-balanced+class-balanced").contains("class_weights"));
+    }
+}

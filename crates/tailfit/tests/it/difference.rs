@@ -1,0 +1,64 @@
+//! Whether a test set can tell two methods apart.
+
+use tailfit::compare::{Comparison, RunRecord, Selection};
+use tailfit::features::DataSet;
+use tailfit::methods;
+use tailfit::metrics::Right;
+use tailfit::report::{Difference, summarise};
+use tailfit::shots::ShotThresholds;
+
+fn records(name: &str, seeds: u64) -> Vec<RunRecord> {
+    let data = DataSet::embedded(ShotThresholds::default()).unwrap();
+    let comparison = Comparison::new(&data, Selection::Last, (0..seeds).collect()).unwrap();
+    comparison.run(&methods::find(name).unwrap(), &|_| {}).unwrap().records
+}
+
+fn named(mut records: Vec<RunRecord>, name: &str) -> Vec<RunRecord> {
+    for record in &mut records {
+        name.clone_into(&mut record.method);
+    }
+    records
+}
+
+fn differences(records: &[RunRecord]) -> Vec<Option<Difference>> {
+    summarise(records).unwrap().iter().map(|row| row.difference).collect()
+}
+
+#[test]
+fn the_interval_is_that_of_the_paired_differences() {
+    let (worse, better) = (records("stage-1", 1), records("logit-adjustment", 1));
+    let found = differences(&[worse.clone(), better.clone()].concat());
+    assert_eq!(found[1], None, "the best is not compared with itself");
+    let found = found[0].unwrap();
+    let percent = |records: &[RunRecord]| records[0].evaluation.accuracy.macro_percent;
+    assert!((found.points - (percent(&worse) - percent(&better))).abs() < 1e-9);
+    // Of equally many samples in each class, the class mean is the mean.
+    let each = |records: &[RunRecord]| records[0].evaluation.right.each().unwrap();
+    let right = each(&worse).iter().filter(|right| **right).count();
+    assert!((right as f64 / 100.0 - percent(&worse)).abs() < 1e-9);
+    let pairs = each(&worse).into_iter().zip(each(&better));
+    let apart: Vec<f64> =
+        pairs.map(|(a, b)| 100.0 * (f64::from(u8::from(a)) - f64::from(u8::from(b)))).collect();
+    let n = apart.len() as f64;
+    let mean = apart.iter().sum::<f64>() / n;
+    let variance = apart.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / n;
+    let half = 1.96 * (variance / n).sqrt();
+    for (end, wanted) in [(found.low, mean - half), (found.high, mean + half)] {
+        assert!((end - wanted).abs() < 0.15 * half, "{end} {wanted} ± {half}");
+    }
+    assert!(found.high < 0.0, "logit adjustment is measurably better here");
+}
+
+#[test]
+fn what_is_the_same_differs_by_nothing() {
+    let one = records("tau-norm", 2);
+    let found = differences(&[one.clone(), named(one.clone(), "again")].concat());
+    let none = Difference { points: 0.0, low: 0.0, high: 0.0 };
+    assert_eq!(found, [None, Some(none)]);
+    // Records that do not say which samples were right are compared with nothing.
+    let mut old = named(one.clone(), "old");
+    for record in &mut old {
+        record.evaluation.right = Right::default();
+    }
+    assert_eq!(differences(&[one, old].concat()), [None, None]);
+}

@@ -1,0 +1,82 @@
+//! Successive halving: what it spends, and that it looks at nothing it will be scored on.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ndarray::Array2;
+use tailfit::compare::{Comparison, Effort, RunRecord, Selection};
+use tailfit::features::{DataSet, Features};
+use tailfit::methods::{self, Method};
+use tailfit::metrics::{TestPart, halves};
+use tailfit::shots::ShotThresholds;
+use tailfit::train::train_stage_1;
+
+use crate::support::unit;
+
+const K: usize = 6;
+
+fn features(sizes: [usize; K], key: u64) -> (Array2<f32>, Vec<u32>) {
+    let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(k, &n)| vec![k as u32; n]).collect();
+    let value = |(i, j): (usize, usize)| {
+        let mean = unit(3, 1, u64::from(labels[i]) * 8 + j as u64);
+        (mean + 2.0 * unit(3, key, (8 * i + j) as u64)) as f32
+    };
+    (Array2::from_shape_fn((labels.len(), 8), value), labels)
+}
+
+fn data(test: (Array2<f32>, Vec<u32>)) -> DataSet {
+    let (x, y) = features([80, 50, 30, 15, 8, 4], 2);
+    let (train, test) = (Features::new(x, y).unwrap(), Features::new(test.0, test.1).unwrap());
+    let mut data = DataSet::new("toy", train, test, None, None, ShotThresholds::default()).unwrap();
+    train_stage_1(&mut data).unwrap();
+    data
+}
+
+fn method() -> Method {
+    methods::find("balanced-softmax").unwrap().with_conditioning()
+}
+
+fn run(data: &DataSet, effort: Effort) -> (RunRecord, usize) {
+    let spent = AtomicUsize::new(0);
+    let comparison =
+        Comparison::new(data, Selection::CrossFitted, vec![4]).unwrap().with_effort(effort);
+    let count = |done| _ = spent.fetch_add(done, Ordering::Relaxed);
+    let mut result = comparison.run(&method(), &count).unwrap();
+    (result.records.remove(0), spent.into_inner())
+}
+
+/// The head scored on half B is chosen on half A: no change to half B may change it.
+#[test]
+fn halving_never_looks_at_the_half_it_is_scored_on() {
+    let (x, y) = features([25; K], 5);
+    let half = halves(&y, 4);
+    let mut changed = x.clone();
+    for (i, mut row) in changed.rows_mut().into_iter().enumerate() {
+        if half[i] == 1 {
+            row.mapv_inplace(|value| -3.0 * value);
+        }
+    }
+    let chosen_on_a = |test: Array2<f32>, effort: Effort| {
+        let (record, _) = run(&data((test, y.clone())), effort);
+        let head = record.heads.into_iter().find(|head| head.scored_on == TestPart::HalfB);
+        let head = head.unwrap();
+        (head.recipe, head.epoch, head.sha256)
+    };
+    for effort in Effort::ALL {
+        let [before, after] = [&x, &changed].map(|test| chosen_on_a(test.clone(), effort));
+        assert_eq!(before, after, "{}", effort.name());
+    }
+}
+
+#[test]
+fn halving_spends_less_and_says_so() {
+    let data = data(features([25; K], 5));
+    let [quick, standard, full] = Effort::ALL.map(|effort| run(&data, effort));
+    assert_eq!(full.1, 40 * 20);
+    assert!(quick.1 < standard.1 && standard.1 < full.1 * 2 / 5, "{} {}", quick.1, standard.1);
+    assert_eq!((quick.0.selection.n_trials, standard.0.selection.n_trials), (4, 40));
+    let json = |record: &RunRecord| record.to_json();
+    assert!(json(&standard.0).contains("\"effort\": \"standard\""));
+    assert!(!json(&full.0).contains("\"effort\""), "as in records of earlier versions");
+    // The whole course of what was chosen is there.
+    assert_eq!(standard.0.epochs.len(), 21);
+}
