@@ -7,7 +7,7 @@ use crate::metrics::{ClassTally, PerSet};
 use crate::recipe::{Recipe, Solver};
 use crate::train::Outcome;
 
-/// How much a comparison spends on each method. Every method gets the same.
+/// How much a comparison spends on each method: the same rule for all, whatever their grids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effort {
@@ -84,7 +84,8 @@ impl Effort {
         let best = |&trial: &usize| {
             let outcome = &outcomes[trial];
             let last = outcome.finite_epochs().min(epochs);
-            let values = (1.min(last)..=last).map(|e| choice.by.value(&outcome.hits[e], samples));
+            // The start, which is all that a trial has that diverges at once, is not its merit.
+            let values = (1..=last).map(|e| choice.by.value(&outcome.hits[e], samples));
             values.fold(f64::NEG_INFINITY, f64::max)
         };
         let mut ranked: Vec<(f64, usize)> =

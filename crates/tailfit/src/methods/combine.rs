@@ -20,6 +20,9 @@ struct Addition {
 
 const STRENGTHS: &[f64] = &[0.25, 0.5, 1.0, 1.5];
 
+/// Values of a method's first axis that are tried with each strength.
+const WITH_EACH: usize = 5;
+
 const ADDITIONS: [Addition; 6] = [
     Addition {
         name: "class-balanced",
@@ -113,6 +116,10 @@ impl Method {
             }
             if let Some((path, values)) = addition.search {
                 self.search.truncate(1);
+                for axis in &mut self.search {
+                    let every = axis.values.len().div_ceil(WITH_EACH).max(1);
+                    axis.values = axis.values.iter().step_by(every).cloned().collect();
+                }
                 let values = values.iter().map(|&value| json!(value)).collect();
                 self.search.push(Axis { path: path.to_owned(), values });
             }
@@ -131,9 +138,13 @@ mod tests {
 
     #[test]
     fn additions_change_the_recipe_and_keep_the_budget() {
-        for name in
-            ["los+class-balanced", "balanced-softmax+tau-norm", "focal+square-root-sampling"]
-        {
+        for name in [
+            "los+class-balanced",
+            "balanced-softmax+tau-norm",
+            "tau-norm+logit-adjustment",
+            "lr-balanced+tau-norm",
+            "focal+square-root-sampling",
+        ] {
             let method = find(name).unwrap();
             assert_eq!((&method.name[..], method.grid().unwrap().len()), (name, 20));
         }

@@ -71,10 +71,10 @@ pub struct Recipe {
     pub adjustment: Option<LogitAdjustment>,
 }
 
-/// Default of [`Recipe::gap`].
 /// Most parts that a dotted key may have.
 const DEEPEST: usize = 8;
 
+/// Default of [`Recipe::gap`].
 const USUAL_GAP: f64 = 1e-3;
 
 /// Keys that are omitted when a recipe is written with their default value.

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Summary;
+use crate::compare::RunRecord;
 use crate::rng::{Purpose, Rng};
 
 /// Resamples, as many as fit into the work: products of samples, rows and seeds.
@@ -22,7 +23,7 @@ pub struct Difference {
 }
 
 /// The hits of a row: for each seed, 1 for each sample that is right.
-type Hits = Vec<Vec<f32>>;
+type Hits = Vec<Vec<u8>>;
 
 /// The difference of each row to the best: `None` for the best itself, and where records do not say
 /// which samples were right, or not of the same samples and seeds.
@@ -33,8 +34,9 @@ pub(super) fn to_best(rows: &[Summary<'_>]) -> Vec<Option<Difference>> {
         return vec![];
     };
     let none = || vec![None; rows.len()];
-    let samples = rows[best].records[0].evaluation.right.samples().to_vec();
-    let hits: Option<Vec<Hits>> = rows.iter().map(|row| hits_of(row, &samples)).collect();
+    let first = rows[best].records[0];
+    let samples = first.evaluation.right.samples();
+    let hits: Option<Vec<Hits>> = rows.iter().map(|row| hits_of(row, first)).collect();
     let Some(hits) = hits.filter(|hits| hits.iter().all(|of| of.len() == hits[0].len())) else {
         return none();
     };
@@ -45,7 +47,7 @@ pub(super) fn to_best(rows: &[Summary<'_>]) -> Vec<Option<Difference>> {
         .map(|number| {
             let mut rng = Rng::new(number as u64, Purpose::Bootstrap, 0);
             let seeds: Vec<usize> = (0..n_seeds).map(|_| rng.below(n_seeds)).collect();
-            let weights = resampled(&samples, n, &mut rng);
+            let weights = resampled(samples, n, &mut rng);
             let mean = |of: &Hits| -> f64 {
                 seeds.iter().map(|&seed| dot(&of[seed], &weights)).sum::<f64>() / n_seeds as f64
             };
@@ -62,12 +64,16 @@ pub(super) fn to_best(rows: &[Summary<'_>]) -> Vec<Option<Difference>> {
     (0..rows.len()).map(|row| (row != best).then(|| of(row))).collect()
 }
 
-fn hits_of(row: &Summary<'_>, samples: &[u32]) -> Option<Hits> {
-    let of = |right: &crate::metrics::Right| {
-        let each = (right.samples() == samples).then(|| right.each())??;
-        Some(each.into_iter().map(|right| f32::from(u8::from(right))).collect())
+/// A row's hits, if they are on the test set of `first`.
+fn hits_of(row: &Summary<'_>, first: &RunRecord) -> Option<Hits> {
+    let of = |record: &RunRecord| {
+        let right = &record.evaluation.right;
+        let same = right.samples() == first.evaluation.right.samples()
+            && record.data.test_sha256 == first.data.test_sha256;
+        let each = same.then(|| right.each())??;
+        Some(each.into_iter().map(u8::from).collect())
     };
-    row.records.iter().map(|record| of(&record.evaluation.right)).collect()
+    row.records.iter().map(|record| of(record)).collect()
 }
 
 /// What each sample of a resample counts in the mean over the classes that it has.
@@ -95,7 +101,10 @@ fn resampled(samples: &[u32], n: usize, rng: &mut Rng) -> Vec<f32> {
     times
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f64 {
+/// Σ of the weights of the samples that are right.
+fn dot(a: &[u8], b: &[f32]) -> f64 {
     let parts = a.chunks(1024).zip(b.chunks(1024));
-    parts.map(|(a, b)| f64::from(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>())).sum()
+    parts
+        .map(|(a, b)| f64::from(a.iter().zip(b).map(|(&a, b)| f32::from(a) * b).sum::<f32>()))
+        .sum()
 }

@@ -116,7 +116,7 @@ pub fn summarise(records: &[RunRecord]) -> Result<Vec<Summary<'_>>> {
 /// Whether a record can stand in a row.
 fn belong_together(row: &Summary<'_>, record: &RunRecord) -> Result<()> {
     let first = row.first;
-    let of = |record: &RunRecord| record.selection.n_trials;
+    let of = |record: &RunRecord| (record.selection.n_trials, record.selection.effort);
     let (what, remedy) = if row.records.iter().any(|known| known.seed == record.seed) {
         ("two of one seed", "give each configuration a name of its own")
     } else if first.data != record.data {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::Array2;
+use serde_json::json;
 use tailfit::compare::{Comparison, Effort, RunRecord, Selection};
 use tailfit::features::{DataSet, Features};
 use tailfit::methods::{self, Method};
@@ -64,6 +65,22 @@ fn halving_never_looks_at_the_half_it_is_scored_on() {
     for effort in Effort::ALL {
         let [before, after] = [&x, &changed].map(|test| chosen_on_a(test.clone(), effort));
         assert_eq!(before, after, "{}", effort.name());
+    }
+}
+
+/// Trials that diverge at once have only the start to show, which is not what they are ranked by.
+#[test]
+fn halving_does_not_keep_what_diverges() {
+    let data = data(features([25; K], 5));
+    let rates = (1..=9).map(|i| json!(1e30 * f64::from(i))).chain([json!(1e-12)]).collect();
+    let recipe = methods::find("cross-entropy").unwrap().recipe;
+    let recipe = recipe.with("weight_decay", &json!(0.5)).unwrap();
+    let method = Method::new("wild", "", recipe, [("lr".to_owned(), rates)]);
+    for effort in Effort::ALL {
+        let comparison = Comparison::new(&data, Selection::CrossFitted, vec![0]).unwrap();
+        let result = comparison.with_effort(effort).run(&method, &|_| {}).unwrap();
+        let heads = &result.records[0].heads;
+        assert!(heads.iter().all(|head| head.recipe.sgd.lr == 1e-12), "{}", effort.name());
     }
 }
 

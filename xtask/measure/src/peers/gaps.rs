@@ -70,11 +70,11 @@ fn figure(curves: &[Curve]) -> Result<String> {
         // From 1 at the top to 1e-6 at the bottom.
         let y = |gap: f64| top + h * (-gap.max(1e-6).log10() / 6.0).clamp(0.0, 1.0);
         let x = |passes: usize| left + w * passes as f64 / most;
-        for decade in [0, 2, 4, 6] {
+        for (decade, label) in [(0, "1"), (2, "1e-2"), (4, "1e-4"), (6, "1e-6")] {
             let at = y(10_f64.powi(-decade));
             writeln!(
                 svg,
-                "<path d=\"M{left} {at:.1}h{w}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">1e-{decade}</text>",
+                "<path d=\"M{left} {at:.1}h{w}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
                 left - 4.0,
                 at + 3.0
             )?;
