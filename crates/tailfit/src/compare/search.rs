@@ -14,7 +14,7 @@ impl Comparison<'_> {
             Solver::Sgd => recipe.sgd.epochs.max(1),
             Solver::Ridge | Solver::Lbfgs => 1,
         };
-        let stops = if recipes.len() > 1 { self.effort.stops(&recipes[0]) } else { vec![] };
+        let stops = self.stops(recipes);
         let all: usize = recipes.iter().map(whole).sum();
         match (stops.first(), stops.last()) {
             // About a third of the trials go on, and a tenth to the end.
@@ -23,6 +23,11 @@ impl Comparison<'_> {
             }
             _ => all,
         }
+    }
+
+    /// The numbers of epochs after which trials are dropped.
+    fn stops(&self, recipes: &[Recipe]) -> Vec<usize> {
+        if recipes.len() > 1 { self.effort.stops(&recipes[0]) } else { vec![] }
     }
 
     /// Trains the grid for every seed.
@@ -42,7 +47,7 @@ impl Comparison<'_> {
         };
         let mut runs: Vec<SeedRun> = self.seeds.iter().enumerate().map(run).collect();
         let all = vec![everything.clone(); runs.len()];
-        let stops = if recipes.len() > 1 { self.effort.stops(&recipes[0]) } else { vec![] };
+        let stops = self.stops(recipes);
         let outcomes = self.up_to(recipes, &all, stops.first().copied(), progress)?;
         for (run, outcomes) in runs.iter_mut().zip(outcomes) {
             run.outcomes = outcomes;

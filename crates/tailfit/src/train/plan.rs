@@ -91,15 +91,13 @@ impl<'a, R: Real> Plan<'a, R> {
                 seen.push((plain, Seen::new(problem, view.0)));
                 seen.len() - 1
             });
+            let starts = |t: &Trial| view_of(t).0 == view.0 && t.recipe.start == Start::ClassMeans;
+            if trials.iter().any(starts) {
+                seen[base].1.find_class_means()?;
+            }
             if view != plain {
                 let conditioned = seen[base].1.conditioned(view.1)?;
                 seen.push((view, conditioned));
-            }
-        }
-        for (view, seen) in &seen {
-            let starts = |t: &Trial| view_of(t) == *view && t.recipe.start == Start::ClassMeans;
-            if trials.iter().any(starts) {
-                seen.class_means()?;
             }
         }
         let mut solved = Vec::new();

@@ -43,7 +43,8 @@ impl<'a, R: Real> Seen<'a, R> {
         Self { problem, normalised, transform: None, stage_1, class_means, within, scored }
     }
 
-    /// The same features conditioned in another way, with the scored sets shared.
+    /// The same features conditioned in another way, with the scored sets shared, and the class means
+    /// if they are known.
     pub(super) fn conditioned(&self, conditioning: Conditioning) -> Result<Self> {
         let transform = Transform::new(conditioning, self)?;
         let mut stage_1 = self.stage_1.clone();
@@ -52,10 +53,8 @@ impl<'a, R: Real> Seen<'a, R> {
         }
         let (problem, normalised) = (self.problem, self.normalised);
         let (class_means, within) = (OnceLock::new(), OnceLock::new());
-        if let (Some(transform), Conditioning::Whitened { .. }) = (&transform, conditioning) {
-            // Of many whitenings, none needs a pass of its own.
-            let points = transform.points(self.class_means()?);
-            class_means.get_or_init(|| points);
+        if let (Some(transform), Some(means)) = (&transform, self.class_means.get()) {
+            class_means.get_or_init(|| transform.points(means));
         }
         let scored = self.scored.clone();
         Ok(Self { problem, normalised, transform, stage_1, class_means, within, scored })
@@ -70,10 +69,10 @@ impl<'a, R: Real> Seen<'a, R> {
         Ok(Arc::clone(self.within.get().expect("just set")))
     }
 
-    /// The weighted means of the classes as they are seen, `[K, D]`.
-    pub(super) fn class_means(&self) -> Result<&Array2<f64>> {
-        if let Some(means) = self.class_means.get() {
-            return Ok(means);
+    /// Finds the weighted means of the classes as they are seen, `[K, D]`, from which trials start.
+    pub(super) fn find_class_means(&self) -> Result<()> {
+        if self.class_means.get().is_some() {
+            return Ok(());
         }
         let mut sums = Array2::<f64>::zeros(self.problem.shape());
         let mut totals = Array1::<f64>::zeros(sums.nrows());
@@ -85,7 +84,8 @@ impl<'a, R: Real> Seen<'a, R> {
             }
         })?;
         sums /= &totals.insert_axis(Axis(1));
-        Ok(self.class_means.get_or_init(|| sums))
+        self.class_means.get_or_init(|| sums);
+        Ok(())
     }
 
     /// The head at which a trial starts, on the features as they are seen.

@@ -36,10 +36,10 @@ fn method() -> Method {
     methods::find("balanced-softmax").unwrap().with_conditioning()
 }
 
-fn run(data: &DataSet, effort: Effort) -> (RunRecord, usize) {
+fn run(data: &DataSet, effort: Effort, seed: u64) -> (RunRecord, usize) {
     let spent = AtomicUsize::new(0);
     let comparison =
-        Comparison::new(data, Selection::CrossFitted, vec![4]).unwrap().with_effort(effort);
+        Comparison::new(data, Selection::CrossFitted, vec![seed]).unwrap().with_effort(effort);
     let count = |done| _ = spent.fetch_add(done, Ordering::Relaxed);
     let mut result = comparison.run(&method(), &count).unwrap();
     (result.records.remove(0), spent.into_inner())
@@ -49,22 +49,25 @@ fn run(data: &DataSet, effort: Effort) -> (RunRecord, usize) {
 #[test]
 fn halving_never_looks_at_the_half_it_is_scored_on() {
     let (x, y) = features([25; K], 5);
-    let half = halves(&y, 4);
-    let mut changed = x.clone();
-    for (i, mut row) in changed.rows_mut().into_iter().enumerate() {
-        if half[i] == 1 {
-            row.mapv_inplace(|value| -3.0 * value);
-        }
-    }
-    let chosen_on_a = |test: Array2<f32>, effort: Effort| {
-        let (record, _) = run(&data((test, y.clone())), effort);
+    let chosen_on_a = |test: Array2<f32>, effort: Effort, seed: u64| {
+        let (record, _) = run(&data((test, y.clone())), effort, seed);
         let head = record.heads.into_iter().find(|head| head.scored_on == TestPart::HalfB);
         let head = head.unwrap();
         (head.recipe, head.epoch, head.sha256)
     };
-    for effort in Effort::ALL {
-        let [before, after] = [&x, &changed].map(|test| chosen_on_a(test.clone(), effort));
-        assert_eq!(before, after, "{}", effort.name());
+    for seed in 0..8 {
+        let half = halves(&y, seed);
+        let mut changed = x.clone();
+        for (i, mut row) in changed.rows_mut().into_iter().enumerate() {
+            if half[i] == 1 {
+                row.mapv_inplace(|value| -3.0 * value);
+            }
+        }
+        for effort in Effort::ALL {
+            let [before, after] =
+                [&x, &changed].map(|test| chosen_on_a(test.clone(), effort, seed));
+            assert_eq!(before, after, "{}, seed {seed}", effort.name());
+        }
     }
 }
 
@@ -87,7 +90,7 @@ fn halving_does_not_keep_what_diverges() {
 #[test]
 fn halving_spends_less_and_says_so() {
     let data = data(features([25; K], 5));
-    let [quick, standard, full] = Effort::ALL.map(|effort| run(&data, effort));
+    let [quick, standard, full] = Effort::ALL.map(|effort| run(&data, effort, 4));
     assert_eq!(full.1, 40 * 20);
     assert!(quick.1 < standard.1 && standard.1 < full.1 * 2 / 5, "{} {}", quick.1, standard.1);
     assert_eq!((quick.0.selection.n_trials, standard.0.selection.n_trials), (4, 40));
