@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tailfit::error::{Error, Result};
 use tailfit::head::{HeadKind, Start};
 use tailfit::metrics::Accuracy;
+use tailfit::losses::ClassWeights;
 use tailfit::recipe::{Recipe, Solver};
 
 use crate::augment::Preparation;
@@ -116,6 +117,7 @@ impl Live<'_> {
             ("constraint", recipe.constraint.is_some()),
             ("normalise", recipe.normalise.is_some()),
             ("adjustment", recipe.adjustment.is_some()),
+            ("class_weights", recipe.cost.class_weights == ClassWeights::EffectiveArea),
         ];
         match asks.iter().find(|(_, asked)| *asked) {
             None => Ok(()),

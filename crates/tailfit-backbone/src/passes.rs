@@ -63,7 +63,9 @@ impl TrainingPass<'_> {
                 let features = || -> Tensor { network.features(&images, pass) };
                 let features = if trains_features { features() } else { tch::no_grad(features) };
                 let logits = network.logits(&features);
-                let loss = host_loss(self.objective, &logits, &batch.labels);
+                let first = ((epoch as u64 + 1) << 40) + (number * self.batch_size) as u64;
+                let objective = self.objective.clone().drawing(seed, first);
+                let loss = host_loss(&objective, &logits, &batch.labels);
                 optimiser.step(&loss, self.lr);
                 let loss = loss.double_value(&[]);
                 if !loss.is_finite() {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tailfit::Precision;
 use tailfit::error::{Error, Result};
+use tailfit::losses::ClassWeights;
 use tailfit::recipe::{Cost, Sampler, Schedule, Sgd, overlay_toml};
 
 use crate::augment::{Augmentation, Preparation};
@@ -104,6 +105,10 @@ impl BackboneRecipe {
             Err(Error::usage(key, "a number above 0", value, ""))
         };
         self.cost.check()?;
+        if self.cost.class_weights == ClassWeights::EffectiveArea {
+            let expected = "weights that can be known before there are features";
+            return Err(Error::usage("class_weights", expected, "effective-area", ""));
+        }
         self.sgd.check()?;
         self.sampler.check()?;
         positive("lr", self.sgd.lr)?;

@@ -21,6 +21,8 @@ pub enum Purpose {
     HoldOut = 6,
     /// Test samples and seeds of a bootstrap resample; its number is the seed.
     Bootstrap = 7,
+    /// Noise of a loss; the index encodes the epoch and the sample's place in it.
+    Loss = 8,
 }
 
 /// A ChaCha8 stream keyed by (seed, purpose, index).

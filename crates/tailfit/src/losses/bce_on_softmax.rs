@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, PerClass, softmax};
+use super::{Draw, Loss, PerClass, softmax};
 use crate::numbers::{Real, product_of_one_plus, replace_and_sum};
 
 /// Binary cross-entropy applied to softmax probabilities, averaged over the classes:
@@ -26,7 +26,7 @@ impl Loss for BceOnSoftmax {
     const SOFTMAX_FAMILY: bool = false;
 
     #[inline(always)]
-    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R, _: Draw) -> R {
         let n = R::from_f64(z.len() as f64);
         let max = crate::numbers::max_of(z);
         let label = (z[y] - max).to_f64();

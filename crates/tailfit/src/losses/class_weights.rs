@@ -27,16 +27,27 @@ pub enum ClassWeights {
         /// ρ; 0 gives 1.
         rho: f64,
     },
+    /// wₖ ∝ 1 / Aₖ, the effective area of the class's training features: in batches of
+    /// `batch_size`, m² / Σᵢⱼ cos(fᵢ − μₖ, fⱼ − μₖ) over the m samples of the class, added up. Correlated
+    /// samples count less. The authors find it anew before each epoch, on augmented images; on frozen
+    /// features it is found once, and is at most nₖ, which theirs can exceed.
+    /// Source: Chen et al., ICCV 2023, eq. 6 and 9 (AREA). Only for heads trained by SGD.
+    EffectiveArea,
 }
 
 impl ClassWeights {
     /// The weights, `[K]`.
+    ///
+    /// # Panics
+    ///
+    /// For [`ClassWeights::EffectiveArea`], which needs features.
     pub fn weights(self, counts: &ClassCounts) -> Vec<f64> {
         let raw: Vec<f64> = match self {
             Self::Uniform => return vec![1.0; counts.n_classes()],
             Self::EffectiveNumber { beta } => {
                 counts.weighted().into_iter().map(|n| (1.0 - beta) / (1.0 - beta.powf(n))).collect()
             }
+            Self::EffectiveArea => unreachable!("areas come from the features"),
             Self::Power { rho } => counts.frequencies().iter().map(|p| p.powf(-rho)).collect(),
         };
         let factor = raw.len() as f64 / raw.iter().sum::<f64>();

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, PerClass, in_range, softmax};
+use super::{Draw, Loss, PerClass, in_range, softmax};
 use crate::error::Result;
 use crate::numbers::Real;
 
@@ -31,7 +31,7 @@ impl Loss for Focal {
     const SOFTMAX_FAMILY: bool = false;
 
     #[inline(always)]
-    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R, _: Draw) -> R {
         let max = crate::numbers::max_of(z);
         let label = (z[y] - max).to_f64();
         let (others, top) = softmax::exponentials(z, y);

@@ -5,25 +5,38 @@
 //! `f64`.
 
 mod balanced_softmax;
+mod batch_loss;
 mod bce_on_softmax;
 mod class_weights;
 mod cross_entropy;
+mod dot_regression;
+mod draw;
 mod focal;
+mod focal_detached;
+mod gaussian_cloud;
+mod label_aware_smoothing;
 mod label_over_smoothing;
+mod lade;
 mod ldam;
 mod objective;
 mod samples;
+mod seesaw;
 mod sigmoid_cross_entropy;
 mod sigmoid_focal;
 mod softmax;
+mod softmax_equalisation;
 mod vector_scaling;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::batch_loss::BatchLoss;
 pub use self::class_weights::{ClassWeights, Mean};
-pub(crate) use self::objective::BatchLoss;
+pub(crate) use self::draw::Draw;
+pub use self::label_aware_smoothing::SmoothingShape;
 pub use self::objective::Objective;
 pub(crate) use self::samples::{HeadLogits, Samples};
+#[cfg(test)]
+pub(crate) use self::softmax_equalisation::row as softmax_equalisation_row;
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 use crate::kernels::PerClass;
@@ -47,8 +60,30 @@ pub(crate) trait Loss {
     /// The default is the softmax family. Implementations must be `#[inline(always)]`, so that
     /// they are compiled once per instruction set.
     #[inline(always)]
-    fn row<R: Real>(&self, constants: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+    fn row<R: Real>(
+        &self,
+        constants: &PerClass<R>,
+        z: &mut [R],
+        y: usize,
+        factor: R,
+        _draw: Draw,
+    ) -> R {
         softmax::row(constants, z, y, factor)
+    }
+
+    /// Whether there is a term of whole batches, [`Loss::batch_term`], beside those of samples.
+    const OF_BATCHES: bool = false;
+
+    /// The value of that term for a batch. `logit` gives the logits of a sample and class, and `add`
+    /// takes the gradient with respect to them.
+    fn batch_term<R: Real>(
+        &self,
+        _constants: &PerClass<R>,
+        _samples: Samples<'_>,
+        _logit: impl Fn(usize, usize) -> R,
+        _add: impl FnMut(usize, usize, R),
+    ) -> f64 {
+        0.0
     }
 
     /// The paper and equation that define the loss.
@@ -60,6 +95,12 @@ pub(crate) trait Loss {
     /// Whether adding one number to all logits of a sample changes its loss.
     fn sees_common_shift(&self) -> bool {
         false
+    }
+
+    /// Why no solver can minimise the loss, if it is not a sum of functions of single samples whose
+    /// gradients the steps are.
+    fn has_no_minimum(&self) -> Option<&'static str> {
+        None
     }
 
     /// Checks the ranges of the hyper-parameters.
@@ -101,11 +142,18 @@ losses! {
     balanced_softmax::BalancedSoftmax,
     bce_on_softmax::BceOnSoftmax,
     cross_entropy::CrossEntropy,
+    dot_regression::DotRegression,
     focal::Focal,
+    focal_detached::FocalDetached,
+    gaussian_cloud::GaussianCloud,
+    label_aware_smoothing::LabelAwareSmoothing,
     label_over_smoothing::LabelOverSmoothing,
+    lade::Lade,
     ldam::Ldam,
+    seesaw::Seesaw,
     sigmoid_cross_entropy::SigmoidCrossEntropy,
     sigmoid_focal::SigmoidFocal,
+    softmax_equalisation::SoftmaxEqualisation,
     vector_scaling::VectorScaling,
 }
 
@@ -120,6 +168,8 @@ struct About {
     source: &'static str,
     formula: &'static str,
     sees_common_shift: bool,
+    has_no_minimum: Option<&'static str>,
+    of_batches: bool,
     check: Result<()>,
 }
 
@@ -133,6 +183,8 @@ impl LossVisitor for Describe {
             source: loss.source(),
             formula: loss.formula(),
             sees_common_shift: loss.sees_common_shift(),
+            has_no_minimum: loss.has_no_minimum(),
+            of_batches: L::OF_BATCHES,
             check: loss.check(),
         }
     }
@@ -158,6 +210,17 @@ impl AnyLoss {
     /// Whether adding one number to all logits of a sample changes its loss.
     pub fn sees_common_shift(&self) -> bool {
         self.each(Describe).sees_common_shift
+    }
+
+    /// Why no solver can minimise it, if it is not a sum of functions of single samples whose gradients
+    /// its steps are.
+    pub fn has_no_minimum(&self) -> Option<&'static str> {
+        self.each(Describe).has_no_minimum
+    }
+
+    /// Whether it has a term of whole batches.
+    pub(crate) fn is_of_batches(&self) -> bool {
+        self.each(Describe).of_batches
     }
 
     /// Checks the ranges of the hyper-parameters.

@@ -1,9 +1,7 @@
 //! A loss with its class weights, ready for batches.
 
-use super::{AnyLoss, ClassWeights, HeadLogits, Loss, LossVisitor, Mean, Samples};
+use super::{AnyLoss, BatchLoss, ClassWeights, Draw, Mean};
 use crate::class_counts::ClassCounts;
-use crate::kernels::{self, Family, PerClass, SoftmaxRows};
-use crate::numbers::Real;
 
 /// What a batch costs: a loss, class weights and a mean, for given class counts.
 ///
@@ -28,6 +26,7 @@ use crate::numbers::Real;
 pub struct Objective {
     single: BatchLoss<f32>,
     double: BatchLoss<f64>,
+    draw: Draw,
 }
 
 impl Objective {
@@ -36,7 +35,16 @@ impl Objective {
         Self {
             single: BatchLoss::new(loss, weights, mean, counts),
             double: BatchLoss::new(loss, weights, mean, counts),
+            draw: Draw::default(),
         }
+    }
+
+    /// The same with other random numbers, for losses that draw some: those of `seed` from number
+    /// `first`, one for each sample.
+    #[must_use]
+    pub fn drawing(mut self, seed: u64, first: u64) -> Self {
+        self.draw = Draw { seed, index: first };
+        self
     }
 
     /// An objective without class weights.
@@ -51,7 +59,7 @@ impl Objective {
     ///
     /// If the batch is empty or the shapes do not agree.
     pub fn value_and_grad(&self, logits: &mut [f32], labels: &[u32]) -> f64 {
-        self.single.value_and_grad(logits, labels)
+        self.single.value_and_grad(logits, labels, self.draw)
     }
 
     /// The same in double precision, for gradient checks.
@@ -60,191 +68,6 @@ impl Objective {
     ///
     /// As for [`Objective::value_and_grad`].
     pub fn value_and_grad_f64(&self, logits: &mut [f64], labels: &[u32]) -> f64 {
-        self.double.value_and_grad(logits, labels)
-    }
-}
-
-/// An [`Objective`] in the number type trained in.
-#[derive(Clone, Debug)]
-pub(crate) struct BatchLoss<R> {
-    loss: AnyLoss,
-    constants: PerClass<R>,
-    weights: Vec<f64>,
-    mean: Mean,
-    n_classes: usize,
-}
-
-impl<R: Real> BatchLoss<R> {
-    /// Prepares the constants, all of them computed in f64.
-    pub(crate) fn new(
-        loss: AnyLoss,
-        weights: ClassWeights,
-        mean: Mean,
-        counts: &ClassCounts,
-    ) -> Self {
-        let constants = loss.each(Constants(counts)).cast();
-        let n_classes = counts.n_classes();
-        Self { loss, constants, weights: weights.weights(counts), mean, n_classes }
-    }
-
-    /// A loss of the softmax family, given its constants and the class weights, `[K]`.
-    pub(crate) fn of_family(loss: AnyLoss, family: &PerClass<f64>, weights: Vec<f64>) -> Self {
-        let n_classes = weights.len();
-        Self { loss, constants: family.cast(), weights, mean: Mean::ByBatch, n_classes }
-    }
-
-    /// An objective without class weights.
-    pub(crate) fn plain(loss: AnyLoss, counts: &ClassCounts) -> Self {
-        Self::new(loss, ClassWeights::Uniform, Mean::ByBatch, counts)
-    }
-
-    /// As for [`Objective::value_and_grad`].
-    pub(crate) fn value_and_grad(&self, logits: &mut [R], labels: &[u32]) -> f64 {
-        assert_eq!(logits.len(), labels.len() * self.n_classes, "logits are not [B, K]");
-        assert!(!labels.is_empty(), "a batch needs at least one sample");
-        let samples = Samples { labels, weights: &vec![1.0; labels.len()] };
-        let divisor = self.divisor(samples);
-        self.apply(HeadLogits { logits, start: 0, stride: self.n_classes, samples, divisor })
-    }
-
-    /// What a batch of these samples, with weights uᵢ, is divided by: B, or Σᵢ uᵢ w_{yᵢ} (see
-    /// [`Mean`]).
-    pub(crate) fn divisor(&self, samples: Samples<'_>) -> f64 {
-        match self.mean {
-            Mean::ByBatch => samples.len() as f64,
-            Mean::ByWeight => {
-                let each = samples.labels.iter().zip(samples.weights);
-                each.map(|(&label, weight)| weight * self.weights[label as usize]).sum()
-            }
-        }
-    }
-
-    /// As [`Objective::value_and_grad`], for one head of a stack and part of a batch.
-    ///
-    /// # Panics
-    ///
-    /// If the samples extend beyond the logits.
-    pub(crate) fn apply(&self, batch: HeadLogits<'_, R>) -> f64 {
-        self.loss.each(Apply { objective: self, batch })
-    }
-}
-
-struct Constants<'a>(&'a ClassCounts);
-
-impl LossVisitor for Constants<'_> {
-    type Output = PerClass<f64>;
-
-    fn visit<L: Loss>(self, loss: &L) -> Self::Output {
-        loss.per_class(self.0)
-    }
-}
-
-impl AnyLoss {
-    /// The loss's constants, if it belongs to the softmax family.
-    pub(crate) fn family(&self, counts: &ClassCounts) -> Option<PerClass<f64>> {
-        self.each(FamilyOf(counts))
-    }
-}
-
-struct FamilyOf<'a>(&'a ClassCounts);
-
-impl LossVisitor for FamilyOf<'_> {
-    type Output = Option<PerClass<f64>>;
-
-    fn visit<L: Loss>(self, loss: &L) -> Self::Output {
-        L::SOFTMAX_FAMILY.then(|| loss.per_class(self.0))
-    }
-}
-
-struct Apply<'a, R> {
-    objective: &'a BatchLoss<R>,
-    batch: HeadLogits<'a, R>,
-}
-
-impl<R: Real> LossVisitor for Apply<'_, R> {
-    type Output = f64;
-
-    fn visit<L: Loss>(self, loss: &L) -> f64 {
-        let Self { objective, batch } = self;
-        let factor = |i: usize| {
-            let Samples { labels, weights } = batch.samples;
-            weights[i] * objective.weights[labels[i] as usize] / batch.divisor
-        };
-        if L::SOFTMAX_FAMILY && R::SINGLE {
-            let rows = SoftmaxRows {
-                logits: R::as_f32_mut(batch.logits),
-                start: batch.start,
-                stride: batch.stride,
-                labels: batch.samples.labels,
-                constants: Family::of(&objective.constants),
-                factor: &factor,
-            };
-            if let Some(value) = rows.apply() {
-                return value;
-            }
-        }
-        kernels::vectorised(
-            #[inline(always)]
-            || {
-                let mut value = 0.0;
-                for (i, &label) in batch.samples.labels.iter().enumerate() {
-                    let first = batch.start + i * batch.stride;
-                    let z = &mut batch.logits[first..first + objective.n_classes];
-                    let factor = factor(i);
-                    let row =
-                        loss.row(&objective.constants, z, label as usize, R::from_f64(factor));
-                    value += row.to_f64() * factor;
-                }
-                value
-            },
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::{Purpose, Rng};
-
-    /// The kernel for rows in registers is bit-identical to each loss's own row, for every number
-    /// of classes that fits and some that do not. A loss that wrongly claims to be of the family
-    /// fails here.
-    #[test]
-    fn the_softmax_kernel_is_every_family_losss_own_row() {
-        let mut rng = Rng::new(5, Purpose::Start, 0);
-        for n_classes in (2..=40).chain([100, 191, 192, 193, 250]) {
-            let counts = (0..n_classes).map(|k| 1 + 300 / (k + 1)).collect();
-            let counts = ClassCounts::new(counts).unwrap();
-            let labels: Vec<u32> = (0..6).map(|_| rng.below(n_classes) as u32).collect();
-            let logits: Vec<f32> = (0..labels.len() * n_classes)
-                .map(|_| 30.0 * (rng.uniform() as f32 - 0.5))
-                .collect();
-            for loss in AnyLoss::all() {
-                let objective = BatchLoss::<f32>::plain(loss, &counts);
-                let mut grad = logits.clone();
-                let value = objective.value_and_grad(&mut grad, &labels);
-                let (own_value, own_grad) = loss.each(Own(&objective, &logits, &labels));
-                assert_eq!(grad, own_grad, "{} K = {n_classes}", loss.name());
-                assert_eq!(value, own_value, "{} K = {n_classes}", loss.name());
-            }
-        }
-    }
-
-    struct Own<'a>(&'a BatchLoss<f32>, &'a [f32], &'a [u32]);
-
-    impl LossVisitor for Own<'_> {
-        type Output = (f64, Vec<f32>);
-
-        fn visit<L: Loss>(self, loss: &L) -> Self::Output {
-            let Self(objective, logits, labels) = self;
-            let (mut grad, mut value) = (logits.to_vec(), 0.0);
-            let factor = 1.0 / labels.len() as f64;
-            let rows = grad.chunks_exact_mut(objective.n_classes).zip(labels);
-            for (z, &label) in rows {
-                let row = loss.row(&objective.constants, z, label as usize, factor as f32);
-                value += f64::from(row) * factor;
-            }
-            (value, grad)
-        }
+        self.double.value_and_grad(logits, labels, self.draw)
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, PerClass};
+use super::{Draw, Loss, PerClass};
 use crate::numbers::{Real, replace_and_sum};
 
 /// Binary cross-entropy on sigmoids, summed over the classes.
@@ -20,7 +20,7 @@ impl Loss for SigmoidCrossEntropy {
     const SOFTMAX_FAMILY: bool = false;
 
     #[inline(always)]
-    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R, _: Draw) -> R {
         let label = z[y];
         let value = replace_and_sum(
             z,

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sigmoid_cross_entropy::Sigmoid;
-use super::{Loss, PerClass, in_range};
+use super::{Draw, Loss, PerClass, in_range};
 use crate::error::Result;
 use crate::numbers::{Real, replace_and_sum};
 
@@ -60,7 +60,7 @@ impl Loss for SigmoidFocal {
     const SOFTMAX_FAMILY: bool = false;
 
     #[inline(always)]
-    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R) -> R {
+    fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R, _: Draw) -> R {
         if self.gamma == 1.0 {
             self.row_of::<R, true>(z, y, factor)
         } else {

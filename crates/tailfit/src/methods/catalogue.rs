@@ -1,6 +1,6 @@
 //! The field at a glance: every method is a recipe, its source, and what is searched.
 
-use super::{Method, Values, number, optima};
+use super::{Method, Values, further, number, optima};
 use crate::head::{HeadKind, Start};
 use crate::losses::{
     AnyLoss, BalancedSoftmax, BceOnSoftmax, ClassWeights, Focal, LabelOverSmoothing, Ldam,
@@ -26,16 +26,16 @@ pub(super) const PLAIN: Recipe = Recipe::PLAIN;
 pub(super) const COST: Cost = PLAIN.cost;
 pub(super) const SGD: Sgd = PLAIN.sgd;
 pub(super) const UNTRAINED: Recipe = Recipe { sgd: Sgd { epochs: 0, ..SGD }, ..PLAIN };
-const RATES: Values = ("lr", &[1e-3, 1e-2, 5e-2, 0.2, 1.0]);
+pub(super) const RATES: Values = ("lr", &[1e-3, 1e-2, 5e-2, 0.2, 1.0]);
 const SMALL_RATES: Values = ("lr", &[1e-4, 5e-4, 1e-3, 5e-3, 1e-2]);
-const DECAYS: Values = ("weight_decay", &[0.0, 1e-4, 5e-4, 5e-3]);
+pub(super) const DECAYS: Values = ("weight_decay", &[0.0, 1e-4, 5e-4, 5e-3]);
 const BETAS: Values = ("class_weights.effective-number.beta", &[0.9, 0.99, 0.999, 0.9999]);
 const THRESHOLDS: Values = ("constraint.threshold", &[0.0, 0.1, 0.3, 0.6]);
-const TAUS: &[f64] = &[
+pub(super) const TAUS: &[f64] = &[
     0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9,
     2.0,
 ];
-const EFFECTIVE: ClassWeights = ClassWeights::EffectiveNumber { beta: 0.9999 };
+pub(super) const EFFECTIVE: ClassWeights = ClassWeights::EffectiveNumber { beta: 0.9999 };
 const BCE_ON_SOFTMAX: AnyLoss = AnyLoss::BceOnSoftmax(BceOnSoftmax {});
 
 fn tau_norm(tau: f64, bias: BiasRule) -> Recipe {
@@ -277,5 +277,6 @@ pub(super) fn all() -> Vec<Method> {
             &[SMALL_RATES, ("loss.delta", &[0.9, 0.95, 0.98, 0.99])],
         ),
     ]);
+    all.extend(further::all());
     all
 }

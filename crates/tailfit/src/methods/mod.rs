@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod combine;
+mod further;
 mod optima;
 mod search;
 

@@ -6,7 +6,8 @@ use crate::head::{HeadKind, Start};
 use crate::losses::{AnyLoss, BalancedSoftmax, ClassWeights, Mean};
 use crate::recipe::{Conditioning, Cost, Recipe, RidgeBias, Sgd, Solver};
 
-const PATH: Values = ("weight_decay", &[0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5]);
+pub(super) const PATH: Values =
+    ("weight_decay", &[0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5]);
 const SHRINKAGES: Values = (
     "features.whitened.shrinkage",
     &[
@@ -15,7 +16,7 @@ const SHRINKAGES: Values = (
     ],
 );
 /// The minimum itself, from nothing, with the bias free.
-const CONVERGED: Recipe = Recipe {
+pub(super) const CONVERGED: Recipe = Recipe {
     solver: Solver::Lbfgs,
     start: Start::Zero,
     decay_bias: false,

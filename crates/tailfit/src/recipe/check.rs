@@ -3,6 +3,7 @@
 use super::{Conditioning, Recipe, Sampler, Solver};
 use crate::error::{Error, Result};
 use crate::head::HeadKind;
+use crate::losses::ClassWeights;
 
 fn range(key: &str, ok: bool, expected: &str, found: impl ToString) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::usage(key, expected, found, "")) }
@@ -20,6 +21,10 @@ impl Recipe {
         self.head.check(self.start)?;
         self.sampler.check()?;
         self.check_features()?;
+        let keeps_logits = matches!(self.head, HeadKind::Linear | HeadKind::Cosine { .. });
+        let expected = "`linear` or `cosine` for a loss with a term of whole batches";
+        let found = self.head.rules().name;
+        range("head", keeps_logits || !self.cost.loss.is_of_batches(), expected, found)?;
         self.check_solver()?;
         for (key, tau) in [
             ("normalise.tau", self.normalise.map(|n| n.tau)),
@@ -60,6 +65,14 @@ impl Recipe {
             "`sgd`, as cosine or scaled heads, samplers, constraints and deferred weights need it",
             format!("{:?}", self.solver).to_lowercase(),
         )?;
+        let areas = self.cost.class_weights == ClassWeights::EffectiveArea;
+        let expected = "weights that do not depend on batches, as `effective-area` does";
+        range("class_weights", !areas, expected, "effective-area")?;
+        if let Some(reason) = self.cost.loss.has_no_minimum() {
+            let expected = format!("`sgd` for {}, since {reason}", self.cost.loss.name());
+            let found = format!("{:?}", self.solver).to_lowercase();
+            return Err(Error::usage("solver", expected, found, ""));
+        }
         let least_squares = self.solver == Solver::Ridge;
         let default_loss = self.cost.loss == Self::PLAIN.cost.loss;
         range(

@@ -3,6 +3,7 @@
 mod contract;
 mod heads;
 mod losses;
+mod others;
 mod rules;
 mod solvers;
 #[allow(dead_code, reason = "the integration tests use all of it")]

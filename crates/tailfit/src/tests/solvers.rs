@@ -2,7 +2,7 @@
 
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
-use crate::losses::BatchLoss;
+use crate::losses::{BatchLoss, Draw};
 use crate::recipe::Recipe;
 use crate::train::{Options, Outcome, Trial, train_on};
 use ndarray::{Array1, Array2, Axis};
@@ -66,7 +66,8 @@ fn value(data: &Data, recipe: &Recipe, head: &Head) -> f64 {
     if recipe.decay_bias {
         square += head.bias.iter().map(|b| b * b).sum::<f64>();
     }
-    objective.value_and_grad(&mut z, &data.labels) + 0.5 * recipe.sgd.weight_decay * square
+    objective.value_and_grad(&mut z, &data.labels, Draw::default())
+        + 0.5 * recipe.sgd.weight_decay * square
 }
 
 fn close(got: &Array2<f64>, want: &Array2<f64>, tolerance: f64) {

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::seen::Seen;
 use crate::error::Result;
 use crate::kernels::{Packed, Unit};
-use crate::losses::Samples;
+use crate::losses::{Draw, Samples};
 use crate::numbers::Real;
 
 /// A few consecutive batches.
@@ -21,6 +21,7 @@ struct Slot<R> {
     packed: Packed<R>,
     labels: Vec<u32>,
     weights: Vec<f64>,
+    draw: Draw,
 }
 
 impl<R: Real> Batches<R> {
@@ -31,6 +32,7 @@ impl<R: Real> Batches<R> {
             packed: Packed::new(dim, unit),
             labels: vec![],
             weights: vec![],
+            draw: Draw::default(),
         };
         Self { slots: std::iter::repeat_with(slot).take(n).collect(), used: 0 }
     }
@@ -41,12 +43,13 @@ impl<R: Real> Batches<R> {
     }
 
     /// Packs the samples `rows` of view number `view` into batches of `b`, at most
-    /// [`Batches::len`] of them, over several threads if `split`. Fails if reading a file fails.
+    /// [`Batches::len`] of them, over several threads if `split`; `draw` is of the first sample. Fails
+    /// if reading a file fails.
     pub(super) fn pack(
         &mut self,
         seen: &Seen<'_, R>,
         view: usize,
-        rows: &[u32],
+        (rows, draw): (&[u32], Draw),
         b: usize,
         split: bool,
     ) -> Result<()> {
@@ -60,6 +63,9 @@ impl<R: Real> Batches<R> {
             slot.packed.pack(slot.gathered.chunks_exact(*dim));
             Ok(())
         };
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            slot.draw = draw.after(number * b);
+        }
         let batches: Vec<&[u32]> = rows.chunks(b).collect();
         self.used = batches.len();
         let mut pairs = self.slots.iter_mut().zip(batches);
@@ -73,7 +79,8 @@ impl<R: Real> Batches<R> {
     /// The batches packed last, with the class and the weight of each sample.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Packed<R>, Samples<'_>)> {
         self.slots[..self.used].iter().map(|slot| {
-            let samples = Samples { labels: &slot.labels, weights: &slot.weights };
+            let Slot { labels, weights, draw, .. } = slot;
+            let samples = Samples { labels, weights, draw: *draw };
             (&slot.packed, samples)
         })
     }

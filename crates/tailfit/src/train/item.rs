@@ -1,10 +1,12 @@
 //! The training loop: one work item from its start to its last epoch.
 
+use super::area::area_weights;
 use super::batches::Batches;
 use super::seen::Seen;
 use super::stack::{Buffers, Stack};
 use super::{Options, Outcome, Trial};
 use crate::error::Result;
+use crate::losses::Draw;
 use crate::metrics::{ClassTally, PerSet, hits};
 use crate::numbers::Real;
 use crate::recipe::Every;
@@ -49,8 +51,9 @@ pub(super) fn train_in_order<R: Real>(
     let unit = if R::SINGLE { options.precision.unit() } else { None };
     let halves = problem.halves(trials[0].seed);
     let size = stack_size::<R>(seen, trials, split);
-    let mut stacks: Vec<Stack<'_, R>> =
-        trials.chunks(size).map(|trials| Stack::new(seen, trials, unit, split)).collect();
+    let areas = area_weights(seen, trials)?;
+    let stack = |trials| Stack::new(seen, trials, (unit, split), areas.as_deref());
+    let mut stacks: Vec<Stack<'_, R>> = trials.chunks(size).map(stack).collect();
     let at_once = if stacks.len() > 1 || split { BATCHES } else { 1 };
     let mut batches = Batches::new(problem.dim, unit, at_once);
     let mut buffers = Buffers::new();
@@ -64,9 +67,11 @@ pub(super) fn train_in_order<R: Real>(
                 stack.begin_epoch(epoch - 1);
             }
             let order = order(epoch - 1);
+            let draw = Draw { seed: trials[0].seed, index: (epoch as u64) << 40 };
             let b = trials[0].recipe.sgd.batch_size;
-            for rows in order.chunks(b * batches.len()) {
-                batches.pack(seen, view, rows, b, split)?;
+            for (number, rows) in order.chunks(b * batches.len()).enumerate() {
+                let draw = draw.after(number * b * batches.len());
+                batches.pack(seen, view, (rows, draw), b, split)?;
                 for (stack, sums) in stacks.iter_mut().zip(loss_sums.chunks_mut(size)) {
                     for (batch, samples) in batches.iter() {
                         stack.step(batch, samples, &mut buffers, sums);

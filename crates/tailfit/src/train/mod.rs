@@ -1,5 +1,6 @@
 //! Re-training heads: many at once, in one pass over the features and one visible loop.
 
+mod area;
 mod batches;
 mod item;
 mod plan;
@@ -15,6 +16,8 @@ mod transform;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(crate) use self::area::add_areas;
 use self::plan::Plan;
 #[cfg(test)]
 pub(crate) use self::problem::View;

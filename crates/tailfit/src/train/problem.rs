@@ -7,7 +7,7 @@ use crate::class_counts::ClassCounts;
 use crate::error::Result;
 use crate::features::{DataSet, Features, FileMatrix, Matrix};
 use crate::head::Head;
-use crate::losses::Samples;
+use crate::losses::{Draw, Samples};
 use crate::metrics::{PerSet, halves};
 use crate::numbers::Real;
 
@@ -102,7 +102,7 @@ impl<'a> Problem<'a, f32> {
 impl<R: Real> Problem<'_, R> {
     /// Classes and weights of the training samples.
     pub(super) fn samples(&self) -> Samples<'_> {
-        Samples { labels: self.labels, weights: &self.weights }
+        Samples { labels: self.labels, weights: &self.weights, draw: Draw::default() }
     }
 
     /// The weight of each training sample times that of its class.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::Trial;
 use super::problem::{Problem, ScoredSet, View};
@@ -86,6 +86,11 @@ impl<'a, R: Real> Seen<'a, R> {
         sums /= &totals.insert_axis(Axis(1));
         self.class_means.get_or_init(|| sums);
         Ok(())
+    }
+
+    /// The mean of class k, once found.
+    pub(super) fn class_mean(&self, k: usize) -> ArrayView1<'_, f64> {
+        self.class_means.get().expect("found before they are used").row(k)
     }
 
     /// The head at which a trial starts, on the features as they are seen.

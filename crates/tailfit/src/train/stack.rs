@@ -9,7 +9,7 @@ use crate::kernels::{
     Aligned, BLOCK, Packed, Panels, Rows, ScoringColumns, Unit, Weights, column_norms,
     padded_depth, scale_weights, zeros,
 };
-use crate::losses::{BatchLoss, HeadLogits, Samples};
+use crate::losses::{BatchLoss, ClassWeights, HeadLogits, Samples};
 use crate::metrics::write_head;
 use crate::numbers::Real;
 use crate::recipe::Every;
@@ -28,6 +28,8 @@ pub(super) struct Stack<'a, R: Real> {
     scored: ScoringColumns<R>,
     epoch: usize,
     split: bool,
+    /// Whether some loss has a term of whole batches, for which the logits are kept.
+    of_batches: bool,
 }
 
 /// A head's loss before class weights apply, and its loss with them.
@@ -71,12 +73,12 @@ struct Part<'a, R> {
 
 impl<'a, R: Real> Stack<'a, R> {
     /// A stack of the trials' heads at their start; `split` says whether to spread each step over
-    /// threads.
+    /// threads, and `areas` are the class weights of trials that take them from effective areas.
     pub(super) fn new(
         seen: &'a Seen<'a, R>,
         trials: &'a [&'a Trial],
-        unit: Option<Unit>,
-        split: bool,
+        (unit, split): (Option<Unit>, bool),
+        areas: Option<&[f64]>,
     ) -> Self {
         let problem = seen.problem;
         let (n_classes, dim) = problem.shape();
@@ -113,13 +115,14 @@ impl<'a, R: Real> Stack<'a, R> {
         Self {
             seen,
             trials,
-            losses: trials.iter().map(|trial| Losses::new(problem, trial)).collect(),
+            losses: trials.iter().map(|trial| Losses::new(problem, trial, areas)).collect(),
             radius: trials.iter().map(radius).collect(),
             trained: Trained { weights, bias, rates },
             kind,
             scored: ScoringColumns::new(dim, trials.len() * n_classes),
             epoch: 0,
             split,
+            of_batches: trials.iter().any(|trial| trial.recipe.cost.loss.is_of_batches()),
         }
     }
 
@@ -171,6 +174,12 @@ impl<'a, R: Real> Stack<'a, R> {
                 *sum += value * samples.len() as f64;
             }
         }
+        let whole = &mut **z;
+        for (h, sum) in loss_sums.iter_mut().enumerate() {
+            let (start, divisor) = (h * self.n_classes(), divisors[h]);
+            let logits = HeadLogits { logits: &mut *whole, start, stride: c, samples, divisor };
+            *sum += self.loss(h).batch_term(kept, logits) * samples.len() as f64;
+        }
         let gradient = Gradient { z, kept, batch, split: self.split };
         self.kind.step(gradient, &mut self.trained);
         self.project(Every::Step);
@@ -189,6 +198,9 @@ impl<'a, R: Real> Stack<'a, R> {
         let c = weights.panels.columns;
         weights.forward(Rows { values: z, pitch: c }, batch, from, &bias.value);
         self.kind.forward(z, kept);
+        if self.of_batches {
+            kept.copy_from_slice(z);
+        }
         let samples = samples.part(from..from + z.len() / c);
         z[samples.len() * c..].fill(R::ZERO);
         self.losses(z, samples, divisors, losses);
@@ -261,9 +273,13 @@ impl<'a, R: Real> Stack<'a, R> {
 }
 
 impl<R: Real> Losses<R> {
-    fn new(problem: &Problem<'_, R>, trial: &Trial) -> Self {
+    fn new(problem: &Problem<'_, R>, trial: &Trial, areas: Option<&[f64]>) -> Self {
         let cost = &trial.recipe.cost;
-        let weighted = BatchLoss::new(cost.loss, cost.class_weights, cost.mean, problem.counts);
+        let weights = match (cost.class_weights, areas) {
+            (ClassWeights::EffectiveArea, Some(areas)) => areas.to_vec(),
+            (weights, _) => weights.weights(problem.counts),
+        };
+        let weighted = BatchLoss::with_weights(cost.loss, weights, cost.mean, problem.counts);
         Self { deferred: BatchLoss::plain(cost.loss, problem.counts), weighted }
     }
 }

@@ -30,6 +30,17 @@ pub enum HeadKind {
     /// Source: Kang et al., ICLR 2020, section 4.3; as in their code, c also scales the
     /// bias.
     Scaled,
+    /// A linear layer with learnable scales: zₖ = cₖ (wₖ·f + bₖ). Trains c as for
+    /// [`HeadKind::Scaled`], and W and b along.
+    /// Source: Zhong et al., CVPR 2021, section 3.3 (the second stage of MiSLAS).
+    ScaledLinear {
+        /// Learning rate of W and b, as a multiple of that of c; at least 0.
+        rate: f64,
+    },
+    /// Margin calibration (MARC): zₖ = ωₖ (wₖ·f + bₖ) + βₖ ‖wₖ‖, with W and b frozen.
+    /// Trains ω and β, `[K]` each, starting at 1 and 0. Weight decay pulls ω towards 0, not towards 1.
+    /// Source: Wang et al., ACML 2023, eq. 6.
+    Margin,
 }
 
 /// Turns the list of kinds into functions that look up each kind's rules and training.
@@ -60,7 +71,9 @@ macro_rules! kinds {
 kinds! {
     cosine: HeadKind::Cosine { .. },
     linear: HeadKind::Linear,
+    margin: HeadKind::Margin,
     scaled: HeadKind::Scaled,
+    scaled_linear: HeadKind::ScaledLinear { .. },
 }
 
 /// What is known about a kind before training.

@@ -129,6 +129,6 @@ fn a_start_that_is_not_trained_comes_back_unchanged() {
         stop_after: None,
     };
     let (trials, seen) = ([&trial], Seen::new(&problem, false));
-    let stack = Stack::new(&seen, &trials, None, false);
+    let stack = Stack::new(&seen, &trials, (None, false), None);
     assert_eq!(stack.finished(0), setup.stage_1);
 }
