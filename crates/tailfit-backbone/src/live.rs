@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tailfit::error::{Error, Result};
 use tailfit::head::{HeadKind, Start};
-use tailfit::metrics::Accuracy;
 use tailfit::losses::ClassWeights;
+use tailfit::metrics::Accuracy;
 use tailfit::recipe::{Recipe, Solver};
 
 use crate::augment::Preparation;

@@ -7,11 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tailfit::PrecisionChoice;
 use tailfit::compare::{Effort, Selection};
 
-use crate::args_data::finite;
 pub(crate) use crate::args_data::{DataArgs, Switch};
 use crate::args_images::SplitArgs;
 #[cfg(feature = "backbone")]
 use crate::args_images::{ExtractFeaturesArgs, LiveArgs, TrainBackboneArgs};
+pub(crate) use crate::args_predict::{Bias, EvaluateArgs, HeadPrior, PredictArgs};
 
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
 /// honestly.
@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     TrainHead(TrainHeadArgs),
     Evaluate(EvaluateArgs),
+    Predict(PredictArgs),
     Split(SplitArgs),
     #[cfg(feature = "backbone")]
     TrainBackbone(TrainBackboneArgs),
@@ -175,42 +176,6 @@ pub(crate) struct TrainHeadArgs {
     #[cfg(feature = "backbone")]
     #[command(flatten)]
     pub(crate) live: LiveArgs,
-}
-
-/// Score a head, as it is or with weight normalisation and logit adjustment.
-///
-/// Prints accuracy (over all samples, macro, and for many-, medium- and few-shot classes),
-/// NLL, ECE and Logits Magnitude of the given head (or the embedded one), and of every
-/// variant requested.
-///
-/// Examples:
-///
-///   tailfit evaluate --tau-norm 0.5,1,1.5,2 --logit-adjustment 0.5,1,1.5,2
-///   tailfit evaluate --train train.npz --test test.npz --head head.safetensors --json
-#[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
-pub(crate) struct EvaluateArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Also score the head with tau-normalisation, once for each tau.
-    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true, value_parser = finite)]
-    pub(crate) tau_norm: Vec<f64>,
-    /// What tau-normalisation does to the bias.
-    #[arg(long, value_enum, default_value_t = Bias::Drop)]
-    pub(crate) bias: Bias,
-    /// Also score the head with post-hoc logit adjustment, once for each tau.
-    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true, value_parser = finite)]
-    pub(crate) logit_adjustment: Vec<f64>,
-    /// Print everything as JSON, including all per-class values.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Bias {
-    Drop,
-    Keep,
-    Rescale,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -80,7 +80,7 @@ impl DataArgs {
 }
 
 /// A size in GiB.
-fn gib(text: &str) -> Result<f64, String> {
+pub(crate) fn gib(text: &str) -> Result<f64, String> {
     let size = text.parse().ok().filter(|size: &f64| *size >= 0.0);
     size.ok_or_else(|| "expected a number of GiB, at least 0".to_owned())
 }

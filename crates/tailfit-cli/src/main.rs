@@ -3,6 +3,7 @@
 mod args;
 mod args_data;
 mod args_images;
+mod args_predict;
 mod commands;
 mod printer;
 mod progress;
@@ -53,6 +54,7 @@ fn run(cli: &Cli, printer: &printer::Printer) -> anyhow::Result<()> {
         Command::Compare(args) => commands::compare::run(args, cli, printer),
         Command::TrainHead(args) => commands::train_head::run(args, cli, printer),
         Command::Evaluate(args) => commands::evaluate::run(args, printer),
+        Command::Predict(args) => commands::predict::run(args, printer),
         Command::Split(args) => commands::split::run(args, printer),
         #[cfg(feature = "backbone")]
         Command::TrainBackbone(args) => commands::train_backbone::run(args, cli, printer),

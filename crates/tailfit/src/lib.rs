@@ -12,6 +12,7 @@
 //! | describe how a head is trained | [`recipe`] |
 //! | train heads | [`train`](mod@train) |
 //! | compare methods; choose epoch and hyper-parameters | [`compare`] |
+//! | calibrate, adjust to other frequencies, predict | [`probabilities`] |
 //! | show results | [`report`] |
 //!
 //! ```
@@ -45,6 +46,7 @@ pub mod losses;
 pub mod methods;
 pub mod metrics;
 mod numbers;
+pub mod probabilities;
 pub mod recipe;
 pub mod report;
 pub mod rng;

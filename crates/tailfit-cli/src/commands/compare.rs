@@ -10,6 +10,7 @@ use tailfit::error::Error;
 use tailfit::features::DataSet;
 use tailfit::files::OwnedFolder;
 use tailfit::methods::{self, Method};
+use tailfit::metrics::{EvaluationSet, class_reports};
 use tailfit::recipe::Solver;
 use tailfit::report;
 
@@ -171,6 +172,10 @@ fn curves_name(method: &Method) -> String {
     format!("curves/{}.csv", method.name)
 }
 
+fn per_class_name(method: &Method) -> String {
+    format!("per-class/{}.csv", method.name)
+}
+
 const TABLES: [&str; 3] = ["report.md", "summary.csv", "table.tex"];
 
 /// Every file that the run may write.
@@ -179,7 +184,8 @@ fn planned(methods: &[Method], seeds: u64) -> BTreeSet<String> {
         let head = head_name(method);
         let beside = output::record_beside(Path::new(&head)).to_string_lossy().into_owned();
         let records = (0..seeds).map(|seed| record_name(method, seed));
-        records.chain([head, beside, curves_name(method)]).collect::<Vec<_>>()
+        let others = [head, beside, curves_name(method), per_class_name(method)];
+        records.chain(others).collect::<Vec<_>>()
     };
     methods.iter().flat_map(of).chain(TABLES.map(str::to_owned)).collect()
 }
@@ -198,6 +204,10 @@ fn write_method(
     folder.file(&output::record_beside(Path::new(&name)).to_string_lossy());
     output::write_head(&head, &result.head, &result.head_record, data)?;
     folder.write(&curves_name(method), output::curves_csv(&result.curves)?.as_bytes())?;
+    let reports = class_reports(&result.head, &EvaluationSet::of(&data.test)?);
+    let names = data.train.class_names.as_deref();
+    let csv = report::per_class_csv(&reports, &data.counts, data.thresholds, names);
+    folder.write(&per_class_name(method), csv.as_bytes())?;
     Ok(())
 }
 

@@ -3,18 +3,24 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 use tailfit::compare::DataRecord;
+use tailfit::files::write_atomically;
 use tailfit::head::Head;
-use tailfit::metrics::{Evaluation, EvaluationSet, evaluate};
+use tailfit::metrics::{Evaluation, EvaluationSet, class_reports, evaluate};
 use tailfit::recipe::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
-use tailfit::report::Table;
+use tailfit::report::{Table, per_class_csv};
 
-use super::input;
+use super::probabilities::{self, Part};
+use super::{input, output};
 use crate::args::{Bias, EvaluateArgs};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
+    for file in args.out.iter().chain(&args.per_class) {
+        output::check_file(file, &args.data.inputs())?;
+    }
     let data = input::data_set(&args.data, printer)?;
-    let head = &data.stage_1.as_ref().context("the data set has no stage-1 head")?.head;
+    let file = data.stage_1.as_ref().context("the data set has no stage-1 head")?;
+    let head = &file.head;
     let set = EvaluationSet::of(&data.test)?;
     let score = |name: String, head: &Head| {
         let evaluation = evaluate(head, &set, &data.counts, data.thresholds);
@@ -36,13 +42,29 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
         LogitAdjustment { tau, form: AdjustmentForm::Additive }.apply(&mut changed, &data.counts);
         scored.push(score(format!("logit-adjustment {tau}"), &changed));
     }
+    let mut parts: Vec<Part> = probabilities::binary(&data, head)?.into_iter().collect();
+    if args.temperature {
+        parts.push(probabilities::temperature(args, &data, file)?);
+    }
+    if !args.target_prior.is_empty() {
+        parts.push(probabilities::priors(args, &data, head)?);
+    }
+    if let Some(path) = &args.per_class {
+        let names = data.train.class_names.as_deref();
+        let reports = class_reports(head, &set);
+        let csv = per_class_csv(&reports, &data.counts, data.thresholds, names);
+        write_atomically(path, csv.as_bytes())?;
+    }
     let record = DataRecord::of(&data)?;
     if args.json {
         let variants: Vec<_> = scored
             .iter()
             .map(|(name, evaluation)| json!({ "name": name, "evaluation": evaluation }))
             .collect();
-        let all = json!({ "data": record, "variants": variants });
+        let mut all = json!({ "data": record, "variants": variants });
+        for part in parts {
+            all[part.name] = part.json;
+        }
         printer.data(&(serde_json::to_string_pretty(&all)? + "\n"));
         return Ok(());
     }
@@ -71,6 +93,12 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
         record.name, record.n_test
     ));
     printer.data(&table.text());
+    for part in parts {
+        printer.data(&format!("\n{}", part.table.text()));
+    }
+    for path in args.out.iter().chain(&args.per_class) {
+        printer.remark(&format!("written: {}", path.display()));
+    }
     Ok(())
 }
 

@@ -9,6 +9,8 @@ mod input;
 mod interrupt;
 pub(crate) mod list;
 mod output;
+pub(crate) mod predict;
+mod probabilities;
 mod replay;
 pub(crate) mod report;
 pub(crate) mod split;

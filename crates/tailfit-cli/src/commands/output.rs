@@ -23,7 +23,11 @@ pub(crate) fn write_head(
         ("made_by".to_owned(), format!("tailfit {}", record.version)),
         ("method".to_owned(), record.method.clone()),
         ("scores".to_owned(), scores(record).to_string()),
+        ("class_counts".to_owned(), serde_json::to_string(data.counts.as_slice())?),
     ]);
+    if let Some(columns) = &data.train.columns {
+        metadata.insert("columns".to_owned(), serde_json::to_string(columns)?);
+    }
     if let Some(names) = &data.train.class_names {
         metadata.insert("class_names".to_owned(), serde_json::to_string(names)?);
     }

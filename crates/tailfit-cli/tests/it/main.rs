@@ -6,6 +6,7 @@ mod bad_input;
 mod hold_out;
 mod images;
 mod pipeline;
+mod predict;
 mod snapshots;
 mod support;
 mod warnings;

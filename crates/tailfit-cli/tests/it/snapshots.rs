@@ -18,6 +18,7 @@ fn help() {
     };
     expect_file!["snapshots/help-compare.txt"].assert_eq(&of("compare"));
     expect_file!["snapshots/help-evaluate.txt"].assert_eq(&of("evaluate"));
+    expect_file!["snapshots/help-predict.txt"].assert_eq(&of("predict"));
     expect_file!["snapshots/help-report.txt"].assert_eq(&of("report"));
     expect_file!["snapshots/help-list.txt"].assert_eq(&of("list"));
     expect_file!["snapshots/help-split.txt"].assert_eq(&of("split"));
@@ -47,6 +48,25 @@ const REFUSALS: &[Refusal] = &[
     (&[("m.toml", "[recipe]\nloss = { name = 'focall' }\n")], &["compare", "--config", "m.toml"]),
     (&[("m.toml", "[search]\nlr = []\n")], &["compare", "--config", "m.toml"]),
     (&[("m.toml", "[search]\n\"loss.delta\" = [1]\n")], &["compare", "--config", "m.toml"]),
+    (&[], &["evaluate", "--target-prior", "forward-0.5"]),
+    (&[("q.txt", "0.5 0.5\n")], &["evaluate", "--target-prior", "q.txt"]),
+    (&[("q.txt", "0.5 half 0\n")], &["evaluate", "--target-prior", "q.txt"]),
+    (&[], &["evaluate", "--target-prior", "unifrom"]),
+    (&[], &["evaluate", "--target-prior", "estimated"]),
+    (&[], &["train-head", "--method", "seesaw", "--set", "solver=lbfgs"]),
+    (&[], &["train-head", "--method", "lade", "--set", "head=scaled"]),
+    (
+        &[],
+        &[
+            "train-head",
+            "--method",
+            "effective-area",
+            "--set",
+            "defer_weights_to_epoch=0",
+            "--set",
+            "solver=lbfgs",
+        ],
+    ),
     (&[], &["train-head"]),
     (&[], &["train-head", "--method", "los", "--set", "loss.delta"]),
     (&[], &["train-head", "--method", "los", "--set", "loss.delta=2"]),

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use ndarray::{ArrayView1, Axis};
 
-use super::Features;
+use super::{Features, Matrix};
 use crate::error::{Error, Result, nearest};
 
 /// Checks that `other` has the same number of features as `train`, and only its classes.
@@ -79,7 +79,7 @@ impl Features {
 
     /// The same with classes and features in the order of `train`'s.
     pub(super) fn like(self, train: &Self, name: &str) -> Result<Self> {
-        let set = self.in_order_of(train, name)?;
+        let set = self.in_order_of(train.columns.as_deref(), name)?;
         match &train.class_names {
             Some(_) if train.named_by_label && !set.named_by_label => {
                 let expected = "names of classes, as in training";
@@ -94,16 +94,16 @@ impl Features {
         }
     }
 
-    /// The same with the features in the order of `train`'s, if both name theirs.
+    /// The same with the features in the order of `wanted`, if both are named.
     ///
     /// # Errors
     ///
     /// If the names are not the same, or cannot be told apart.
-    fn in_order_of(self, train: &Self, name: &str) -> Result<Self> {
-        let (Some(wanted), Some(columns)) = (&train.columns, &self.columns) else {
+    pub(super) fn in_order_of(self, wanted: Option<&[String]>, name: &str) -> Result<Self> {
+        let (Some(wanted), Some(columns)) = (wanted, &self.columns) else {
             return Ok(self);
         };
-        if wanted == columns {
+        if wanted == columns.as_slice() {
             return Ok(self);
         }
         let places: HashMap<&str, usize> =
@@ -124,7 +124,9 @@ impl Features {
             return Err(Error::data(name, expected, found, remedy));
         }
         let plain = self.plain.in_memory()?.select(Axis(1), &order).into();
-        Ok(Self { plain, columns: train.columns.clone(), ..self })
+        let mirror = self.mirror.as_ref().map(Matrix::in_memory).transpose()?;
+        let mirror = mirror.map(|mirror| mirror.select(Axis(1), &order).into());
+        Ok(Self { plain, mirror, columns: Some(wanted.to_vec()), ..self })
     }
 }
 

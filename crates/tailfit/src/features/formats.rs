@@ -18,7 +18,7 @@ pub struct Format {
     pub extension: &'static str,
     /// What the file must hold.
     pub holds: &'static str,
-    read: fn(Source, &str, Asked<'_>) -> Result<Raw>,
+    pub(super) read: fn(Source, &str, Asked<'_>) -> Result<Raw>,
 }
 
 /// Every format, by extension.
@@ -154,7 +154,7 @@ impl Features {
 }
 
 /// The format of a file by its extension, in any case; tsv is csv.
-fn format_of(path: &Path) -> Result<&'static Format> {
+pub(super) fn format_of(path: &Path) -> Result<&'static Format> {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
     let name = if extension == "tsv" { "csv" } else { extension.as_str() };
     FORMATS.iter().find(|format| format.extension == name).ok_or_else(|| {

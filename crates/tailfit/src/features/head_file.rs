@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2};
 
 use super::archive::Archive;
 use super::safetensors_file::Tensors;
+use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result, listed, nearest};
 use crate::files::safetensors::Layout;
 use crate::files::{Source, write_atomically};
@@ -54,6 +55,17 @@ impl HeadFile {
     /// The names of its classes, if its file says them.
     pub fn class_names(&self) -> Option<Vec<String>> {
         serde_json::from_str(self.metadata.get("class_names")?).ok()
+    }
+
+    /// The names of its features, if its file says them.
+    pub fn columns(&self) -> Option<Vec<String>> {
+        serde_json::from_str(self.metadata.get("columns")?).ok()
+    }
+
+    /// The class counts of the set that it was trained on, if its file says them.
+    pub fn class_counts(&self) -> Option<ClassCounts> {
+        let counts = serde_json::from_str(self.metadata.get("class_counts")?).ok()?;
+        ClassCounts::new(counts).ok().filter(|counts| counts.n_classes() == self.head.n_classes())
     }
 }
 

@@ -18,6 +18,7 @@ mod safetensors_file;
 mod save;
 mod scale;
 mod stored;
+mod unlabelled;
 
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
@@ -28,6 +29,7 @@ pub use self::formats::{FORMATS, Format, Reading};
 pub use self::head_file::{HEAD_KEYS, HeadFile, head_from_bytes, load_head, save_head};
 pub use self::matrix::{FileMatrix, Matrix, Storage};
 pub use self::scale::Scale;
+pub use self::unlabelled::Unlabelled;
 use crate::error::{Error, Result};
 use crate::files::hex;
 

@@ -30,6 +30,7 @@ impl Features {
             views: self.views.iter().map(of).collect::<Result<_>>()?,
             mirror: self.mirror.as_ref().map(of).transpose()?,
             labels: rows.iter().map(|&row| self.labels[row]).collect(),
+            weights: self.weights.as_ref().map(|w| rows.iter().map(|&row| w[row]).collect()),
             ..self.clone()
         })
     }

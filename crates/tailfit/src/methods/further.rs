@@ -191,8 +191,12 @@ pub(super) fn all() -> Vec<Method> {
         method(
             "dot-regression",
             "Yang et al., NeurIPS 2022: a linear map before a fixed simplex (ETF), folded into one linear head",
-            with_loss(AnyLoss::DotRegression(DotRegression {})),
-            &[RATES, DECAYS],
+            // The loss does not see the size of the logits, and the larger they are, the less a step turns them.
+            Recipe {
+                sgd: Sgd { lr: 10.0, ..SGD },
+                ..with_loss(AnyLoss::DotRegression(DotRegression {}))
+            },
+            &[("lr", &[0.1, 1.0, 10.0, 100.0, 1000.0]), DECAYS],
         ),
     ]
 }

@@ -1,6 +1,6 @@
 //! Everything reported about a head on one set.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::{per_class_percent, samples_per_class};
@@ -13,6 +13,7 @@ use crate::class_counts::ClassCounts;
 use crate::error::Result;
 use crate::features::{Features, Matrix};
 use crate::head::Head;
+use crate::probabilities::mean_logits;
 use crate::shots::{Shot, ShotThresholds};
 
 /// A labelled set of features.
@@ -139,12 +140,9 @@ fn evaluate_each(
     let samples = samples_per_class(rows.iter().map(|&row| set.labels[row]), n_classes);
     let right: Vec<Vec<bool>> = heads.iter().map(|head| hits_of(head, set)).collect();
     let logits_of = |head: &&Head, block: &[usize]| {
-        let mut logits = head.logits(set.features.select(ndarray::Axis(0), block).view());
-        if let Some(mirror) = set.mirror {
-            logits += &head.logits(mirror.select(ndarray::Axis(0), block).view());
-            logits *= 0.5;
-        }
-        logits
+        let mirror = set.mirror.map(|mirror| mirror.select(Axis(0), block));
+        let plain = set.features.select(Axis(0), block);
+        mean_logits(head, plain.view(), mirror.as_ref().map(|mirror| mirror.view()))
     };
     let mut hits = vec![0; n_classes];
     let mut bins = CalibrationBins::default();

@@ -1,7 +1,9 @@
 //! How a head does on a labelled set: accuracy by shot, calibration, Logits Magnitude.
 
 mod accuracy;
+mod binary;
 mod calibration;
+mod class_report;
 mod evaluation;
 mod hits;
 mod logits_magnitude;
@@ -9,7 +11,9 @@ mod per_set;
 mod right;
 
 pub use self::accuracy::{Accuracy, samples_per_class};
+pub use self::binary::Binary;
 pub use self::calibration::{Calibration, CalibrationBins};
+pub use self::class_report::{ClassReport, class_reports};
 pub(crate) use self::evaluation::evaluate_halves;
 pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};
 pub(crate) use self::hits::{columns_of, hits, write_head};

@@ -2,11 +2,13 @@
 
 mod columns;
 mod difference;
+mod per_class;
 mod render;
 mod summary;
 mod table;
 
 pub use self::difference::Difference;
+pub use self::per_class::per_class_csv;
 pub use self::render::{csv, edges_note, paths_table, summary_table};
 pub use self::summary::{Spread, Summary, summarise};
 pub use self::table::Table;

@@ -1,0 +1,117 @@
+//! What can be typed about scoring and predicting.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tailfit::probabilities::TargetPrior;
+
+use crate::args_data::{DataArgs, finite, gib};
+
+/// Score a head, as it is or with weight normalisation and logit adjustment.
+///
+/// Prints accuracy (over all samples, macro, and for many-, medium- and few-shot classes),
+/// NLL, ECE and Logits Magnitude of the given head (or the embedded one), and of every
+/// variant requested; for two classes also sensitivity, specificity, ROC AUC and others.
+///
+/// Examples:
+///
+///   tailfit evaluate --tau-norm 0.5,1,1.5,2 --logit-adjustment 0.5,1,1.5,2
+///   tailfit evaluate --train train.npz --test test.npz --head head.safetensors --json
+///   tailfit evaluate --temperature --target-prior forward-50,uniform,backward-50
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Also score the head with tau-normalisation, once for each tau.
+    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true, value_parser = finite)]
+    pub(crate) tau_norm: Vec<f64>,
+    /// What tau-normalisation does to the bias.
+    #[arg(long, value_enum, default_value_t = Bias::Drop)]
+    pub(crate) bias: Bias,
+    /// Also score the head with post-hoc logit adjustment, once for each tau.
+    #[arg(long, value_name = "TAUS", value_delimiter = ',', allow_negative_numbers = true, value_parser = finite)]
+    pub(crate) logit_adjustment: Vec<f64>,
+    /// Fit a temperature on the validation set, or if there is none on each half of the test set for
+    /// the other, and print how good probabilities are before and after.
+    #[arg(long)]
+    pub(crate) temperature: bool,
+    /// File for the head with the temperature folded in: weight and bias divided by it.
+    #[arg(long, value_name = "FILE", requires = "temperature")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also print the accuracy where classes have other frequencies, for each of these: uniform,
+    /// as-trained, forward-R and backward-R (long-tailed with ratio R, the first in the order of the
+    /// training set), or a file with one number for each class. The test set is re-weighted.
+    #[arg(long, value_name = "PRIORS", value_delimiter = ',')]
+    pub(crate) target_prior: Vec<TargetPrior>,
+    /// The frequencies that the head assumes, from which it is adjusted to a target prior.
+    #[arg(long, value_enum, default_value_t = HeadPrior::Uniform)]
+    pub(crate) head_prior: HeadPrior,
+    /// File (CSV) for precision, recall, F1 and confusions of every class.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) per_class: Option<PathBuf>,
+    /// Print everything as JSON, including all per-class values.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bias {
+    Drop,
+    Keep,
+    Rescale,
+}
+
+/// Class frequencies that a head assumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HeadPrior {
+    /// All alike, as heads re-trained for balance do.
+    Uniform,
+    /// Those of the training set, as after plain cross-entropy.
+    AsTrained,
+}
+
+/// Predict classes and probabilities of new samples with a re-trained head.
+///
+/// Writes a line for each sample: the most probable class, its name if known, and its
+/// probability; with --top N the N most probable.
+///
+/// Examples:
+///
+///   tailfit predict --head tailfit-out/heads/los.safetensors --features new.npz
+///   tailfit predict --head head.safetensors --features new.csv --target-prior estimated
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct PredictArgs {
+    /// The head (safetensors or npz), from the same network as the features.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) head: PathBuf,
+    /// Prefix of the head's tensors, such as fc for fc.weight; detected if not given.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) head_key: Option<String>,
+    /// Features: safetensors, npz, npy or csv; several files are taken one after the other. Labels
+    /// in them are ignored.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) features: Vec<PathBuf>,
+    /// Names of the classes, one per line, class 0 first; those in the head's file if not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) class_names: Option<PathBuf>,
+    /// How frequent classes are among these samples: uniform, as-trained, forward-R, backward-R,
+    /// estimated (from the samples themselves), or a file with one number for each class. Without
+    /// it the head's probabilities are taken as they are.
+    #[arg(long, value_name = "PRIOR")]
+    pub(crate) target_prior: Option<TargetPrior>,
+    /// The frequencies that the head assumes, from which it is adjusted to the target prior.
+    #[arg(long, value_enum, default_value_t = HeadPrior::Uniform, requires = "target_prior")]
+    pub(crate) head_prior: HeadPrior,
+    /// How many classes to write for each sample, the most probable first.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) top: usize,
+    /// File for the predictions: csv, or npz with `classes` and `probabilities`.
+    #[arg(long, value_name = "FILE", default_value = "predictions.csv")]
+    pub(crate) out: PathBuf,
+    /// Features that take more than this as f32 stay in their files (safetensors or npy) and are read
+    /// as needed.
+    #[arg(long, value_name = "GiB", default_value_t = 4.0, value_parser = gib)]
+    pub(crate) memory: f64,
+}

@@ -1,0 +1,97 @@
+//! `tailfit predict`.
+
+use anyhow::Result;
+use ndarray::Array2;
+use tailfit::error::Error;
+use tailfit::features::{HeadFile, Storage, Unlabelled, load_head};
+use tailfit::files::write_atomically;
+use tailfit::probabilities::{
+    Predictions, TargetPrior, estimate_prior, log_ratio, mean_logits, predict, softmax,
+};
+
+use super::output;
+use crate::args::{HeadPrior, PredictArgs};
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<()> {
+    let is_npz = extension(args)?;
+    let mut inputs: Vec<_> = args.features.iter().map(std::path::PathBuf::as_path).collect();
+    inputs.push(&args.head);
+    output::check_file(&args.out, &inputs)?;
+    let file = load_head(&args.head, args.head_key.as_deref())?;
+    let k = file.head.n_classes();
+    let names = names(args, &file)?;
+    let memory = (args.memory * f64::from(1 << 30)) as u64;
+    let features = Unlabelled::read(&args.features, Storage { memory, mmap: false })?;
+    let features = match file.columns() {
+        Some(columns) => features.in_order_of(&columns, "features")?,
+        None => features,
+    };
+    features.check_dim(file.head.dim())?;
+    let shift = shift(args, &file, &features)?;
+    let top = args.top.min(k);
+    let mut predictions = Predictions::default();
+    features.blocks(|plain, mirror| {
+        let probabilities = softmax(mean_logits(&file.head, plain, mirror), &shift);
+        predictions.extend(predict(probabilities.view(), top));
+        Ok(())
+    })?;
+    let bytes =
+        if is_npz { predictions.npz()? } else { predictions.csv(names.as_deref()).into_bytes() };
+    write_atomically(&args.out, &bytes)?;
+    let predicted = predictions.counts(k).into_iter().filter(|&n| n > 0).count();
+    printer.data(&format!(
+        "{} samples, {predicted} of {k} classes predicted: {}\n",
+        predictions.len(),
+        args.out.display()
+    ));
+    Ok(())
+}
+
+/// Whether the file to write is npz; else it is csv.
+fn extension(args: &PredictArgs) -> Result<bool> {
+    let extension = args.out.extension().and_then(|extension| extension.to_str());
+    match extension.map(str::to_lowercase).as_deref() {
+        Some("npz") => Ok(true),
+        Some("csv") => Ok(false),
+        found => {
+            let expected = "a file ending in csv or npz";
+            let found = found.unwrap_or("no extension").to_owned();
+            Err(Error::usage(args.out.display(), expected, found, "").into())
+        }
+    }
+}
+
+fn names(args: &PredictArgs, file: &HeadFile) -> Result<Option<Vec<String>>> {
+    let Some(path) = &args.class_names else { return Ok(file.class_names()) };
+    let names: Vec<String> = fs_err::read_to_string(path)?.lines().map(str::to_owned).collect();
+    let k = file.head.n_classes();
+    if names.len() != k {
+        let expected = format!("{k} names, one for each class of the head");
+        return Err(Error::data(path.display(), expected, names.len(), "").into());
+    }
+    Ok(Some(names))
+}
+
+/// What is added to the logits for the target prior.
+fn shift(args: &PredictArgs, file: &HeadFile, features: &Unlabelled) -> Result<Vec<f64>> {
+    let k = file.head.n_classes();
+    let Some(target) = &args.target_prior else { return Ok(vec![0.0; k]) };
+    let counts = file.class_counts();
+    let assumed = match args.head_prior {
+        HeadPrior::Uniform => TargetPrior::Uniform,
+        HeadPrior::AsTrained => TargetPrior::AsTrained,
+    };
+    let assumed = assumed.frequencies(k, counts.as_ref())?;
+    if *target != TargetPrior::Estimated {
+        return Ok(log_ratio(&target.frequencies(k, counts.as_ref())?, &assumed));
+    }
+    // The rounds of the estimate go through all probabilities again and again.
+    let mut all = Array2::zeros((0, k));
+    features.blocks(|plain, mirror| {
+        let probabilities = softmax(mean_logits(&file.head, plain, mirror), &vec![0.0; k]);
+        all.append(ndarray::Axis(0), probabilities.view()).expect("as many classes");
+        Ok(())
+    })?;
+    Ok(log_ratio(&estimate_prior(all.view(), &assumed), &assumed))
+}

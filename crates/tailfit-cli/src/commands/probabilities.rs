@@ -1,0 +1,172 @@
+//! What `tailfit evaluate` says about probabilities.
+
+use anyhow::Result;
+use ndarray::{Array2, ArrayView2, Axis};
+use serde_json::{Value, json};
+use tailfit::features::{DataSet, Features, HeadFile, save_head};
+use tailfit::head::Head;
+use tailfit::metrics::{Binary, EvaluationSet, evaluate, halves};
+use tailfit::probabilities::{
+    ProbabilityScores, TargetPrior, fit_temperature, log_ratio, mean_logits, softmax,
+};
+use tailfit::report::Table;
+
+use crate::args::{EvaluateArgs, HeadPrior};
+
+/// A table with the same as JSON.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) table: Table,
+    pub(super) json: Value,
+}
+
+fn logits(head: &Head, set: &Features) -> Result<Array2<f64>> {
+    let mirror = set.mirror.as_ref().map(tailfit::features::Matrix::in_memory).transpose()?;
+    Ok(mean_logits(head, set.plain.in_memory()?, mirror))
+}
+
+fn scores(logits: ArrayView2<'_, f64>, labels: &[u32], temperature: f64) -> ProbabilityScores {
+    let scaled = logits.mapv(|z| z / temperature);
+    let shift = vec![0.0; scaled.ncols()];
+    ProbabilityScores::of(softmax(scaled, &shift).view(), labels)
+}
+
+/// How good probabilities are before and after a temperature; writes the head with it, if asked.
+pub(super) fn temperature(args: &EvaluateArgs, data: &DataSet, file: &HeadFile) -> Result<Part> {
+    let z = logits(&file.head, &data.test)?;
+    let labels = &data.test.labels;
+    let before = scores(z.view(), labels, 1.0);
+    let (fitted, after, how) = match &data.validation {
+        Some(set) => {
+            let temperature = fit_temperature(logits(&file.head, set)?.view(), &set.labels);
+            (temperature, scores(z.view(), labels, temperature), "fitted on the validation set")
+        }
+        None => {
+            // Each half is divided by the temperature of the other.
+            let halves = halves(labels, 0);
+            let mut scaled = z.clone();
+            for half in 0..2 {
+                let rows = |of: u8| -> Vec<usize> {
+                    (0..labels.len()).filter(|&row| halves[row] == of).collect()
+                };
+                let (here, there) = (rows(half), rows(1 - half));
+                let known: Vec<u32> = there.iter().map(|&row| labels[row]).collect();
+                let temperature = match known.is_empty() {
+                    true => 1.0,
+                    false => fit_temperature(z.select(Axis(0), &there).view(), &known),
+                };
+                for row in here {
+                    scaled.row_mut(row).mapv_inplace(|z| z / temperature);
+                }
+            }
+            let after = scores(scaled.view(), labels, 1.0);
+            let how = "each half of the test set at the temperature of the other; the one shown is of both";
+            (fit_temperature(z.view(), labels), after, how)
+        }
+    };
+    if let Some(path) = &args.out {
+        let mut head = file.head.clone();
+        head.weight /= fitted;
+        head.bias /= fitted;
+        let mut metadata = file.metadata.clone();
+        metadata.insert("temperature".to_owned(), fitted.to_string());
+        save_head(path, &HeadFile::new(head, &file.key, metadata))?;
+    }
+    let row = |name: String, scores: &ProbabilityScores| {
+        vec![
+            name,
+            format!("{:.4}", scores.nll),
+            format!("{:.2}", scores.ece_percent),
+            format!("{:.3}", scores.classwise_ece_percent),
+        ]
+    };
+    let table = Table {
+        caption: String::new(),
+        columns: ["probabilities", "NLL", "ECE", "classwise ECE"].map(str::to_owned).to_vec(),
+        rows: vec![
+            row("as they are".to_owned(), &before),
+            row(format!("temperature {fitted:.3}"), &after),
+        ],
+        notes: vec![format!("temperature: {how}.")],
+    };
+    let json = json!({"temperature": fitted, "fitted": how, "before": before, "after": after});
+    Ok(Part { name: "temperature", table, json })
+}
+
+/// Accuracy where classes have other frequencies, by re-weighting the test set.
+pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result<Part> {
+    let k = data.counts.n_classes();
+    let set = EvaluationSet::of(&data.test)?;
+    let recalls =
+        |head: &Head| evaluate(head, &set, &data.counts, data.thresholds).per_class_percent;
+    let assumed = match args.head_prior {
+        HeadPrior::Uniform => TargetPrior::Uniform,
+        HeadPrior::AsTrained => TargetPrior::AsTrained,
+    };
+    let assumed = assumed.frequencies(k, Some(&data.counts))?;
+    let plain = recalls(head);
+    let weighted = |recalls: &[Option<f64>], prior: &[f64]| {
+        let present = recalls.iter().zip(prior).filter_map(|(r, p)| Some(((*r)? * p, p)));
+        let (sum, total) = present.fold((0.0, 0.0), |(a, b), (r, p)| (a + r, b + p));
+        sum / total
+    };
+    let (mut rows, mut list) = (vec![], vec![]);
+    for target in &args.target_prior {
+        let prior = target.frequencies(k, Some(&data.counts))?;
+        let mut adjusted = head.clone();
+        adjusted.bias += &ndarray::Array1::from(log_ratio(&prior, &assumed));
+        let (as_is, after) = (weighted(&plain, &prior), weighted(&recalls(&adjusted), &prior));
+        let name = match target {
+            TargetPrior::Uniform => "uniform".to_owned(),
+            TargetPrior::AsTrained => "as-trained".to_owned(),
+            TargetPrior::Forward(ratio) => format!("forward-{ratio}"),
+            TargetPrior::Backward(ratio) => format!("backward-{ratio}"),
+            TargetPrior::Estimated => "estimated".to_owned(),
+            TargetPrior::File(path) => path.display().to_string(),
+        };
+        list.push(json!({"target_prior": name, "percent": as_is, "adjusted_percent": after}));
+        rows.push(vec![name, format!("{as_is:.2}"), format!("{after:.2}")]);
+    }
+    let columns = ["target prior", "all", "all, adjusted to it"].map(str::to_owned).to_vec();
+    let note = "target prior: each class counts as its frequency there; adjusted: log of that over the frequencies the \
+                head assumes, added to its bias.";
+    let table = Table { caption: String::new(), columns, rows, notes: vec![note.to_owned()] };
+    Ok(Part { name: "target_priors", table, json: json!(list) })
+}
+
+/// The usual figures of two classes, of which the rarer in training is positive.
+pub(super) fn binary(data: &DataSet, head: &Head) -> Result<Option<Part>> {
+    let &[a, b] = data.counts.as_slice() else { return Ok(None) };
+    let positive = usize::from(b <= a);
+    let z = logits(head, &data.test)?;
+    let score = |(row, &label): (usize, &u32)| {
+        (z[[row, positive]] - z[[row, 1 - positive]], label as usize == positive)
+    };
+    let samples: Vec<(f64, bool)> = data.test.labels.iter().enumerate().map(score).collect();
+    let Some(figures) = Binary::new(positive, &samples) else { return Ok(None) };
+    let names = data.train.class_names.as_ref();
+    let name = names.and_then(|names| names.get(positive).cloned());
+    let columns = [
+        "positive class",
+        "sensitivity",
+        "specificity",
+        "precision",
+        "F1",
+        "MCC",
+        "ROC AUC",
+        "average precision",
+    ];
+    let row = vec![
+        name.unwrap_or_else(|| positive.to_string()),
+        format!("{:.2}", figures.sensitivity_percent),
+        format!("{:.2}", figures.specificity_percent),
+        format!("{:.2}", figures.precision_percent),
+        format!("{:.2}", figures.f1_percent),
+        format!("{:.3}", figures.matthews),
+        format!("{:.2}", figures.roc_auc_percent),
+        format!("{:.2}", figures.average_precision_percent),
+    ];
+    let columns = columns.map(str::to_owned).to_vec();
+    let table = Table { caption: String::new(), columns, rows: vec![row], notes: vec![] };
+    Ok(Some(Part { name: "binary", table, json: json!(figures) }))
+}

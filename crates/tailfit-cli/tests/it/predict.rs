@@ -1,0 +1,106 @@
+//! Predictions, probabilities and reports of classes.
+
+use crate::support::{TOY, csv, tailfit, toy};
+
+#[test]
+fn predictions_are_those_that_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let train = [
+        &["train-head", "--method", "balanced-softmax", "--out", "new.safetensors", "--json"][..],
+        &TOY,
+    ];
+    let ran = tailfit(folder.path(), &train.concat());
+    let record: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let percent = record["evaluation"]["accuracy"]["overall_percent"].as_f64().unwrap();
+
+    let words = ["predict", "--head", "new.safetensors", "--features", "test.csv", "--top", "2"];
+    let ran = tailfit(folder.path(), &words);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let text = fs_err::read_to_string(folder.path().join("predictions.csv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("row,class,probability,class_2,probability_2"));
+    // Five samples of each class, in order.
+    let right = lines
+        .clone()
+        .enumerate()
+        .filter(|(row, line)| line.split(',').nth(1).unwrap() == (row / 5).to_string());
+    assert_eq!(100.0 * right.count() as f64 / 15.0, percent);
+    for line in lines {
+        let numbers: Vec<f64> = line.split(',').map(|word| word.parse().unwrap()).collect();
+        assert!(numbers[2] >= numbers[4] && numbers[2] + numbers[4] <= 1.0 + 1e-5, "{line}");
+    }
+}
+
+/// Columns in another order are put in order, as the head's file knows them; labels are ignored.
+#[test]
+fn columns_go_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let train = [&["train-head", "--method", "los", "--out", "new.safetensors"][..], &TOY];
+    assert_eq!(tailfit(folder.path(), &train.concat()).code, 0);
+    let text = fs_err::read_to_string(folder.path().join("test.csv")).unwrap();
+    let swapped: String = text
+        .lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            format!("{},{}\n", fields[1], fields[0])
+        })
+        .collect();
+    fs_err::write(folder.path().join("swapped.csv"), swapped).unwrap();
+    let predict = |features: &str, out: &str| {
+        let words = ["predict", "--head", "new.safetensors", "--features", features, "--out", out];
+        assert_eq!(tailfit(folder.path(), &words).code, 0);
+        fs_err::read_to_string(folder.path().join(out)).unwrap()
+    };
+    assert_eq!(predict("test.csv", "a.csv"), predict("swapped.csv", "b.csv"));
+    // Without a header, a third column is a feature too many.
+    let bare: String = text.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    fs_err::write(folder.path().join("bare.csv"), bare).unwrap();
+    let words = ["predict", "--head", "new.safetensors", "--features", "bare.csv"];
+    let ran = tailfit(folder.path(), &words);
+    assert!(ran.code == 1 && ran.stderr.contains("label or an index"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_temperature_is_folded_in_and_priors_re_weight() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    csv(&folder.path().join("val.csv"), &[4, 4, 4], 3.0);
+    let words = [
+        &["evaluate", "--temperature", "--out", "calibrated.safetensors", "--json"][..],
+        &["--val", "val.csv", "--target-prior", "uniform,forward-10", "--per-class", "c.csv"],
+        &TOY,
+    ];
+    let ran = tailfit(folder.path(), &words.concat());
+    let all: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let score = |value: &serde_json::Value| value["nll"].as_f64().unwrap();
+    let temperature = &all["temperature"];
+    assert_eq!(temperature["fitted"], "fitted on the validation set");
+    assert!(temperature["temperature"].as_f64().unwrap() > 0.0);
+    // What the written head gives is what was said.
+    let mut toy = TOY;
+    toy[5] = "calibrated.safetensors";
+    let ran = tailfit(folder.path(), &[&["evaluate", "--json"][..], &toy].concat());
+    let again: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let calibration = &again["variants"][0]["evaluation"]["calibration"];
+    assert!((score(calibration) - score(&temperature["after"])).abs() < 1e-5, "{calibration}");
+    let uniform = &all["target_priors"][0];
+    let percent = all["variants"][0]["evaluation"]["accuracy"]["macro_percent"].as_f64().unwrap();
+    assert!((uniform["percent"].as_f64().unwrap() - percent).abs() < 1e-9);
+    let lines = fs_err::read_to_string(folder.path().join("c.csv")).unwrap();
+    assert_eq!(lines.lines().count(), 4);
+}
+
+#[test]
+fn two_classes_have_their_usual_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    csv(&folder.path().join("train.csv"), &[30, 5], 1.0);
+    csv(&folder.path().join("test.csv"), &[9, 6], 2.0);
+    let words = ["evaluate", "--train", "train.csv", "--test", "test.csv", "-q", "--json"];
+    let ran = tailfit(folder.path(), &words);
+    let all: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(all["binary"]["positive"], 1, "{}", ran.stderr);
+    let recall = all["variants"][0]["evaluation"]["per_class_percent"][1].as_f64();
+    assert_eq!(all["binary"]["sensitivity_percent"].as_f64(), recall);
+}
