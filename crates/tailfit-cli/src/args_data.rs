@@ -11,9 +11,10 @@ use clap::{Args, ValueEnum};
 pub(crate) struct DataArgs {
     /// Training features with labels: safetensors, npz, npy or csv; several files are taken one
     /// after the other.
-    #[arg(long, value_name = "FILE", requires = "test", num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) train: Vec<PathBuf>,
-    /// Test features with labels.
+    /// Test features with labels; if training features are given but no test features, a fifth of
+    /// each class is held out.
     #[arg(long, value_name = "FILE", requires = "train", num_args = 1..)]
     pub(crate) test: Vec<PathBuf>,
     /// Validation features with labels, from images the backbone was not trained on.
@@ -64,7 +65,8 @@ pub(crate) struct DataArgs {
     /// Classes with fewer training samples than this are few-shot.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) few_below: usize,
-    /// Accept validation features that also appear in the training set.
+    /// Accept validation features that also appear in the training set, and folds of it although the
+    /// given head has fitted them.
     #[arg(long)]
     pub(crate) allow_training_features_as_validation: bool,
 }

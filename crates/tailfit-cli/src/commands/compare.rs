@@ -38,6 +38,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         (Some(selection), _) => selection,
         (None, Protocol::Paper) => Selection::BestOnTest,
         (None, Protocol::Honest) if data.validation.is_some() => Selection::Validation,
+        (None, Protocol::Honest) if data_is_alone(args) => Selection::CrossValidated,
         (None, Protocol::Honest) => Selection::CrossFitted,
     };
     if args.protocol == Protocol::Paper && data.test.mirror.is_none() {
@@ -45,10 +46,19 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
             "the paper's protocol averages logits over mirrored images, but the test set has none",
         );
     }
+    if selection.rule().folds {
+        input::check_folds(&data, &args.data)?;
+    }
     let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
         .with_precision(precision)
         .with_effort(effort);
     remark_data(comparison.data_record(), printer);
+    if comparison.unjudged_classes() > 0 {
+        printer.remark(&format!(
+            "{} classes with one training sample are in no fold: they are trained, and do not take part in the choice",
+            comparison.unjudged_classes()
+        ));
+    }
     if as_papers_do || !selection.rule().searches() {
         warnings::of_scale(&data, printer)?;
     }
@@ -108,6 +118,11 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     let found = format!("{} that did not{interrupted}: {}", failed.len(), failed.join(", "));
     Err(Error::data("compare", "every method to finish", found, "the others' results are whole")
         .into())
+}
+
+/// Whether there is neither a test nor a validation set.
+fn data_is_alone(args: &CompareArgs) -> bool {
+    !args.data.train.is_empty() && args.data.test.is_empty() && args.data.val.is_empty()
 }
 
 /// The class means of a method's seeds, for a line.

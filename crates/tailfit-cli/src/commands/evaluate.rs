@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 use tailfit::compare::DataRecord;
+use tailfit::error::Error;
 use tailfit::files::write_atomically;
 use tailfit::head::Head;
 use tailfit::metrics::{Evaluation, EvaluationSet, class_reports, evaluate};
@@ -17,6 +18,10 @@ use crate::printer::Printer;
 pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
     for file in args.out.iter().chain(&args.per_class) {
         output::check_file(file, &args.data.inputs())?;
+    }
+    if !args.data.train.is_empty() && args.data.test.is_empty() {
+        let remedy = "the head may have been trained on all samples, so that none can be held out";
+        return Err(Error::usage("evaluate", "--test", "none", remedy).into());
     }
     let data = input::data_set(&args.data, printer)?;
     let file = data.stage_1.as_ref().context("the data set has no stage-1 head")?;

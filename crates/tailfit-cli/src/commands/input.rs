@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tailfit::error::Error;
 use tailfit::features::{DataSet, Features, Reading, Storage, load_head, shared_rows};
+use tailfit::images::hold_out;
+use tailfit::metrics::{EvaluationSet, evaluate};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1;
 
 use super::warnings;
 use crate::args::{DataArgs, Switch};
 use crate::printer::Printer;
+
+/// A head that is right on this share of the training set, in percent, has fitted it.
+const FITTED: f64 = 99.0;
 
 /// Reads and checks everything.
 pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
@@ -39,7 +44,13 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         Features::read(files, &reading).map_err(|error| naming(error, option))
     };
     let mut train = read(&args.train, &args.train_labels, storage, "train_labels")?;
-    let mut test = read(&args.test, &args.test_labels, Storage::MEMORY, "test_labels")?;
+    let mut test = if args.test.is_empty() {
+        let (kept, held_out) = held_out(train)?;
+        train = kept;
+        held_out
+    } else {
+        read(&args.test, &args.test_labels, Storage::MEMORY, "test_labels")?
+    };
     let mut validation = match &args.val[..] {
         [] => None,
         val => Some(read(val, &args.val_labels, Storage::MEMORY, "val_labels")?),
@@ -64,6 +75,9 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         check_validation(&data.train, validation, args)?;
     }
     warnings::of(&data, printer)?;
+    if args.test.is_empty() {
+        check_folds(&data, args)?;
+    }
     let mut data = switched(data, args);
     reading.finish_and_clear();
     if data.stage_1.is_none() {
@@ -71,6 +85,45 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         printer.remark(&format!("stage-1 head: {}", data.stage_1_origin));
     }
     Ok(data)
+}
+
+/// A fifth of each class's training features becomes the test set; the only sample of a class does not.
+fn held_out(train: Features) -> Result<(Features, Features)> {
+    let n_classes = train.labels.iter().max().map_or(0, |&max| max as usize + 1);
+    let (kept, test) = hold_out(&train.labels, n_classes, 20.0, 0)?;
+    let how = "a fifth of each class held out as test set, seed 0";
+    let part = |rows: &[u32]| -> Result<Features> {
+        let mut part = train.select(rows).map_err(|error| error.answered_by("test"))?;
+        part.provenance = format!("{}; {how}", train.provenance);
+        Ok(part)
+    };
+    if test.is_empty() {
+        let expected = "a class with at least two samples, from which a test set is held out";
+        return Err(Error::data("training set", expected, "none", "").answered_by("test").into());
+    }
+    Ok((part(&kept)?, part(&test)?))
+}
+
+/// Refuses folds of a training set that the given head has fitted, or a test set held out of it: they
+/// show nothing.
+pub(crate) fn check_folds(data: &DataSet, args: &DataArgs) -> Result<()> {
+    let given = args.head.is_some() || args.train.is_empty();
+    let Some(file) = data.stage_1.as_ref().filter(|_| given) else { return Ok(()) };
+    if args.allow_training_features_as_validation {
+        return Ok(());
+    }
+    let set = EvaluationSet::of(&data.train)?;
+    let scores = evaluate(&file.head, &set, &data.counts, data.thresholds);
+    let percent = scores.accuracy.overall_percent;
+    if percent < FITTED {
+        return Ok(());
+    }
+    let expected =
+        "a training set that backbone and head have not been trained on, to hold samples out";
+    let found = format!("a head that is right on {percent:.1} % of it");
+    let remedy = "give a test set and select cross-fitted or on a validation set, or override with \
+                  --allow-training-features-as-validation";
+    Err(Error::usage("training set", expected, found, remedy).into())
 }
 
 /// Each file has an option of its own for its labels.

@@ -46,6 +46,9 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
         return super::train_live::run(args, folder, &method, cli, printer);
     }
     let data = input::data_set(&args.data, printer)?;
+    if args.select.is_some_and(|selection| selection.rule().folds) {
+        input::check_folds(&data, &args.data)?;
+    }
     let comparison = Comparison::new(
         &data,
         args.select.unwrap_or(Selection::Last),

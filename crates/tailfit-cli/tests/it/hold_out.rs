@@ -33,6 +33,31 @@ fn features_without_a_test_set_are_divided_and_compared() {
     assert!(ran.code == 1 && ran.stderr.contains("at most 2 classes"), "{}", ran.stderr);
 }
 
+/// Without a test set, one is held out and the folds of the rest choose; a head that has fitted the
+/// training set is refused.
+#[test]
+fn training_features_alone_are_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    csv(&at.join("all.csv"), &[100, 30, 10, 1], 1.0);
+    let words = ["compare", "--train", "all.csv", "--methods", "los", "--seeds", "1"];
+    let ran = tailfit(at, &words);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("28 test samples") && ran.stdout.contains("cross-validated"));
+    assert!(ran.stderr.contains("a fifth of each class held out"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 classes with one training sample"), "{}", ran.stderr);
+    let ran = tailfit(
+        at,
+        &["train-head", "--train", "all.csv", "--method", "los", "--select", "cross-validated"],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let with = ["--train", "all.csv", "--head", "retrained.safetensors"];
+    let ran = tailfit(at, &[&["compare", "--methods", "los"][..], &with].concat());
+    assert!(ran.code == 2 && ran.stderr.contains("right on"), "{} {}", ran.code, ran.stderr);
+    let ran = tailfit(at, &[&["evaluate"][..], &with].concat());
+    assert!(ran.code == 2 && ran.stderr.contains("--test"), "{}", ran.stderr);
+}
+
 /// Class names of the user's stand in for those of the files, in every set.
 #[test]
 fn other_class_names_are_taken_for_all_sets() {

@@ -4,6 +4,7 @@
 mod choice;
 mod data_record;
 mod effort;
+mod folds;
 mod record;
 mod replay;
 mod scores;
@@ -17,6 +18,7 @@ use rayon::prelude::*;
 pub use self::choice::{Choice, Criterion, Pick};
 pub use self::data_record::DataRecord;
 pub use self::effort::Effort;
+use self::folds::Fold;
 pub use self::record::{Claim, FORMAT, HeadRecord, RunRecord, SelectionRecord, head_sha256};
 pub use self::replay::replay;
 pub use self::scores::score;
@@ -38,6 +40,8 @@ pub struct Comparison<'a> {
     seeds: Vec<u64>,
     precision: Precision,
     effort: Effort,
+    /// Folds of the training set, for a rule that wants them.
+    folds: Vec<Fold>,
 }
 
 /// The results of one method.
@@ -127,8 +131,8 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     ///
-    /// If there are no seeds, the rule needs a validation set and there is none, or features left
-    /// in their file can no longer be read.
+    /// If there are no seeds, the rule needs a validation set and there is none or folds of features
+    /// that are left in their file, or such features can no longer be read.
     pub fn new(data: &'a DataSet, selection: Selection, seeds: Vec<u64>) -> Result<Self> {
         if seeds.is_empty() {
             return Err(Error::usage("seeds", "at least 1", 0, ""));
@@ -143,7 +147,8 @@ impl<'a> Comparison<'a> {
             .answered_by("val"));
         }
         let (record, precision) = (DataRecord::of(data)?, Precision::F32);
-        Ok(Self { data, record, selection, seeds, precision, effort: Effort::Full })
+        let folds = if selection.rule().folds { folds::folds(data)? } else { vec![] };
+        Ok(Self { data, record, selection, seeds, precision, effort: Effort::Full, folds })
     }
 
     /// The same comparison at another precision than f32.
@@ -179,7 +184,7 @@ impl<'a> Comparison<'a> {
     /// If the method's grid is invalid.
     pub fn work(&self, method: &Method) -> Result<usize> {
         let recipes = self.recipes(method)?;
-        Ok(self.head_epochs(&recipes) * self.seeds.len())
+        Ok(self.head_epochs(&recipes) * self.seeds.len() * (1 + self.folds.len()))
     }
 
     /// Trains, selects, and trains the selected trials again; `progress` is called with the number
@@ -227,7 +232,11 @@ impl<'a> Comparison<'a> {
         let of = |labels: &[u32]| ClassTally::of(labels, &halves(labels, seed), k);
         PerSet {
             test: of(&self.data.test.labels),
-            validation: self.data.validation.as_ref().map(|set| of(&set.labels)),
+            validation: if self.folds.is_empty() {
+                self.data.validation.as_ref().map(|set| of(&set.labels))
+            } else {
+                Some(of(&self.labels_in_folds()))
+            },
         }
     }
 
@@ -261,8 +270,8 @@ impl<'a> Comparison<'a> {
         let replayed = train(self.data, &trials, &options)?;
         for (again, chosen) in replayed.iter().zip(distinct.values()) {
             assert_eq!(
-                again.hits.last(),
-                Some(&chosen.outcome().hits[chosen.pick.epoch]),
+                again.hits.last().map(|hits| &hits.test),
+                Some(&chosen.outcome().hits[chosen.pick.epoch].test),
                 "a replayed trial must repeat bit for bit"
             );
         }

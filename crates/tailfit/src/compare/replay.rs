@@ -11,7 +11,7 @@ use crate::train::{Options, Outcome, Trial, train};
 /// Trains the heads of a record again, on data that it is of, and scores them as it says: the
 /// heads, in its order, and the record of what came out. Nothing is taken over from the old one
 /// that was not computed again, but what names the run: method, seed, selection, recipes and
-/// epochs. What choosing on the test set would have claimed is left out, as no other trials are
+/// epochs; and what cross-validation gave. What choosing on the test set would have claimed is left out, as no other trials are
 /// trained. `progress` is called with the number of head-epochs just completed.
 ///
 /// # Errors
@@ -62,7 +62,11 @@ pub fn replay(
         let validation = Criterion::Validation.value(hits, &samples);
         HeadRecord {
             solution: outcome.solution,
-            validation_percent: data.validation.is_some().then_some(validation),
+            validation_percent: if record.selection.rule.rule().folds {
+                of.validation_percent
+            } else {
+                data.validation.is_some().then_some(validation)
+            },
             sha256: head_sha256(head),
             ..of.clone()
         }

@@ -91,7 +91,9 @@ impl Comparison<'_> {
         };
         let trials: Vec<Trial> = self.seeds.iter().zip(wanted).flat_map(of_seed).collect();
         let options = Options { progress, score_every_epoch: true, precision: self.precision };
-        let mut outcomes = train(self.data, &trials, &options)?.into_iter();
+        let mut outcomes = train(self.data, &trials, &options)?;
+        self.cross_validate(&trials, &mut outcomes, &options)?;
+        let mut outcomes = outcomes.into_iter();
         Ok(wanted.iter().map(|wanted| outcomes.by_ref().take(wanted.len()).collect()).collect())
     }
 }

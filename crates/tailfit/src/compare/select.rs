@@ -13,6 +13,9 @@ pub enum Selection {
     Last,
     /// The best on a validation set; scored on the whole test set.
     Validation,
+    /// The best in five-fold cross-validation on the training features, which the backbone must not
+    /// have been trained on; then trained on all of them, and scored on the whole test set.
+    CrossValidated,
     /// The best on one half of the test set, scored on the other half, and vice versa; the halves
     /// are stratified and depend on the seed.
     CrossFitted,
@@ -30,6 +33,8 @@ pub struct Rule {
     pub help: &'static str,
     /// What it does, for table captions.
     pub caption: &'static str,
+    /// Whether held-out samples are the folds of the training set.
+    pub folds: bool,
     /// The choices made for each seed.
     pub choices: &'static [Choice],
     /// How the head to use is chosen: on everything held out.
@@ -41,7 +46,8 @@ use TestPart::{All, HalfA, HalfB};
 
 impl Selection {
     /// Every rule.
-    pub const ALL: [Self; 4] = [Self::Last, Self::Validation, Self::CrossFitted, Self::BestOnTest];
+    pub const ALL: [Self; 5] =
+        [Self::Last, Self::Validation, Self::CrossValidated, Self::CrossFitted, Self::BestOnTest];
 
     /// The rule's definition.
     pub fn rule(self) -> Rule {
@@ -50,6 +56,7 @@ impl Selection {
                 name: "last",
                 help: "The default hyper-parameters and the last epoch",
                 caption: "default hyper-parameters, last epoch",
+                folds: false,
                 choices: const { &[choice(Criterion::Default, All)] },
                 head: choice(Criterion::Default, All),
             },
@@ -57,6 +64,15 @@ impl Selection {
                 name: "validation",
                 help: "The best on the validation set",
                 caption: "epoch and hyper-parameters chosen on the validation set",
+                folds: false,
+                choices: const { &[choice(Validation, All)] },
+                head: choice(Validation, All),
+            },
+            Self::CrossValidated => Rule {
+                name: "cross-validated",
+                help: "The best in five folds of the training set, for backbones that have not seen it",
+                caption: "epoch and hyper-parameters cross-validated on the training set (five folds)",
+                folds: true,
                 choices: const { &[choice(Validation, All)] },
                 head: choice(Validation, All),
             },
@@ -65,6 +81,7 @@ impl Selection {
                 help: "The best on one half of the test set, scored on the other",
                 caption: "epoch and hyper-parameters cross-fitted (chosen on one half of the test set, scored on the \
                           other)",
+                folds: false,
                 choices: const { &[choice(Test(HalfA), HalfB), choice(Test(HalfB), HalfA)] },
                 head: choice(Test(All), All),
             },
@@ -72,6 +89,7 @@ impl Selection {
                 name: "best-on-test",
                 help: "The best on the test set itself: optimistic, starred",
                 caption: "epoch and hyper-parameters chosen on the test set*",
+                folds: false,
                 choices: const { &[choice(Test(All), All)] },
                 head: choice(Test(All), All),
             },
@@ -87,7 +105,7 @@ impl Rule {
 
     /// Whether the rule needs a validation set.
     pub fn wants_validation(&self) -> bool {
-        self.choices.iter().any(|choice| choice.by == Validation)
+        !self.folds && self.choices.iter().any(|choice| choice.by == Validation)
     }
 
     /// Whether all its scores are on samples that took part in the choice.
@@ -106,6 +124,7 @@ mod tests {
         for (selection, wanted) in [
             (Selection::Last, (false, false)),
             (Selection::Validation, (false, false)),
+            (Selection::CrossValidated, (false, false)),
             (Selection::CrossFitted, (false, true)),
             (Selection::BestOnTest, (true, true)),
         ] {

@@ -85,6 +85,13 @@ impl ClassTally {
         self.by_half[usize::from(half)][label as usize] += u32::from(counts);
     }
 
+    /// Adds the samples of another tally.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (own, other) in self.by_half.iter_mut().zip(&other.by_half) {
+            own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
+        }
+    }
+
     /// Samples of each class in a part of the set, `[K]`.
     pub fn in_part(&self, part: TestPart) -> Vec<u32> {
         match part.half() {

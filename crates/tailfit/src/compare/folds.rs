@@ -1,0 +1,131 @@
+//! Cross-validation on the training set.
+
+use super::Comparison;
+use crate::error::{Error, Result};
+use crate::features::{DataSet, Features, HeadFile, Matrix};
+use crate::metrics::ClassTally;
+use crate::rng::{Purpose, Rng};
+use crate::train::{Options, Outcome, Trial, train, train_stage_1};
+
+/// Number of folds.
+const FOLDS: usize = 5;
+
+/// A fold: samples on which heads are scored that are trained on all the others.
+pub(super) struct Fold {
+    train: Vec<u32>,
+    scored: Vec<u32>,
+    /// Trained on the fold's training samples, if the data have such a head at all.
+    stage_1: Option<HeadFile>,
+}
+
+/// The fold of each sample, if any. Each class is shuffled and dealt out in turn, so that it is in
+/// training in every fold; the only sample of a class is in no fold. A function of the labels alone.
+fn fold_of_each(labels: &[u32], n_classes: usize) -> Vec<Option<usize>> {
+    let mut rows: Vec<Vec<usize>> = vec![Vec::new(); n_classes];
+    for (row, &label) in labels.iter().enumerate() {
+        rows[label as usize].push(row);
+    }
+    let mut rng = Rng::new(0, Purpose::Folds, 1);
+    let (mut folds, mut turn) = (vec![None; labels.len()], 0);
+    for class in rows.iter_mut().filter(|class| class.len() > 1) {
+        rng.shuffle(class);
+        for &row in class.iter() {
+            folds[row] = Some(turn);
+            turn = (turn + 1) % FOLDS;
+        }
+    }
+    folds
+}
+
+/// The folds of a data set's training samples.
+pub(super) fn folds(data: &DataSet) -> Result<Vec<Fold>> {
+    if matches!(data.train.plain, Matrix::File(_)) {
+        let remedy = "raise the memory limit, or give a validation set";
+        let expected = "training features in memory, which are cut into folds";
+        let found = "features left in their file";
+        return Err(Error::usage("selection `cross-validated`", expected, found, remedy)
+            .answered_by("memory"));
+    }
+    let fold_of = fold_of_each(&data.train.labels, data.counts.n_classes());
+    let fold = |number: usize| {
+        let is_scored = |row: &u32| fold_of[*row as usize] == Some(number);
+        let (scored, train) = (0..fold_of.len() as u32).partition(is_scored);
+        let mut fold = Fold { train, scored, stage_1: None };
+        if data.stage_1.is_some() {
+            let mut own = fold.data_set(data)?;
+            train_stage_1(&mut own)?;
+            fold.stage_1 = own.stage_1;
+        }
+        Ok(fold)
+    };
+    let scored = |fold: &Result<Fold>| fold.as_ref().map_or(true, |fold| !fold.scored.is_empty());
+    let folds: Vec<Fold> = (0..FOLDS).map(fold).filter(scored).collect::<Result<_>>()?;
+    if folds.is_empty() {
+        let expected = "a class with at least two training samples";
+        return Err(Error::data("selection `cross-validated`", expected, "none", ""));
+    }
+    Ok(folds)
+}
+
+impl Fold {
+    /// The fold as a data set of its own, tested on the samples left out.
+    fn data_set(&self, data: &DataSet) -> Result<DataSet> {
+        let of = |rows: &[u32]| -> Result<Features> { data.train.select(rows) };
+        let (train, test) = (of(&self.train)?, of(&self.scored)?);
+        DataSet::new(&data.name, train, test, None, self.stage_1.clone(), data.thresholds)
+    }
+}
+
+impl Comparison<'_> {
+    /// Adds to the outcomes of trials what they reach on the samples left out of each fold, as if it
+    /// were a validation set; there are no folds unless the rule wants them.
+    pub(super) fn cross_validate(
+        &self,
+        trials: &[Trial],
+        outcomes: &mut [Outcome],
+        options: &Options<'_>,
+    ) -> Result<()> {
+        for fold in &self.folds {
+            let of_fold = train(&fold.data_set(self.data)?, trials, options)?;
+            for (outcome, of_fold) in outcomes.iter_mut().zip(of_fold) {
+                for (hits, of_fold) in outcome.hits.iter_mut().zip(of_fold.hits) {
+                    let empty = || ClassTally::new(self.data.counts.n_classes());
+                    hits.validation.get_or_insert_with(empty).merge(&of_fold.test);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The labels of the samples that are in a fold.
+    pub(super) fn labels_in_folds(&self) -> Vec<u32> {
+        let rows = self.folds.iter().flat_map(|fold| &fold.scored);
+        rows.map(|&row| self.data.train.labels[row as usize]).collect()
+    }
+
+    /// Number of classes that cross-validation cannot judge, because they have one training sample; 0
+    /// for other rules.
+    pub fn unjudged_classes(&self) -> usize {
+        let single = |n: &&usize| **n == 1;
+        let any = !self.folds.is_empty();
+        if any { self.data.counts.as_slice().iter().filter(single).count() } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_stays_in_training_and_every_other_sample_is_scored_once() {
+        let labels = [vec![0; 13], vec![1; 2], vec![2]].concat();
+        let folds = fold_of_each(&labels, 3);
+        assert_eq!(folds, fold_of_each(&labels, 3));
+        let of = |class: u32, fold: usize| {
+            let both = labels.iter().zip(&folds);
+            both.filter(|(label, of)| **label == class && **of == Some(fold)).count()
+        };
+        assert!((0..FOLDS).all(|fold| (2..=3).contains(&of(0, fold)) && of(1, fold) <= 1));
+        assert_eq!(folds.iter().filter(|fold| fold.is_none()).count(), 1, "the single one");
+    }
+}

@@ -1,0 +1,72 @@
+//! Selection by folds of the training set.
+
+use ndarray::Array2;
+use tailfit::compare::{Comparison, MethodResult, Selection, replay};
+use tailfit::features::{DataSet, Features};
+use tailfit::methods::{self, Method};
+use tailfit::shots::ShotThresholds;
+use tailfit::train::train_stage_1;
+
+use crate::support::unit;
+
+const D: usize = 5;
+
+/// Classes about means of their own; the last has one sample.
+fn features(sizes: &[usize], key: u64) -> Features {
+    let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(k, &n)| vec![k as u32; n]).collect();
+    let value = |(i, j): (usize, usize)| {
+        let mean = unit(1, 1, u64::from(labels[i]) * D as u64 + j as u64);
+        (mean + 2.5 * unit(1, key, (i * D + j) as u64)) as f32
+    };
+    Features::new(Array2::from_shape_fn((labels.len(), D), value), labels).unwrap()
+}
+
+fn data(test_key: u64) -> DataSet {
+    let (train, test) = (features(&[60, 25, 9, 1], 2), features(&[20, 20, 20, 20], test_key));
+    let mut data = DataSet::new("toy", train, test, None, None, ShotThresholds::default()).unwrap();
+    train_stage_1(&mut data).unwrap();
+    data
+}
+
+fn method() -> Method {
+    let mut method = methods::find("balanced-softmax").unwrap();
+    method.recipe.sgd.epochs = 6;
+    method.recipe.sgd.batch_size = 16;
+    method
+}
+
+fn run(data: &DataSet) -> MethodResult {
+    let comparison = Comparison::new(data, Selection::CrossValidated, vec![0, 1]).unwrap();
+    assert_eq!(comparison.unjudged_classes(), 1);
+    comparison.run(&method(), &|_| {}).unwrap()
+}
+
+/// Another test set changes no choice, so the head is the same bit for bit; what is chosen is the best
+/// of the grid in the folds, and the score is no part of it.
+#[test]
+fn folds_choose_and_the_test_set_only_scores() {
+    let (one, other) = (data(3), data(4));
+    let (a, b) = (run(&one), run(&other));
+    assert_eq!(a.head, b.head);
+    for (a, b) in a.records.iter().zip(&b.records) {
+        assert_eq!(a.heads, b.heads);
+        assert_ne!(a.evaluation, b.evaluation);
+        assert!(!a.selection.optimistic && a.selection.n_trials == 20);
+        // Of three classes with samples in folds: a class mean of theirs.
+        let percent = a.heads[0].validation_percent.unwrap();
+        assert!(percent > 100.0 / 3.0 && percent <= 100.0, "{percent}");
+    }
+    let (heads, again) = replay(&one, &a.records[0], &|_| {}).unwrap();
+    assert_eq!(heads[0], a.head);
+    assert_eq!(again.evaluation, a.records[0].evaluation);
+    assert_eq!(again.heads, a.records[0].heads);
+}
+
+#[test]
+fn one_sample_of_each_class_leaves_nothing_to_choose_by() {
+    let single = || features(&[1, 1, 1], 2);
+    let data =
+        DataSet::new("toy", single(), single(), None, None, ShotThresholds::default()).unwrap();
+    let refused = Comparison::new(&data, Selection::CrossValidated, vec![0]).err().unwrap();
+    assert!(refused.to_string().contains("at least two training samples"), "{refused}");
+}
