@@ -17,11 +17,15 @@ pub fn fit_temperature(logits: ArrayView2<'_, f64>, labels: &[u32]) -> f64 {
         let each = logits.axis_iter(Axis(0)).zip(labels);
         each.map(|(row, &label)| mean_under(row, inverse) - row[label as usize]).sum()
     };
-    // The slope rises with 1 / T: bisection on its logarithm.
     let (mut low, mut high) = (1.0 / RANGE.1, 1.0 / RANGE.0);
+    if slope(low) == 0.0 {
+        // Every row has equal logits, so that any temperature is as good.
+        return 1.0;
+    }
+    // The slope rises with 1 / T: bisection on its logarithm. Where all is right it rises to 0.
     for _ in 0..60 {
         let middle = (low * high).sqrt();
-        if slope(middle) < 0.0 { low = middle } else { high = middle }
+        if slope(middle) <= 0.0 { low = middle } else { high = middle }
     }
     1.0 / (low * high).sqrt()
 }
@@ -51,5 +55,6 @@ mod tests {
         assert!((temperature - 10.0 / 3_f64.ln()).abs() < 1e-9, "{temperature}");
         let always_right = fit_temperature(logits.view(), &[0; 4]);
         assert!((always_right - RANGE.0).abs() < 1e-9);
+        assert_eq!(fit_temperature(array![[3.0, 3.0]].view(), &[1]), 1.0);
     }
 }

@@ -1,5 +1,6 @@
 //! Tables made from records alone.
 
+mod advice;
 mod columns;
 mod difference;
 mod per_class;
@@ -7,6 +8,7 @@ mod render;
 mod summary;
 mod table;
 
+pub use self::advice::advice;
 pub use self::difference::Difference;
 pub use self::per_class::per_class_csv;
 pub use self::render::{csv, edges_note, paths_table, summary_table};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent, missed_gap};
-use super::{Summary, Table};
+use super::{Summary, Table, advice};
 use crate::compare::{DataRecord, Effort, HeadRecord, RunRecord, Selection};
 use crate::methods::Method;
 
@@ -123,7 +123,8 @@ fn notes(rows: &[Summary<'_>], data: &DataRecord) -> Vec<String> {
     let compared = rows.iter().any(|row| row.difference.is_some());
     let compared = compared.then(|| DIFFERENCE_NOTE.to_owned());
     let stars = stars.chain(compared);
-    stars.chain(validation).chain(no_bias).chain(notes).collect()
+    let lines = advice(rows).into_iter().chain(stars);
+    lines.chain(validation).chain(no_bias).chain(notes).collect()
 }
 
 /// Macro accuracy of each method's default recipe after selected epochs: `paths` holds the
