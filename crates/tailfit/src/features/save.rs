@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
 
 use super::{Features, Matrix};
 use crate::error::Result;
@@ -31,8 +31,23 @@ impl Features {
             mirror: self.mirror.as_ref().map(of).transpose()?,
             labels: rows.iter().map(|&row| self.labels[row]).collect(),
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&row| w[row]).collect()),
-            ..self.clone()
+            ..self.nothing()
         })
+    }
+
+    /// One sample of zeros that goes with these: the same names and provenance.
+    pub(crate) fn nothing(&self) -> Self {
+        Self {
+            plain: Array2::zeros((1, self.dim())).into(),
+            views: vec![],
+            mirror: None,
+            labels: vec![0],
+            weights: None,
+            columns: self.columns.clone(),
+            class_names: self.class_names.clone(),
+            named_by_label: self.named_by_label,
+            provenance: self.provenance.clone(),
+        }
     }
 
     /// Writes them to a safetensors file as [`Features::load`] reads it, in f32, atomically. Names

@@ -2,6 +2,7 @@
 
 mod area;
 mod batches;
+mod fit;
 mod item;
 mod plan;
 mod problem;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 pub(crate) use self::area::add_areas;
+pub use self::fit::{Fit, Fitted, fit};
 use self::plan::Plan;
 #[cfg(test)]
 pub(crate) use self::problem::View;

@@ -1,0 +1,160 @@
+//! Methods compared on a data set.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use tailfit::PrecisionChoice;
+use tailfit::compare::{Comparison, Effort, MethodResult, Selection};
+use tailfit::error::{Error, Result};
+use tailfit::features::{DataSet, HeadFile};
+use tailfit::methods::Method;
+use tailfit::shots::ShotThresholds;
+use tailfit::train::train_stage_1;
+
+use crate::arrays::{Labelled, PyHead, features, head_dict, head_file};
+use crate::waiting::waited;
+use crate::{method_of, raised};
+
+/// Everything that a comparison is told.
+struct Asked {
+    name: String,
+    sets: [Option<tailfit::features::Features>; 3],
+    head: Option<HeadFile>,
+    methods: Vec<Method>,
+    selection: Selection,
+    effort: Effort,
+    seeds: u64,
+    precision: PrecisionChoice,
+    thresholds: ShotThresholds,
+}
+
+/// What a comparison sends while it works.
+enum Sent {
+    /// Head-epochs done, of so many in all.
+    Progress(usize, usize),
+    Method(String, Box<Result<MethodResult>>),
+    Failed(Error),
+}
+
+/// The value of this name.
+fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str, what: &str) -> Result<T> {
+    all.iter().copied().find(|&value| name(value) == wanted).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|&value| name(value)).collect();
+        Error::usage(what, format!("one of {}", names.join(", ")), format!("`{wanted}`"), "")
+    })
+}
+
+/// Compares methods, given as names or in TOML. `finished` is called with each method's name and its
+/// result: a dictionary with records (JSON) and the head, or an error; `progress` with the head-epochs
+/// done and those there are in all.
+#[pyfunction]
+#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, finished, progress))]
+#[expect(clippy::too_many_arguments, reason = "each has its name in Python")]
+pub(crate) fn compare<'py>(
+    py: Python<'py>,
+    name: String,
+    train: Labelled<'py>,
+    test: Labelled<'py>,
+    validation: Option<Labelled<'py>>,
+    head: Option<PyHead<'py>>,
+    methods: Vec<String>,
+    selection: &str,
+    effort: &str,
+    seeds: u64,
+    precision: &str,
+    many_above: usize,
+    few_below: usize,
+    class_names: Option<Vec<String>>,
+    finished: Bound<'py, PyAny>,
+    progress: Option<Bound<'py, PyAny>>,
+) -> PyResult<()> {
+    let chosen: Result<Vec<Method>> = methods.iter().map(|name| method_of(name)).collect();
+    let mut chosen = chosen.map_err(raised)?;
+    let selection =
+        named(&Selection::ALL, |s| s.rule().name, selection, "select").map_err(raised)?;
+    let effort = named(&Effort::ALL, Effort::name, effort, "effort").map_err(raised)?;
+    if selection != Selection::BestOnTest {
+        chosen = chosen.into_iter().map(Method::with_conditioning).collect();
+    }
+    let set = |set: &Labelled<'_>| -> PyResult<_> {
+        let mut features = features(set)?;
+        features.class_names.clone_from(&class_names);
+        Ok(Some(features))
+    };
+    let asked = Asked {
+        name,
+        sets: [set(&train)?, set(&test)?, validation.as_ref().map_or(Ok(None), set)?],
+        head: head.map(|head| head_file(&head, "fc")),
+        methods: chosen,
+        selection,
+        effort,
+        seeds,
+        precision: precision.parse().map_err(raised_text)?,
+        thresholds: ShotThresholds { many_above, few_below },
+    };
+    waited(
+        py,
+        move |sender, stop| {
+            if let Err(error) = work(asked, sender, stop) {
+                let _ = sender.send(Sent::Failed(error));
+            }
+        },
+        |sent| match sent {
+            Sent::Failed(error) => Err(raised(error)),
+            Sent::Progress(done, all) => match &progress {
+                Some(progress) => progress.call1((done, all)).map(|_none| ()),
+                None => Ok(()),
+            },
+            Sent::Method(name, result) => match *result {
+                Ok(result) => finished.call1((name, result_dict(py, &result)?)).map(|_none| ()),
+                Err(error) => finished.call1((name, raised(error).into_value(py))).map(|_none| ()),
+            },
+        },
+    )
+}
+
+fn raised_text(error: impl ToString) -> PyErr {
+    pyo3::exceptions::PyValueError::new_err(error.to_string())
+}
+
+fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBool) -> Result<()> {
+    let Asked { name, sets, head, methods, selection, effort, seeds, precision, thresholds } =
+        asked;
+    let [Some(train), Some(test), validation] = sets else { return Ok(()) };
+    let mut data = DataSet::new(&name, train, test, validation, head, thresholds)?;
+    if data.stage_1.is_none() {
+        train_stage_1(&mut data)?;
+    }
+    let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
+        .with_precision(precision.resolve()?)
+        .with_effort(effort);
+    let all: usize = methods.iter().map(|method| comparison.work(method)).sum::<Result<usize>>()?;
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let shared = std::sync::Mutex::new(sender.clone());
+    for method in &methods {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let progress = |epochs: usize| {
+            let done = done.fetch_add(epochs, Ordering::Relaxed) + epochs;
+            if let Ok(sender) = shared.lock() {
+                let _ = sender.send(Sent::Progress(done, all));
+            }
+        };
+        let result = Box::new(comparison.run(method, &progress));
+        if sender.send(Sent::Method(method.name.clone(), result)).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn result_dict<'py>(py: Python<'py>, result: &MethodResult) -> PyResult<Bound<'py, PyDict>> {
+    let dict = head_dict(py, &result.head)?;
+    let records = result.records.iter().map(|record| record.to_json());
+    dict.set_item("records", PyList::new(py, records)?)?;
+    dict.set_item("head_record", result.head_record.to_json())?;
+    Ok(dict)
+}

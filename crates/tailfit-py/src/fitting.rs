@@ -1,0 +1,111 @@
+//! One head at a time.
+
+use std::path::PathBuf;
+
+use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tailfit::PrecisionChoice;
+use tailfit::features;
+use tailfit::recipe::Recipe;
+use tailfit::train::{self, Fit, Fitted, Options};
+
+use crate::arrays::{Labelled, PyHead, features, head_dict, head_file};
+use crate::raised;
+use crate::waiting::waited;
+
+/// Trains one recipe (JSON) on features; see `tailfit::train::fit`. Returns the head as a dictionary,
+/// with `passes` and `gap` of a solver and `train_loss` of SGD.
+#[pyfunction]
+#[pyo3(signature = (data, recipe, *, sample_weight=None, class_weight=None, head=None, seed=0, double=false))]
+#[expect(clippy::too_many_arguments, reason = "each has its name in Python")]
+pub(crate) fn fit<'py>(
+    py: Python<'py>,
+    data: Labelled<'py>,
+    recipe: &str,
+    sample_weight: Option<PyReadonlyArray1<'py, f64>>,
+    class_weight: Option<PyReadonlyArray1<'py, f64>>,
+    head: Option<PyHead<'py>>,
+    seed: u64,
+    double: bool,
+) -> PyResult<Bound<'py, PyDict>> {
+    let recipe: Recipe = serde_json::from_str(recipe)
+        .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+    let mut train = features(&data)?;
+    if let Some(weights) = sample_weight {
+        train = train.with_weights(weights.as_array().to_vec()).map_err(raised)?;
+    }
+    let head = head.map(|head| head_file(&head, "fc"));
+    let class_weight = class_weight.map(|weights| weights.as_array().to_vec());
+    let precision = PrecisionChoice::Auto.resolve().map_err(raised)?;
+    let mut result = None;
+    waited(
+        py,
+        move |sender, _stop| {
+            let options = Options { precision, ..Options::default() };
+            // Whoever waits no longer wants it.
+            let how = Fit { stage_1: head, class_weight, recipe, seed, double };
+            let _ = sender.send(train::fit(train, how, &options));
+        },
+        |fitted| {
+            result = Some(fitted);
+            Ok(())
+        },
+    )?;
+    let Some(fitted) = result else { return Ok(PyDict::new(py)) };
+    let Fitted { outcome, counts } = fitted.map_err(raised)?;
+    let dict = head_dict(py, &outcome.head)?;
+    dict.set_item("passes", outcome.solution.map(|solution| solution.passes))?;
+    dict.set_item("gap", outcome.solution.and_then(|solution| solution.gap))?;
+    dict.set_item("train_loss", outcome.train_loss)?;
+    dict.set_item("class_counts", counts.as_slice())?;
+    Ok(dict)
+}
+
+/// The temperature for logits `[N, K]` of samples of these classes.
+#[pyfunction]
+pub(crate) fn fit_temperature(
+    logits: PyReadonlyArray2<'_, f64>,
+    labels: PyReadonlyArray1<'_, u32>,
+) -> f64 {
+    tailfit::probabilities::fit_temperature(logits.as_array(), &labels.as_array().to_vec())
+}
+
+/// Class frequencies `[K]` estimated from probabilities `[N, K]` of a head that assumes others.
+#[pyfunction]
+pub(crate) fn estimate_prior<'py>(
+    py: Python<'py>,
+    probabilities: PyReadonlyArray2<'py, f64>,
+    assumed: Vec<f64>,
+) -> Bound<'py, PyArray1<f64>> {
+    let prior = tailfit::probabilities::estimate_prior(probabilities.as_array(), &assumed);
+    PyArray1::from_vec(py, prior)
+}
+
+/// Reads a head from safetensors or npz: a dictionary with its key and metadata too.
+#[pyfunction]
+#[pyo3(signature = (path, key=None))]
+pub(crate) fn load_head<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    key: Option<&str>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let file = features::load_head(&path, key).map_err(raised)?;
+    let dict = head_dict(py, &file.head)?;
+    dict.set_item("key", file.key)?;
+    dict.set_item("metadata", file.metadata)?;
+    Ok(dict)
+}
+
+/// Writes a head in safetensors, under this key.
+#[pyfunction]
+pub(crate) fn save_head(
+    path: PathBuf,
+    head: PyHead<'_>,
+    key: &str,
+    metadata: std::collections::HashMap<String, String>,
+) -> PyResult<()> {
+    let mut file = head_file(&head, key);
+    file.metadata = metadata;
+    features::save_head(&path, &file).map_err(raised)
+}

@@ -1,0 +1,296 @@
+"""scikit-learn estimators: a linear classifier that is fair to rare classes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from tailfit import _native
+from tailfit._head import Head, probabilities
+
+__all__ = ["TailClassifier", "TailClassifierCV"]
+
+# Problems up to this size are solved in double precision, to the last digit.
+_MOST_UNKNOWNS = 2000
+_MOST_PRODUCTS = 1e10
+
+# Methods of SGD that have a minimum of their own, found by a solver.
+_CONVERGED = {
+    "balanced-softmax": "balanced-softmax-converged",
+    "cross-entropy": "cross-entropy-converged",
+    "los": "los-converged",
+}
+
+
+class _Linear(ClassifierMixin, BaseEstimator):
+    """What both estimators share: a fitted head."""
+
+    def decision_function(self, X):
+        """Logits of shape (n_samples, n_classes); for two classes the second's minus the first's."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict(self, X):
+        """The most probable class of each sample."""
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def predict_proba(self, X, target_prior=None):
+        """Probabilities of shape (n_samples, n_classes).
+
+        ``target_prior`` says how frequent classes are among these samples: ``"uniform"``,
+        ``"estimated"`` from the samples, or an array in the order of ``classes_``; the estimator's own
+        if not given.
+        """
+        prior = self.target_prior if target_prior is None else target_prior
+        return probabilities(self._logits(X), prior)
+
+    def predict_log_proba(self, X):
+        """The logarithms of ``predict_proba``."""
+        return np.log(self.predict_proba(X))
+
+    @property
+    def coef_(self):
+        """Weights of shape (n_classes, n_features); for two classes one row, the second minus the first."""
+        check_is_fitted(self)
+        weight = self.head_.weight
+        return weight[1:] - weight[:1] if len(self.classes_) == 2 else weight
+
+    @property
+    def intercept_(self):
+        """Biases, in the shape of ``coef_``."""
+        check_is_fitted(self)
+        bias = self.head_.bias
+        return bias[1:] - bias[:1] if len(self.classes_) == 2 else bias
+
+    @property
+    def sparsify(self):
+        """Not supported: the weights are dense, and no penalty makes them sparse."""
+        raise AttributeError("sparsify: the weights of this classifier are dense; no penalty makes them sparse")
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        return self.head_.logits(X)
+
+    def _checked(self, X, y, sample_weight):
+        """Features, class numbers and weights, without samples of no weight."""
+        X, y = validate_data(self, X, y, dtype=np.float32, order="C")
+        check_classification_targets(y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            if (sample_weight < 0).any():
+                raise ValueError("sample_weight: expected numbers of at least 0")
+            kept = sample_weight > 0
+            if not kept.all():
+                X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
+        self.classes_, classes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y: expected at least two classes, found {len(self.classes_)} class")
+        return np.ascontiguousarray(X), classes.astype(np.uint32), sample_weight
+
+    def _seed(self):
+        if isinstance(self.random_state, (int, np.integer)):
+            return int(self.random_state) & (2**64 - 1)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+class TailClassifier(_Linear):
+    """A linear classifier in which rare classes count as much as frequent ones.
+
+    Parameters
+    ----------
+    method : str, default="balanced-softmax"
+        A name from ``tailfit.methods()``, or a combination such as ``"los+class-balanced"``. Methods
+        that start from a network's last layer train one first.
+    solver : {"auto", "lbfgs", "sgd"}, default="auto"
+        ``"lbfgs"`` finds the minimum, where there is one; ``"sgd"`` takes the method's own epochs;
+        ``"auto"`` the minimum for balanced softmax, cross-entropy and label over-smoothing.
+    weight_decay : float, default=1e-3
+        Strength of the penalty (weight_decay / 2) ||W||^2 beside the mean loss; scikit-learn's C is
+        1 / (n_samples weight_decay). ``None`` leaves it to the method.
+    features : {"as-is", "centred", "standardised"}, default="as-is"
+        How features are seen in training; folded into the head afterwards.
+    class_weight : None, "balanced" or dict, default=None
+        Weights of the classes in the loss, beside what the method does itself.
+    target_prior : "uniform", "estimated" or array of shape (n_classes,), default="uniform"
+        How frequent classes are where probabilities are asked for.
+    params : dict, default=None
+        Further values of the recipe by their dotted paths, such as ``{"loss.delta": 0.95}``.
+    tol : float, default=1e-4
+        The certified gap at which a solver stops. Small problems are solved to the last digit.
+    random_state : int, RandomState or None, default=None
+        Order of batches and random starts; has no effect on solvers.
+
+    Attributes
+    ----------
+    classes_, coef_, intercept_, n_features_in_ : as for LogisticRegression
+    head_ : tailfit.Head
+    n_iter_ : int
+        Passes over the data of a solver, or epochs.
+    gap_ : float
+        Certified distance to the minimum, (F - min F) / (F - F0); nan without a solver.
+    class_count_ : ndarray of shape (n_classes,)
+    """
+
+    def __init__(
+        self,
+        method="balanced-softmax",
+        *,
+        solver="auto",
+        weight_decay=1e-3,
+        features="as-is",
+        class_weight=None,
+        target_prior="uniform",
+        params=None,
+        tol=1e-4,
+        random_state=None,
+    ):
+        self.method = method
+        self.solver = solver
+        self.weight_decay = weight_decay
+        self.features = features
+        self.class_weight = class_weight
+        self.target_prior = target_prior
+        self.params = params
+        self.tol = tol
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the head to features X (n_samples, n_features) and classes y."""
+        X, classes, sample_weight = self._checked(X, y, sample_weight)
+        class_weight = self._class_weights(classes, sample_weight)
+        recipe = json.loads(_native.recipe(*self._recipe()))
+        solves = recipe.get("solver", "sgd") != "sgd"
+        unknowns = len(self.classes_) * (X.shape[1] + 1)
+        small = unknowns <= _MOST_UNKNOWNS and unknowns * len(X) <= _MOST_PRODUCTS
+        if solves and small:
+            recipe["gap"] = min(self.tol, 1e-12)
+        fitted = _native.fit(
+            (X, classes),
+            json.dumps(recipe),
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            seed=self._seed(),
+            double=solves and small,
+        )
+        self.head_ = Head(fitted["weight"], fitted["bias"], fitted["normalise_features"])
+        self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
+        self.gap_ = float("nan") if fitted["gap"] is None else fitted["gap"]
+        self.class_count_ = np.asarray(fitted["class_counts"])
+        return self
+
+    def _recipe(self):
+        """The method's name, and the changes to its recipe."""
+        if self.solver not in ("auto", "lbfgs", "sgd"):
+            raise ValueError(f"solver: expected 'auto', 'lbfgs' or 'sgd', found {self.solver!r}")
+        method, *additions = str(self.method).split("+")
+        if self.solver == "auto":
+            method = _CONVERGED.get(method, method)
+        method = "+".join([method, *additions])
+        changes = {}
+        if self.solver == "lbfgs":
+            changes |= {"solver": "lbfgs", "start": "zero"}
+        if self.weight_decay is not None:
+            changes["weight_decay"] = self.weight_decay
+        if self.features != "as-is":
+            changes["features"] = self.features
+        if self.tol is not None:
+            changes["gap"] = max(self.tol, 1e-6)
+        changes |= self.params or {}
+        return method, [(path, json.dumps(value)) for path, value in changes.items()]
+
+    def _class_weights(self, classes, sample_weight):
+        """The weight of each class in the loss, if any."""
+        if self.class_weight is None:
+            return None
+        if isinstance(self.class_weight, str):
+            if self.class_weight != "balanced":
+                raise ValueError(
+                    f"class_weight: expected None, 'balanced' or a dict, found {self.class_weight!r}"
+                )
+            count = np.bincount(classes, weights=sample_weight)
+            return count.sum() / (len(count) * count)
+        return np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_])
+
+
+class TailClassifierCV(_Linear):
+    """A linear classifier that chooses its method and hyper-parameters by cross-validation.
+
+    Every method's grid is trained on five stratified folds; the one with the highest class mean on the
+    samples left out is trained on all of them.
+
+    Parameters
+    ----------
+    methods : list of str, default=("lda", "lr-balanced", "balanced-softmax-converged")
+        What to choose from.
+    effort : {"quick", "standard", "full"}, default="quick"
+        How much of each grid is tried.
+    target_prior : as for TailClassifier
+    random_state : int, RandomState or None, default=None
+
+    Attributes
+    ----------
+    method_ : str
+        The method chosen.
+    recipe_ : dict
+        Its recipe, with the hyper-parameters chosen.
+    scores_ : dict of float
+        The best class mean of each method on the samples left out, in percent.
+    classes_, coef_, intercept_, head_, n_features_in_ : as for TailClassifier
+    """
+
+    def __init__(
+        self,
+        methods=("lda", "lr-balanced", "balanced-softmax-converged"),
+        *,
+        effort="quick",
+        target_prior="uniform",
+        random_state=None,
+    ):
+        self.methods = methods
+        self.effort = effort
+        self.target_prior = target_prior
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        """Choose and fit the head for features X (n_samples, n_features) and classes y."""
+        X, classes, _ = self._checked(X, y, None)
+        results, failed = {}, {}
+
+        def finished(name, result):
+            (failed if isinstance(result, Exception) else results)[name] = result
+
+        # A sample of each class stands in for a test set, whose scores nobody looks at.
+        rows = np.unique(classes, return_index=True)[1]
+        _native.compare(
+            "data",
+            (X, classes),
+            (np.ascontiguousarray(X[rows]), classes[rows]),
+            None,
+            None,
+            list(self.methods),
+            selection="cross-validated",
+            effort=self.effort,
+            seeds=1,
+            precision="auto",
+            many_above=100,
+            few_below=20,
+            class_names=None,
+            finished=finished,
+            progress=None,
+        )
+        if not results:
+            raise next(iter(failed.values()))
+        chosen = {name: json.loads(result["head_record"])["heads"][0] for name, result in results.items()}
+        self.scores_ = {name: head["validation_percent"] for name, head in chosen.items()}
+        self.method_ = max(self.scores_, key=self.scores_.get)
+        self.recipe_ = chosen[self.method_]["recipe"]
+        best = results[self.method_]
+        self.head_ = Head(best["weight"], best["bias"], best["normalise_features"])
+        return self
