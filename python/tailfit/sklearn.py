@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -122,8 +124,9 @@ class TailClassifier(_Linear):
         How frequent classes are where probabilities are asked for.
     params : dict, default=None
         Further values of the recipe by their dotted paths, such as ``{"loss.delta": 0.95}``.
-    tol : float, default=1e-4
-        The certified gap at which a solver stops. Small problems are solved to the last digit.
+    tol : float, default=1e-2
+        The certified gap (F - min F) / (F - F0) at which a solver stops, F0 being a lower bound of any
+        loss; at least 1e-6. Small problems are solved to the last digit all the same.
     random_state : int, RandomState or None, default=None
         Order of batches and random starts; has no effect on solvers.
 
@@ -148,7 +151,7 @@ class TailClassifier(_Linear):
         class_weight=None,
         target_prior="uniform",
         params=None,
-        tol=1e-4,
+        tol=1e-2,
         random_state=None,
     ):
         self.method = method
@@ -183,6 +186,13 @@ class TailClassifier(_Linear):
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
         self.gap_ = float("nan") if fitted["gap"] is None else fitted["gap"]
         self.class_count_ = np.asarray(fitted["class_counts"])
+        if self.gap_ > max(self.tol, 1e-6):
+            warnings.warn(
+                f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={self.tol}; scale the "
+                "features, such as by features='standardised', or raise weight_decay or tol",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def _recipe(self):

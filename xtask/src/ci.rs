@@ -23,6 +23,7 @@ pub(crate) fn run() -> Result<()> {
     // The program as most people build it, without libtorch.
     cargo(&["clippy", "--locked", "--", "--deny", "warnings"], &[])?;
     cargo(&["test", "--workspace", "--all-features", "--locked"], &[])?;
+    crate::python::run(false)?;
     crate::fuzz::run(crate::fuzz::A_MINUTE, &[])?;
     cargo(
         &["doc", "--workspace", "--all-features", "--no-deps", "--locked"],

@@ -2,6 +2,7 @@
 
 mod ci;
 mod fuzz;
+mod python;
 mod torch;
 
 use std::process::Command;
@@ -19,6 +20,9 @@ const USAGE: &str = "cargo xtask COMMAND
   large           time training from features left in their file, with the shapes of ImageNet-LT and
                   iNaturalist; needs 2.3 GB of disk, writes docs/performance.md
   tables          update README.md and results/ from tailfit-out/
+  python [--torch]
+                  build the Python package into target/python and test it; --torch also installs
+                  PyTorch (6 GB) and tests what goes in and out of models
   torch [--cuda]  provide libtorch for tailfit-backbone: your own PyTorch if its version matches,
                   else installed into target/torch
   embed FOLDER    make the embedded data set from a folder of extracted features";
@@ -29,6 +33,8 @@ fn main() -> Result<()> {
         ["ci"] => ci::run(),
         ["fuzz"] => fuzz::run(fuzz::A_MINUTE, &[]),
         ["fuzz", limit, names @ ..] => fuzz::run(limit, names),
+        ["python"] => python::run(false),
+        ["python", "--torch"] => python::run(true),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
         words @ (["tables" | "large" | "peers"]

@@ -1,0 +1,54 @@
+"""The native part: numbers go in and out here, classes and documentation are in Python."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+class DataError(ValueError):
+    """Data that is unusable as it is."""
+
+_Labelled = tuple[NDArray[np.float32], NDArray[np.uint32]]
+_Head = tuple[NDArray[np.float64], NDArray[np.float64], bool]
+
+def all_methods() -> str: ...
+def recipe(method: str, changes: list[tuple[str, str]]) -> str: ...
+def table(records: list[str], form: str) -> str: ...
+def run(words: list[str]) -> int: ...
+def fit(
+    data: _Labelled,
+    recipe: str,
+    *,
+    sample_weight: NDArray[np.float64] | None = None,
+    class_weight: NDArray[np.float64] | None = None,
+    head: _Head | None = None,
+    seed: int = 0,
+    double: bool = False,
+) -> dict[str, Any]: ...
+def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.uint32]) -> float: ...
+def estimate_prior(
+    probabilities: NDArray[np.float64], assumed: list[float]
+) -> NDArray[np.float64]: ...
+def load_head(path: str, key: str | None = None) -> dict[str, Any]: ...
+def save_head(path: str, head: _Head, key: str, metadata: dict[str, str]) -> None: ...
+def compare(
+    name: str,
+    train: _Labelled,
+    test: _Labelled,
+    validation: _Labelled | None,
+    head: _Head | None,
+    methods: list[str],
+    *,
+    selection: str,
+    effort: str,
+    seeds: int,
+    precision: str,
+    many_above: int,
+    few_below: int,
+    class_names: list[str] | None,
+    finished: Callable[[str, Any], object],
+    progress: Callable[[int, int], object] | None,
+) -> None: ...

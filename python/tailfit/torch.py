@@ -1,0 +1,252 @@
+"""From a PyTorch model to features, and from a re-trained head back into the model."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from tailfit._head import Head
+
+__all__ = ["CosineHead", "Features", "features", "find_classifier", "replace_head"]
+
+# Largest difference of logits, relative to the largest, that rounding explains.
+_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+_NAMES = ("fc", "classifier", "head", "heads.head", "head.fc", "last_linear", "score")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What ``features`` took out of a model.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_samples, n_features)
+        What the classifier sees.
+    y : ndarray of shape (n_samples,) or None
+    head : tailfit.Head
+        The model's own last layer.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    head: Head
+
+
+def find_classifier(model: nn.Module, classifier: str | None = None) -> tuple[str, nn.Linear]:
+    """The name and the module of a model's last linear layer.
+
+    Asks the model itself (timm's ``get_classifier``), then looks for the usual names, then for the
+    last linear layer of all. ``classifier`` names it instead.
+    """
+    model = _plain(model)
+    modules = dict(model.named_modules())
+    if classifier is not None:
+        if classifier not in modules:
+            raise ValueError(f"classifier: expected the name of a module, found {classifier!r}")
+        found = _last_linear(classifier, modules[classifier])
+        if found is None:
+            raise ValueError(f"classifier: expected a module with a linear layer, found {classifier!r}")
+        return found
+    if hasattr(model, "get_classifier"):
+        own = model.get_classifier()
+        for name, module in modules.items():
+            if module is own and (found := _last_linear(name, module)):
+                return found
+    for name in _NAMES:
+        if name in modules and (found := _last_linear(name, modules[name])):
+            return found
+    found = _last_linear("", model)
+    if found is None:
+        raise ValueError("model: expected a linear layer, found none; name it with classifier=...")
+    return found
+
+
+def features(
+    model: nn.Module,
+    loader,
+    *,
+    classifier: str | None = None,
+    device=None,
+    dtype=np.float32,
+    progress: bool = False,
+) -> Features:
+    """What the classifier of a model sees of each sample, in evaluation mode.
+
+    ``loader`` yields batches: inputs, pairs (inputs, labels), or dictionaries with ``labels`` beside the
+    arguments of the model. On the first batch the layer found is checked: its weight times what it
+    sees must be the model's own logits. Training mode and hooks are put back afterwards.
+    """
+    model = _plain(model)
+    name, layer = find_classifier(model, classifier)
+    device = device or next(model.parameters()).device
+    seen: list[torch.Tensor] = []
+    xs, ys = [], []
+    if progress:
+        from tqdm.auto import tqdm
+
+        loader = tqdm(loader)
+    with _evaluating(model), torch.no_grad(), _watched(layer, seen):
+        for batch in loader:
+            inputs, labels = _split(batch)
+            seen.clear()
+            output = _logits(_call(model, _moved(inputs, device)))
+            if len(seen) != 1:
+                raise ValueError(
+                    f"classifier: expected {name!r} to be used once a batch, found {len(seen)} times"
+                )
+            x = seen[0]
+            if x.ndim != 2:
+                raise ValueError(
+                    f"classifier: expected {name!r} to see one vector a sample, found {tuple(x.shape)}"
+                )
+            if not xs:
+                _check(model, name, layer, x, output)
+            xs.append(x.detach().float().cpu().numpy().astype(dtype))
+            if labels is not None:
+                ys.append(np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels))
+    if not xs:
+        raise ValueError("loader: expected at least one batch, found none")
+    return Features(np.concatenate(xs), np.concatenate(ys) if ys else None, head_of(layer))
+
+
+def head_of(layer: nn.Linear) -> Head:
+    """A linear layer as a head."""
+    weight = layer.weight.detach().double().cpu().numpy()
+    bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.detach().double().cpu().numpy()
+    return Head(weight, bias)
+
+
+class CosineHead(nn.Module):
+    """A linear layer on features divided by their norms."""
+
+    def __init__(self, in_features: int, out_features: int, **kwargs):
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features, **kwargs)
+
+    def forward(self, x):
+        """Logits of features."""
+        return self.linear(nn.functional.normalize(x, dim=-1))
+
+
+def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None, check=None) -> nn.Module:
+    """Put a re-trained head in the place of a model's last linear layer, in place.
+
+    Dtype and device are kept, and the model's number of classes is kept true where it says one.
+    ``check`` is a pair (features, logits of the model's new head expected), or features alone, on
+    which the new layer is compared with the head; a few random features if not given.
+    """
+    model = _plain(model)
+    name, layer = find_classifier(model, classifier)
+    n_classes, dim = head.weight.shape
+    if layer.in_features != dim:
+        raise ValueError(f"head: expected {layer.in_features} features, as {name!r} has, found {dim}")
+    like = {"device": layer.weight.device, "dtype": layer.weight.dtype}
+    new = CosineHead(dim, n_classes, **like) if head.normalise_features else nn.Linear(dim, n_classes, **like)
+    linear = new.linear if head.normalise_features else new
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(head.weight)))
+        linear.bias.copy_(torch.from_numpy(np.ascontiguousarray(head.bias)))
+    new.train(layer.training)
+    for parameter in new.parameters():
+        parameter.requires_grad_(layer.weight.requires_grad)
+    if not name:
+        raise ValueError("model: expected a model with a linear layer, found a linear layer alone")
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, new)
+    for owner in (model, getattr(model, "config", None)):
+        for attribute in ("num_classes", "num_labels"):
+            if isinstance(getattr(owner, attribute, None), int):
+                with contextlib.suppress(AttributeError):
+                    setattr(owner, attribute, n_classes)
+    x = np.random.default_rng(0).standard_normal((8, dim)) if check is None else np.asarray(check)
+    given = torch.from_numpy(np.ascontiguousarray(x)).to(**like)
+    with torch.no_grad():
+        found = new(given).double().cpu().numpy()
+    wanted = head.logits(given.double().cpu().numpy())
+    # Half precision keeps three digits.
+    tolerance = _TOLERANCE.get(layer.weight.dtype, 2e-2)
+    if np.abs(found - wanted).max() > tolerance * max(np.abs(wanted).max(), 1e-6):
+        raise RuntimeError(f"{name!r} does not give the head's logits: please report it")
+    return model
+
+
+def _plain(model: nn.Module) -> nn.Module:
+    """A model without what torch.compile wraps around it."""
+    model = getattr(model, "_orig_mod", model)
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        raise ValueError("model: expected a model of one device, found a parallel one; give model.module")
+    return model
+
+
+def _last_linear(name: str, module: nn.Module) -> tuple[str, nn.Linear] | None:
+    found = None
+    for inner, candidate in module.named_modules():
+        if isinstance(candidate, nn.Linear):
+            found = (".".join(part for part in (name, inner) if part), candidate)
+    return found
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module):
+    """Evaluation mode, with each module's own mode put back afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def _watched(layer: nn.Module, seen: list):
+    """Collects what a layer sees."""
+    handle = layer.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _split(batch):
+    if isinstance(batch, dict) or hasattr(batch, "keys"):
+        batch = dict(batch)
+        labels = batch.pop("labels", batch.pop("label", None))
+        return batch, labels
+    if isinstance(batch, (tuple, list)) and len(batch) == 2:
+        return batch[0], batch[1]
+    if isinstance(batch, (tuple, list)) and len(batch) == 1:
+        return batch[0], None
+    return batch, None
+
+
+def _moved(inputs, device):
+    if isinstance(inputs, dict):
+        return {key: value.to(device) for key, value in inputs.items()}
+    return inputs.to(device)
+
+
+def _call(model, inputs):
+    return model(**inputs) if isinstance(inputs, dict) else model(inputs)
+
+
+def _logits(output) -> torch.Tensor:
+    if hasattr(output, "logits"):
+        return output.logits
+    return output[0] if isinstance(output, (tuple, list)) else output
+
+
+def _check(model, name, layer, x, output):
+    own = layer(x)
+    linear = [inner for inner, module in model.named_modules() if isinstance(module, nn.Linear)]
+    same = own.shape == output.shape and torch.allclose(own.float(), output.float(), rtol=1e-3, atol=1e-4)
+    if not same:
+        raise ValueError(
+            f"classifier: expected a layer whose output is the model's logits, found {name!r}, whose is "
+            f"not; the model's linear layers are {', '.join(linear)}"
+        )

@@ -1,0 +1,96 @@
+"""Comparisons give what the program gives, bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import tailfit
+
+
+def data(seed=0, sizes=(120, 40, 12, 5), dim=8):
+    rng = np.random.default_rng(seed)
+    means = np.random.default_rng(9).standard_normal((len(sizes), dim))
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    x = (means[y] + rng.standard_normal((len(y), dim))).astype(np.float32)
+    return x, y
+
+
+def test_the_program_gives_the_same_bits(tmp_path):
+    x, y = data()
+    x_test, y_test = data(1, (30, 30, 30, 30))
+    result = tailfit.compare(x, y, x_test, y_test, methods=["los", "lr-balanced"], seeds=2)
+    np.savez(tmp_path / "train.npz", features=x, labels=y)
+    np.savez(tmp_path / "test.npz", features=x_test, labels=y_test)
+    words = ["compare", "-q", "--train", "train.npz", "--test", "test.npz", "--effort", "quick"]
+    words += ["--methods", "los,lr-balanced", "--seeds", "2", "--json"]
+    program = [sys.executable, "-c", "import sys; from tailfit._command import main; sys.exit(main())"]
+    ran = subprocess.run([*program, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    theirs = json.loads(ran.stdout)
+    assert [r["heads"] for r in result.records] == [r["heads"] for r in theirs]
+    assert [r["evaluation"] for r in result.records] == [r["evaluation"] for r in theirs]
+    head = tailfit.load_head(tmp_path / "tailfit-out" / "heads" / "los.safetensors")
+    assert (head.weight == result.heads["los"].weight).all()
+
+
+def test_what_comes_back(tmp_path):
+    x, y = data()
+    x_test, y_test = data(1, (30, 30, 30, 30))
+    names = np.array(["dog", "ant", "cow", "bee"])
+    result = tailfit.compare(x, names[y], x_test, names[y_test])
+    assert result.class_names == ["ant", "bee", "cow", "dog"]
+    assert "balanced-softmax" in result.heads and result.best in result.heads
+    assert "<table>" in result._repr_html_() and "to the best" in str(result)
+    assert result.advice and result.advice[0].startswith("Take ")
+    columns = result.frame()
+    assert list(columns["method"]) == list(result.heads)
+    result.save(tmp_path / "out")
+    head = tailfit.load_head(tmp_path / "out" / "heads" / "los.safetensors")
+    assert (head.predict(x_test) == result.heads["los"].predict(x_test)).all()
+    calibrated = result.heads["los"].calibrated(x_test, y_test)
+    assert (calibrated.predict(x_test) == head.predict(x_test)).all()
+    assert np.allclose(calibrated.predict_proba(x_test).sum(axis=1), 1)
+
+
+def test_mistakes_are_said():
+    x, y = data()
+    with pytest.raises(ValueError, match="`los`"):
+        tailfit.compare(x, y, x, y, methods=["lose"])
+    with pytest.raises(ValueError, match="select"):
+        tailfit.compare(x, y, x, y, methods=["los"], select="best")
+    with pytest.raises(tailfit.DataError, match="8 features"):
+        tailfit.compare(x, y, x[:, :5], y, methods=["los"])
+    with pytest.raises(tailfit.DataError, match="finite"):
+        tailfit.compare(np.where(x > 2, np.nan, x), y, x, y, methods=["los"])
+    with pytest.raises(ValueError, match="head"):
+        tailfit.compare(x, y, x, y, head=(np.zeros((4, 8)), np.zeros(3)), methods=["los"])
+    with pytest.raises(ValueError, match="shape"):
+        tailfit.compare(x[0], y, x, y)
+
+
+def test_methods_are_listed():
+    methods = tailfit.methods()
+    assert len(methods) >= 45 and "Ren et al." in methods["balanced-softmax"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_keeps_what_is_finished():
+    x, y = data(sizes=(4000, 2000, 1000, 500), dim=64)
+    x_test, y_test = data(1, (50, 50, 50, 50), dim=64)
+    started = []
+
+    def progress(done, total):
+        if not started:
+            started.append(time.monotonic())
+            threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        tailfit.compare(x, y, x_test, y_test, methods=["cosine"] * 1, effort="full", progress=progress)
+    assert time.monotonic() - started[0] < 0.1 + 1.0

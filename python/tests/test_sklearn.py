@@ -1,0 +1,115 @@
+"""The estimators keep scikit-learn's contract."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from tailfit.sklearn import TailClassifier, TailClassifierCV
+
+
+def rare(n=2000, seed=0):
+    """Two thousand samples of four classes, 80 % of them of one, and a balanced test set."""
+    kwargs = dict(n_features=12, n_informative=8, n_classes=4, n_clusters_per_class=1, class_sep=0.8)
+    x, y = make_classification(n * 4, weights=[0.25] * 4, random_state=seed, **kwargs)
+    rng = np.random.default_rng(seed)
+    kept = np.concatenate(
+        [rng.permutation(np.flatnonzero(y[: n * 2] == k))[:m] for k, m in enumerate([800, 120, 30, 8])]
+    )
+    names = np.array(["ant", "bee", "cat", "dog"])
+    return x[kept], names[y[kept]], x[n * 2 :], names[y[n * 2 :]]
+
+
+@pytest.mark.parametrize("estimator", [TailClassifier(), TailClassifierCV()], ids=type)
+def test_every_check_of_scikit_learn_passes(estimator):
+    results = check_estimator(estimator, on_fail=None)
+    failed = [(result["check_name"], result["exception"]) for result in results if result["status"] == "failed"]
+    assert not failed
+    assert sum(result["status"] == "passed" for result in results) > 40
+
+
+def test_rare_classes_are_found():
+    x, y, x_test, y_test = rare()
+    plain = LogisticRegression(max_iter=1000).fit(x, y)
+    fair = TailClassifier().fit(x, y)
+    chosen = TailClassifierCV().fit(x, y)
+    score = lambda model: balanced_accuracy_score(y_test, model.predict(x_test))
+    assert score(fair) > score(plain) + 0.03
+    assert score(chosen) > score(plain) + 0.03
+    assert set(chosen.scores_) == {"lda", "lr-balanced", "balanced-softmax-converged"}
+    assert list(fair.classes_) == ["ant", "bee", "cat", "dog"]
+    assert list(fair.class_count_) == [800, 120, 30, 8]
+
+
+def test_cross_entropy_is_scikit_learns_logistic_regression():
+    x, y, _, _ = rare()
+    decay = 1e-3
+    theirs = LogisticRegression(C=1 / (len(x) * decay), tol=1e-10, max_iter=5000).fit(x.astype("f4").astype("f8"), y)
+    ours = TailClassifier("cross-entropy", weight_decay=decay).fit(x, y)
+    scale = np.abs(theirs.coef_).max()
+    assert np.abs(ours.coef_ - theirs.coef_).max() < 1e-5 * scale
+    assert ours.gap_ < 1e-9
+    balanced = LogisticRegression(C=1 / (len(x) * decay), tol=1e-10, max_iter=5000, class_weight="balanced")
+    balanced.fit(x.astype("f4").astype("f8"), y)
+    ours = TailClassifier("lr-balanced", weight_decay=decay).fit(x, y)
+    assert np.abs(ours.coef_ - balanced.coef_).max() < 1e-5 * np.abs(balanced.coef_).max()
+    ours = TailClassifier("cross-entropy", weight_decay=decay, class_weight="balanced").fit(x, y)
+    assert np.abs(ours.coef_ - balanced.coef_).max() < 1e-5 * np.abs(balanced.coef_).max()
+
+
+def test_it_goes_where_estimators_go():
+    x, y, x_test, _ = rare()
+    pipeline = make_pipeline(StandardScaler(), TailClassifier())
+    grid = GridSearchCV(pipeline, {"tailclassifier__weight_decay": [1e-4, 1e-2]}, cv=2).fit(x, y)
+    assert grid.best_params_["tailclassifier__weight_decay"] in (1e-4, 1e-2)
+    assert len(cross_val_score(TailClassifier(), x, y, cv=2)) == 2
+    calibrated = CalibratedClassifierCV(TailClassifier(), cv=2).fit(x, y)
+    assert calibrated.predict_proba(x_test).shape == (len(x_test), 4)
+    again = pickle.loads(pickle.dumps(TailClassifier().fit(x, y)))
+    assert (again.predict(x_test) == TailClassifier().fit(x, y).predict(x_test)).all()
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(x, columns=[f"f{i}" for i in range(x.shape[1])])
+    fitted = TailClassifier().fit(frame, y)
+    assert list(fitted.feature_names_in_) == list(frame.columns)
+
+
+@pytest.mark.parametrize("method", ["los", "tau-norm", "crt", "lda", "gaussian-cloud", "los+class-balanced"])
+def test_every_kind_of_method_fits(method):
+    x, y, x_test, y_test = rare()
+    model = TailClassifier(method, solver="sgd", weight_decay=None, random_state=1).fit(x, y)
+    assert balanced_accuracy_score(y_test, model.predict(x_test)) > 0.4
+    assert np.allclose(model.predict_proba(x_test).sum(axis=1), 1)
+
+
+def test_target_priors_and_mistakes():
+    x, y, x_test, y_test = rare()
+    model = TailClassifier().fit(x, y)
+    given = model.predict_proba(x_test, target_prior=[1, 0, 0, 0])
+    assert np.allclose(given[:, 0], 1)
+    mostly = x_test[y_test == "ant"]
+    plain, estimated = model.predict_proba(mostly), model.predict_proba(mostly, target_prior="estimated")
+    assert estimated[:, 0].mean() > plain[:, 0].mean()
+    for wrong in (
+        dict(method="balanced-sofmax"),
+        dict(solver="newton"),
+        dict(class_weight="balance"),
+        dict(params={"loss.delta": 2}),
+        dict(weight_decay=-1.0),
+    ):
+        with pytest.raises(ValueError):
+            TailClassifier(**wrong).fit(x, y)
+    with pytest.raises(ValueError, match="target_prior"):
+        model.predict_proba(x_test, target_prior=[1, 2])
+    with pytest.raises(AttributeError, match="dense"):
+        model.sparsify()

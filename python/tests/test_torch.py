@@ -1,0 +1,139 @@
+"""Features out of models of PyTorch, and heads back into them."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import tailfit
+from tailfit.torch import CosineHead, features, find_classifier, replace_head
+
+
+class Small(nn.Module):
+    """A network in the manner of torchvision's: convolution, norm, pooling, ``fc``."""
+
+    def __init__(self, n_classes=5, bias=True):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3)
+        self.norm = nn.BatchNorm2d(16)
+        self.drop = nn.Dropout(0.5)
+        self.fc = nn.Linear(16, n_classes, bias=bias)
+
+    def forward(self, x):
+        x = self.norm(self.conv(x)).relu().mean(dim=(2, 3))
+        return self.fc(self.drop(x))
+
+
+def loader(n=24, n_classes=5):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(n, 3, 12, 12, generator=generator)
+    return DataLoader(TensorDataset(images, torch.arange(n) % n_classes), batch_size=7)
+
+
+def head_like(model, n_classes=5):
+    layer = find_classifier(model)[1]
+    rng = np.random.default_rng(0)
+    return tailfit.Head(rng.standard_normal((n_classes, layer.in_features)), rng.standard_normal(n_classes))
+
+
+def round_trip(model, batch, tmp_path, logits=lambda output: output):
+    """A new head gives its own logits of the features, also after saving and loading."""
+    taken = features(model, batch)
+    head = head_like(model)
+    replace_head(model, head)
+    model.eval()
+    with torch.no_grad():
+        outputs = [logits(model(**b) if isinstance(b, dict) else model(b[0])) for b in batch]
+    found = torch.cat(outputs).double().numpy()
+    wanted = head.logits(taken.x)
+    assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    model.load_state_dict(torch.load(tmp_path / "model.pt"))
+    return taken
+
+
+def test_a_network_like_torchvisions(tmp_path):
+    model = Small().train()
+    taken = round_trip(model, loader(), tmp_path)
+    assert taken.x.shape == (24, 16) and list(taken.y[:6]) == [0, 1, 2, 3, 4, 0]
+
+
+def test_modes_and_hooks_are_put_back():
+    model = Small().train()
+    model.norm.eval()
+    mean = model.norm.running_mean.clone()
+    features(model, loader())
+    assert model.training and not model.norm.training and model.fc.training
+    assert not model.fc._forward_pre_hooks and (model.norm.running_mean == mean).all()
+
+
+def test_from_features_to_a_better_layer(tmp_path):
+    model = Small()
+    taken = features(model, loader(60))
+    result = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=taken.head, methods=["los", "cosine"])
+    replace_head(model, result.heads["los"])
+    assert isinstance(model.fc, nn.Linear) and model.fc.out_features == 5
+    other = Small()
+    replace_head(other, result.heads["cosine"])
+    assert isinstance(other.fc, CosineHead)
+    again = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=Small().fc, methods=["stage-1"])
+    assert again.heads["stage-1"].weight.shape == (5, 16)
+
+
+def test_layers_without_bias_and_in_half_precision():
+    model = Small(bias=False).to(torch.bfloat16)
+    replace_head(model, head_like(model))
+    assert model.fc.bias is not None and model.fc.weight.dtype == torch.bfloat16
+    more = Small()
+    more.num_classes = 5
+    replace_head(more, head_like(more, 7))
+    assert more.num_classes == 7 and more.fc.out_features == 7
+
+
+def test_what_is_not_clear_is_refused():
+    class Scaled(Small):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    with pytest.raises(ValueError, match="is not; the model's linear layers are fc"):
+        features(Scaled(), loader())
+    with pytest.raises(ValueError, match="name of a module"):
+        features(Small(), loader(), classifier="head")
+    with pytest.raises(ValueError, match="parallel"):
+        find_classifier(nn.DataParallel(Small()))
+    with pytest.raises(ValueError, match="linear layer"):
+        find_classifier(nn.Conv2d(1, 1, 1))
+    with pytest.raises(ValueError, match="16 features"):
+        replace_head(Small(), tailfit.Head(np.zeros((5, 3)), np.zeros(5)))
+
+
+def test_a_torchvision_model(tmp_path):
+    models = pytest.importorskip("torchvision.models")
+    for name in ("resnet18", "vit_b_16", "efficientnet_b0"):
+        model = getattr(models, name)(weights=None, num_classes=5)
+        size = 224 if name == "vit_b_16" else 32
+        images = torch.randn(4, 3, size, size)
+        batch = DataLoader(TensorDataset(images, torch.arange(4)), batch_size=4)
+        round_trip(model, batch, tmp_path)
+
+
+def test_a_timm_model(tmp_path):
+    timm = pytest.importorskip("timm")
+    model = timm.create_model("resnet10t", pretrained=False, num_classes=5)
+    images = torch.randn(4, 3, 64, 64)
+    round_trip(model, DataLoader(TensorDataset(images, torch.arange(4)), batch_size=4), tmp_path)
+
+
+def test_a_hugging_face_model(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32,
+        patch_size=16, num_labels=5,
+    )
+    model = transformers.ViTForImageClassification(config)
+    batch = [{"pixel_values": torch.randn(4, 3, 32, 32)} for _ in range(2)]
+    round_trip(model, batch, tmp_path, logits=lambda output: output.logits)
+    assert model.config.num_labels == 5
