@@ -35,6 +35,7 @@ def compare(
     seeds=None,
     precision="auto",
     class_names=None,
+    class_vectors=None,
     many_above=100,
     few_below=20,
     name="data",
@@ -61,6 +62,9 @@ def compare(
     effort : {"quick", "standard", "full"}
     seeds : int, optional
         Number of seeds; 5, or 1 for ``effort="quick"``.
+    class_vectors : array of shape (n_classes, n_features), optional
+        A vector for each class, such as the text encoder's of its name: adds the method ``"zero-shot"``
+        and the combination ``"+zero-shot"``.
     progress : callable(done, total), or True for tqdm if it is installed
         Ctrl-C keeps the methods that are finished.
     """
@@ -69,6 +73,8 @@ def compare(
     validation = None if x_val is None else _labelled_like(x_val, y_val, names, "x_val")
     if methods is None:
         methods = _native_names(effort)
+        if class_vectors is not None:
+            methods += ["zero-shot", "balanced-softmax-converged+zero-shot"]
     elif isinstance(methods, str):
         methods = [methods]
     if select is None:
@@ -100,6 +106,9 @@ def compare(
             many_above=many_above,
             few_below=few_below,
             class_names=names,
+            class_vectors=None
+            if class_vectors is None
+            else np.ascontiguousarray(class_vectors, dtype=np.float64),
             finished=finished,
             progress=bar,
         )

@@ -49,6 +49,7 @@ def compare(
     many_above: int,
     few_below: int,
     class_names: list[str] | None,
+    class_vectors: NDArray[np.float64] | None,
     finished: Callable[[str, Any], object],
     progress: Callable[[int, int], object] | None,
 ) -> None: ...

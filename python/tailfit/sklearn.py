@@ -292,6 +292,7 @@ class TailClassifierCV(_Linear):
             many_above=100,
             few_below=20,
             class_names=None,
+            class_vectors=None,
             finished=finished,
             progress=None,
         )

@@ -75,6 +75,16 @@ def test_mistakes_are_said():
         tailfit.compare(x[0], y, x, y)
 
 
+def test_class_vectors_give_a_zero_shot_row():
+    x, y = data()
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    vectors = np.stack([x[y == k].mean(axis=0) for k in range(4)])
+    result = tailfit.compare(x, y, x, y, class_vectors=vectors)
+    assert "balanced-softmax-converged+zero-shot" in result.heads
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert (result.heads["zero-shot"].predict(x) == (x @ unit.T).argmax(axis=1)).all()
+
+
 def test_methods_are_listed():
     methods = tailfit.methods()
     assert len(methods) >= 45 and "Ren et al." in methods["balanced-softmax"]

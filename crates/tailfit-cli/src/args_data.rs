@@ -53,6 +53,10 @@ pub(crate) struct DataArgs {
     /// Prefix of the head's tensors, such as fc for fc.weight; detected if not given.
     #[arg(long, value_name = "KEY", requires = "head")]
     pub(crate) head_key: Option<String>,
+    /// A vector for each class, such as the text encoder's of its name: adds the row zero-shot, and the
+    /// combination `+zero-shot`. Read like features, class 0 first.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub(crate) class_vectors: Option<PathBuf>,
     /// Whether to use augmented training views, if the file has them.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     pub(crate) views: Switch,
@@ -76,7 +80,7 @@ impl DataArgs {
     pub(crate) fn inputs(&self) -> Vec<&Path> {
         let Self { train, test, val, train_labels, test_labels, val_labels, .. } = self;
         let files = [train, test, val, train_labels, test_labels, val_labels];
-        let others = [&self.class_names, &self.head].into_iter().flatten();
+        let others = [&self.class_names, &self.head, &self.class_vectors].into_iter().flatten();
         files.into_iter().flatten().chain(others).map(PathBuf::as_path).collect()
     }
 }

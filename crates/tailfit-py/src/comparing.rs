@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
+use ndarray::Array2;
+use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use tailfit::PrecisionChoice;
@@ -22,6 +24,7 @@ struct Asked {
     name: String,
     sets: [Option<tailfit::features::Features>; 3],
     head: Option<HeadFile>,
+    class_vectors: Option<Array2<f64>>,
     methods: Vec<Method>,
     selection: Selection,
     effort: Effort,
@@ -50,7 +53,7 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str, what: &s
 /// result: a dictionary with records (JSON) and the head, or an error; `progress` with the head-epochs
 /// done and those there are in all.
 #[pyfunction]
-#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, finished, progress))]
+#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, class_vectors, finished, progress))]
 #[expect(clippy::too_many_arguments, reason = "each has its name in Python")]
 pub(crate) fn compare<'py>(
     py: Python<'py>,
@@ -67,6 +70,7 @@ pub(crate) fn compare<'py>(
     many_above: usize,
     few_below: usize,
     class_names: Option<Vec<String>>,
+    class_vectors: Option<PyReadonlyArray2<'py, f64>>,
     finished: Bound<'py, PyAny>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<()> {
@@ -87,6 +91,7 @@ pub(crate) fn compare<'py>(
         name,
         sets: [set(&train)?, set(&test)?, validation.as_ref().map_or(Ok(None), set)?],
         head: head.map(|head| head_file(&head, "fc")),
+        class_vectors: class_vectors.map(|vectors| vectors.as_array().to_owned()),
         methods: chosen,
         selection,
         effort,
@@ -120,10 +125,13 @@ fn raised_text(error: impl ToString) -> PyErr {
 }
 
 fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBool) -> Result<()> {
-    let Asked { name, sets, head, methods, selection, effort, seeds, precision, thresholds } =
-        asked;
-    let [Some(train), Some(test), validation] = sets else { return Ok(()) };
-    let mut data = DataSet::new(&name, train, test, validation, head, thresholds)?;
+    let Asked { selection, effort, seeds, precision, methods, .. } = asked;
+    let [Some(train), Some(test), validation] = asked.sets else { return Ok(()) };
+    let mut data =
+        DataSet::new(&asked.name, train, test, validation, asked.head, asked.thresholds)?;
+    if let Some(vectors) = asked.class_vectors {
+        data = data.with_class_vectors(vectors)?;
+    }
     if data.stage_1.is_none() {
         train_stage_1(&mut data)?;
     }

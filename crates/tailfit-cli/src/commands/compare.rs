@@ -153,7 +153,11 @@ fn methods_of(args: &CompareArgs, effort: Effort) -> Result<Vec<Method>> {
     if chosen.is_empty() {
         let all = methods::all().into_iter();
         let wanted = |method: &Method| effort != Effort::Quick || methods::is_quick(&method.name);
-        return Ok(all.filter(wanted).collect());
+        let mut chosen: Vec<Method> = all.filter(wanted).collect();
+        if args.data.class_vectors.is_some() {
+            chosen.extend(methods::with_class_vectors()?);
+        }
+        return Ok(chosen);
     }
     // Files and rows go by name.
     for (at, method) in chosen.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tailfit::error::Error;
-use tailfit::features::{DataSet, Features, Reading, Storage, load_head, shared_rows};
+use tailfit::features::{DataSet, Features, Reading, Storage, Unlabelled, load_head, shared_rows};
 use tailfit::images::hold_out;
 use tailfit::metrics::{EvaluationSet, evaluate};
 use tailfit::shots::ShotThresholds;
@@ -69,7 +69,11 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         Some(folder) if matches!(&*name, "train" | "features") => folder,
         _ => name,
     };
-    let data = DataSet::new(&name, train, test, validation, head, thresholds)?;
+    let mut data = DataSet::new(&name, train, test, validation, head, thresholds)?;
+    if let Some(path) = &args.class_vectors {
+        let vectors = Unlabelled::read(std::slice::from_ref(path), Storage::MEMORY)?;
+        data = data.with_class_vectors(vectors.matrix()?)?;
+    }
     // Only now are the columns of all sets in one order.
     if let Some(validation) = &data.validation {
         check_validation(&data.train, validation, args)?;

@@ -92,6 +92,24 @@ fn a_temperature_is_folded_in_and_priors_re_weight() {
     assert_eq!(lines.lines().count(), 4);
 }
 
+/// Two features at angles 0, 1 and 2, and vectors at those angles.
+#[test]
+fn class_vectors_add_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    fs_err::write(folder.path().join("v.csv"), "a,b\n1,0\n0.54,0.84\n-0.42,0.91\n").unwrap();
+    let words = ["compare", "--effort", "quick", "--methods", "zero-shot,los", "--json"];
+    let vectors = ["--class-vectors", "v.csv"];
+    let ran = tailfit(folder.path(), &[&words[..], &vectors, &TOY].concat());
+    let records: Vec<serde_json::Value> = serde_json::from_str(&ran.stdout).unwrap();
+    let zero_shot = records.iter().find(|record| record["method"] == "zero-shot").unwrap();
+    assert_eq!(zero_shot["evaluation"]["accuracy"]["overall_percent"], 100.0);
+    assert!(zero_shot["data"]["class_vectors_sha256"].is_string());
+    fs_err::write(folder.path().join("v.csv"), "a,b\n1,0\n0.54,0.84\n").unwrap();
+    let ran = tailfit(folder.path(), &[&words[..], &vectors, &TOY].concat());
+    assert!(ran.code == 1 && ran.stderr.contains("[3, 2]"), "{}", ran.stderr);
+}
+
 #[test]
 fn two_classes_have_their_usual_figures() {
     let folder = tempfile::tempdir().unwrap();

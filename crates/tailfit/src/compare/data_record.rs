@@ -1,10 +1,12 @@
 //! What a record says about its data.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::head_sha256;
 use crate::error::Result;
 use crate::features::{DataSet, Features};
+use crate::files::hex;
 use crate::metrics::samples_per_class;
 use crate::shots::ShotThresholds;
 
@@ -52,6 +54,9 @@ pub struct DataRecord {
     /// SHA-256 of the validation features and labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_sha256: Option<String>,
+    /// SHA-256 of the class vectors as f64, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_vectors_sha256: Option<String>,
 }
 
 impl DataRecord {
@@ -103,6 +108,10 @@ impl DataRecord {
             train_sha256: train.sha256()?,
             test_sha256: test.sha256()?,
             validation_sha256: data.validation.as_ref().map(Features::sha256).transpose()?,
+            class_vectors_sha256: data.class_vectors.as_ref().map(|vectors| {
+                let bytes: Vec<u8> = vectors.iter().flat_map(|v| v.to_le_bytes()).collect();
+                hex(Sha256::digest(bytes))
+            }),
         })
     }
 }

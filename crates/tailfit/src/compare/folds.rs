@@ -72,7 +72,9 @@ impl Fold {
     fn data_set(&self, data: &DataSet) -> Result<DataSet> {
         let of = |rows: &[u32]| -> Result<Features> { data.train.select(rows) };
         let (train, test) = (of(&self.train)?, of(&self.scored)?);
-        DataSet::new(&data.name, train, test, None, self.stage_1.clone(), data.thresholds)
+        let stage_1 = self.stage_1.clone();
+        let fold = DataSet::new(&data.name, train, test, None, stage_1, data.thresholds)?;
+        Ok(DataSet { class_vectors: data.class_vectors.clone(), ..fold })
     }
 }
 

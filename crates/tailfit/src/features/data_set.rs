@@ -1,5 +1,7 @@
 //! A data set ready for re-training: features, labels, counts and the stage-1 head.
 
+use ndarray::Array2;
+
 use super::{Features, HeadFile, check_pair, embedded, shared_rows};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result, plain};
@@ -37,6 +39,8 @@ pub struct DataSet {
     pub stage_1: Option<HeadFile>,
     /// Where the stage-1 head came from, in words.
     pub stage_1_origin: String,
+    /// A vector of norm 1 for each class, `[K, D]`, if there are any; see [`DataSet::with_class_vectors`].
+    pub class_vectors: Option<Array2<f64>>,
     /// Training samples per class.
     pub counts: ClassCounts,
     /// Boundaries of the shots.
@@ -135,9 +139,37 @@ impl DataSet {
             validation_in_test,
             stage_1,
             stage_1_origin,
+            class_vectors: None,
             counts,
             thresholds,
         })
+    }
+}
+
+impl DataSet {
+    /// The same with a vector for each class, `[K, D]`, as a text encoder gives for the classes' names:
+    /// a zero-shot head, from which training can start, and with which heads can be combined. They are
+    /// divided by their norms.
+    ///
+    /// # Errors
+    ///
+    /// If the shape is not that of a head, or a vector is 0 or not finite.
+    pub fn with_class_vectors(self, mut vectors: Array2<f64>) -> Result<Self> {
+        let expected = (self.counts.n_classes(), self.train.dim());
+        if vectors.dim() != expected {
+            let remedy = "one vector for each class, from the encoder that goes with the features";
+            let [expected, found] = [expected, vectors.dim()].map(|(k, d)| format!("[{k}, {d}]"));
+            return Err(Error::data("class vectors", expected, found, remedy));
+        }
+        for (class, mut row) in vectors.rows_mut().into_iter().enumerate() {
+            let norm = row.dot(&row).sqrt();
+            if !(norm.is_finite() && norm > 0.0) {
+                let place = format!("class vectors, class {class}");
+                return Err(Error::data(place, "a finite norm above 0", norm, ""));
+            }
+            row /= norm;
+        }
+        Ok(Self { class_vectors: Some(vectors), ..self })
     }
 }
 

@@ -84,6 +84,21 @@ impl Unlabelled {
         })
     }
 
+    /// All features of the plain images as a matrix, `[N, D]`.
+    ///
+    /// # Errors
+    ///
+    /// If the file can no longer be read.
+    pub fn matrix(&self) -> Result<ndarray::Array2<f64>> {
+        let mut values = Vec::with_capacity(self.len() * self.dim());
+        self.blocks(|block, _mirror| {
+            values.extend(block.iter().map(|&v| f64::from(v)));
+            Ok(())
+        })?;
+        let shape = (self.len(), self.dim());
+        Ok(ndarray::Array2::from_shape_vec(shape, values).expect("all rows"))
+    }
+
     /// Checks that a head with `dim` features fits.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ pub enum Start {
     /// the nearest of them. On whitened features this is linear discriminant analysis with equal
     /// priors; in a cosine head, the nearest mean by cosine.
     ClassMeans,
+    /// One given vector of norm 1 for each class, as from a text encoder, and bias 0: a zero-shot head.
+    ClassVectors,
     /// All zeros.
     Zero,
     /// PyTorch's initialisation of a linear layer, uniform in ±1/√D for weight and bias; for a
@@ -25,11 +27,12 @@ pub enum Start {
 }
 
 impl Start {
-    /// The head `[K, D]` at which training of a kind starts, unless it starts from the class means.
+    /// The head `[K, D]` at which training of a kind starts, unless it starts from what the data has for
+    /// each class.
     ///
     /// # Panics
     ///
-    /// If training starts from the stage-1 head and there is none, or from the class means.
+    /// If training starts from the stage-1 head and there is none, or from class means or vectors.
     pub(crate) fn head(
         self,
         kind: HeadKind,
@@ -39,7 +42,7 @@ impl Start {
     ) -> Head {
         let mut head = match self {
             Self::Stage1 => stage_1.expect("training checks for a stage-1 head").clone(),
-            Self::ClassMeans => unreachable!("class means come from the features"),
+            Self::ClassMeans | Self::ClassVectors => unreachable!("they come from the data"),
             Self::Zero | Self::Random => Head::zeros(n_classes, dim),
         };
         if self == Self::Random {

@@ -23,7 +23,9 @@ const STRENGTHS: &[f64] = &[0.25, 0.5, 1.0, 1.5];
 /// Values of a method's first axis that are tried with each strength.
 const WITH_EACH: usize = 5;
 
-const ADDITIONS: [Addition; 6] = [
+const SHARES: &[f64] = &[3.0, 10.0, 30.0, 100.0];
+
+const ADDITIONS: [Addition; 7] = [
     Addition {
         name: "class-balanced",
         help: "every sample weighted by 1 / n of its class, divided by the sum of the weights",
@@ -64,6 +66,14 @@ const ADDITIONS: [Addition; 6] = [
         help: "tau log prior subtracted from the trained head's logits",
         changes: &[("adjustment", r#"{"tau": 0.5, "form": "additive"}"#)],
         search: Some(("adjustment.tau", STRENGTHS)),
+        trains: false,
+    },
+    Addition {
+        name: "zero-shot",
+        help: "a multiple of the class vectors added to the trained head: GLA of Zhu et al., NeurIPS 2023, without its \
+               estimate of the encoder's own prior",
+        changes: &[("zero_shot", "10.0")],
+        search: Some(("zero_shot", SHARES)),
         trains: false,
     },
 ];

@@ -65,8 +65,18 @@ pub fn find(name: &str) -> Result<Method> {
     method.with_additions(parts)
 }
 
+/// Methods for data with a vector for each class: the head that these make, and one combined with it.
+///
+/// # Errors
+///
+/// Never, but for a fault of this program.
+pub fn with_class_vectors() -> Result<[Method; 2]> {
+    Ok([find("zero-shot")?, find("balanced-softmax-converged+zero-shot")?])
+}
+
 fn by_name(name: &str) -> Result<Method> {
-    let methods = all();
+    let mut methods = all();
+    methods.push(optima::zero_shot());
     methods.iter().find(|method| method.name == name).cloned().ok_or_else(|| {
         let names = methods.iter().map(|method| method.name.as_str());
         let hint = nearest(name, names);

@@ -26,6 +26,17 @@ pub(super) const CONVERGED: Recipe = Recipe {
 const CLASS_MEANS: Recipe = Recipe { start: Start::ClassMeans, ..UNTRAINED };
 const INVERSE: ClassWeights = ClassWeights::Power { rho: 1.0 };
 
+/// The class whose vector is nearest by cosine. It needs class vectors, so it is not among those that
+/// every data set gets.
+pub(super) fn zero_shot() -> Method {
+    method(
+        "zero-shot",
+        "the class whose vector, as of a text encoder, is nearest by cosine: CLIP of Radford et al., ICML 2021",
+        Recipe { head: HeadKind::Cosine { scale: 100.0 }, start: Start::ClassVectors, ..UNTRAINED },
+        &[],
+    )
+}
+
 pub(super) fn all() -> Vec<Method> {
     vec![
         method(

@@ -29,6 +29,7 @@ impl Recipe {
         for (key, tau) in [
             ("normalise.tau", self.normalise.map(|n| n.tau)),
             ("adjustment.tau", self.adjustment.map(|a| a.tau)),
+            ("zero_shot", self.zero_shot),
             ("constraint.threshold", self.constraint.map(|c| c.threshold)),
         ] {
             let tau = tau.unwrap_or(0.0);

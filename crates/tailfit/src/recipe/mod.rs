@@ -69,6 +69,11 @@ pub struct Recipe {
     /// Logit adjustment after training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjustment: Option<LogitAdjustment>,
+    /// How many times the class vectors (see [`Start::ClassVectors`]) are added to the finished head's
+    /// weight: an ensemble with the zero-shot head, folded into one. Features must have norm 1, unless
+    /// the head divides by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zero_shot: Option<f64>,
 }
 
 /// Most parts that a dotted key may have.
@@ -78,8 +83,16 @@ const DEEPEST: usize = 8;
 const USUAL_GAP: f64 = 1e-3;
 
 /// Keys that are omitted when a recipe is written with their default value.
-const OPTIONAL: [&str; 7] =
-    ["solver", "gap", "ridge_bias", "features", "constraint", "normalise", "adjustment"];
+const OPTIONAL: [&str; 8] = [
+    "solver",
+    "gap",
+    "ridge_bias",
+    "features",
+    "constraint",
+    "normalise",
+    "adjustment",
+    "zero_shot",
+];
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -115,6 +128,7 @@ impl Recipe {
         decay_bias: true,
         normalise: None,
         adjustment: None,
+        zero_shot: None,
     };
 
     /// Reads a recipe from TOML; omitted keys take their values from [`Recipe::PLAIN`].

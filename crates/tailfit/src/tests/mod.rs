@@ -26,7 +26,7 @@ pub(crate) fn problem<'a, R: Real>(
 ) -> Problem<'a, R> {
     let (views, dim) = (vec![View::Memory(Cow::Borrowed(features))], features.len() / labels.len());
     let weights = vec![1.0; labels.len()];
-    Problem { views, dim, labels, weights, counts, stage_1, scored: None }
+    Problem { views, dim, labels, weights, counts, stage_1, class_vectors: None, scored: None }
 }
 
 /// Options for training with nothing to score.

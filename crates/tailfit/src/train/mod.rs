@@ -188,6 +188,20 @@ fn check<R: Real>(problem: &Problem<'_, R>, recipe: &Recipe) -> Result<()> {
         let remedy = "a sampler decides by itself how often a sample counts: leave out one of them";
         return Err(Error::usage("sampler", expected, "another", remedy));
     }
+    if (recipe.start == Start::ClassVectors || recipe.zero_shot.is_some())
+        && problem.class_vectors.is_none()
+    {
+        let expected = "a vector for each class, as of a text encoder";
+        return Err(Error::usage("recipe", expected, "none", "").answered_by("class_vectors"));
+    }
+    if recipe.zero_shot.is_some()
+        && !recipe.head.rules().normalises_features
+        && !problem.has_unit_norms()?
+    {
+        let expected = "features of norm 1, on which the zero-shot head is linear";
+        let remedy = "divide them by their norms, as the encoder's similarity does";
+        return Err(Error::data("training features", expected, "others", remedy));
+    }
     let needs_head = recipe.start == Start::Stage1
         || recipe.constraint.is_some_and(|constraint| constraint.radius.is_none());
     if needs_head && problem.stage_1.is_none() {

@@ -1,6 +1,6 @@
 //! What is trained on, and what is scored, in the number type trained in.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use std::borrow::Cow;
 
 use crate::class_counts::ClassCounts;
@@ -10,6 +10,10 @@ use crate::head::Head;
 use crate::losses::{Draw, Samples};
 use crate::metrics::{PerSet, halves};
 use crate::numbers::Real;
+
+/// How far a norm may be from 1, and how many rows are looked at.
+const UNIT: f64 = 0.01;
+const SOME_ROWS: usize = 1000;
 
 /// Frozen features and labels of the training set, the stage-1 head, and the sets to score.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub(crate) struct Problem<'a, R: Real> {
     pub counts: &'a ClassCounts,
     /// The stage-1 head, if there is one.
     pub stage_1: Option<&'a Head>,
+    /// A vector of norm 1 for each class, `[K, D]`, if there are any.
+    pub class_vectors: Option<&'a Array2<f64>>,
     /// The sets to score, if any.
     pub scored: Option<PerSet<ScoredSet<'a, R>>>,
 }
@@ -70,6 +76,7 @@ impl<'a> Problem<'a, f32> {
             weights: data.train.mean_one_weights(),
             counts: &data.counts,
             stage_1: data.stage_1.as_ref().map(|file| &file.head),
+            class_vectors: data.class_vectors.as_ref(),
             scored: if scored { Some(sets()?) } else { None },
         })
     }
@@ -86,7 +93,7 @@ impl<'a> Problem<'a, f32> {
             mirror: set.mirror.as_deref().map(wide),
             labels: set.labels,
         };
-        let Self { dim, labels, counts, stage_1, .. } = *self;
+        let Self { dim, labels, counts, stage_1, class_vectors, .. } = *self;
         Problem {
             views: self.views.iter().map(view).collect(),
             dim,
@@ -94,12 +101,32 @@ impl<'a> Problem<'a, f32> {
             weights: self.weights.clone(),
             counts,
             stage_1,
+            class_vectors,
             scored: self.scored.as_ref().map(|sets| sets.as_ref().map(set)),
         }
     }
 }
 
 impl<R: Real> Problem<'_, R> {
+    /// Whether features have norm 1, going by the first of them.
+    pub(super) fn has_unit_norms(&self) -> Result<bool> {
+        let norm = |row: &[R]| row.iter().map(|v| v.to_f64().powi(2)).sum::<f64>().sqrt();
+        let is_one = |row: &[R]| (norm(row) - 1.0).abs() < UNIT;
+        let n = self.labels.len().min(SOME_ROWS);
+        Ok(match &self.views[0] {
+            View::Memory(values) => values[..n * self.dim].chunks_exact(self.dim).all(is_one),
+            View::File(file) => {
+                let (mut all, mut values) = (true, Vec::new());
+                file.gather(0..n, |row| {
+                    values.clear();
+                    values.extend(row.iter().map(|&v| R::from_f64(v.into())));
+                    all &= is_one(&values);
+                })?;
+                all
+            }
+        })
+    }
+
     /// Classes and weights of the training samples.
     pub(super) fn samples(&self) -> Samples<'_> {
         Samples { labels: self.labels, weights: &self.weights, draw: Draw::default() }

@@ -101,13 +101,26 @@ impl<'a, R: Real> Seen<'a, R> {
             let bias = weight.rows().into_iter().map(|mean| -0.5 * mean.dot(&mean)).collect();
             return Head { weight, bias, normalise_features: false };
         }
+        if let (Start::ClassVectors, Some(vectors)) = (start, self.problem.class_vectors) {
+            let mut head = Head { weight: vectors.clone(), ..Head::zeros(0, 0) };
+            head.bias = Array1::zeros(vectors.nrows());
+            if let Some(transform) = &self.transform {
+                transform.unfold(&mut head);
+            }
+            return head;
+        }
         start.head(head, self.stage_1.as_ref(), trial.seed, self.problem.shape())
     }
 
-    /// Makes a head on the features as they are seen one on the features as they are.
-    pub(super) fn fold(&self, head: &mut Head) {
+    /// Makes a trained head on the features as they are seen the one to use: normalised and adjusted,
+    /// on the features as they are, with its share of the zero-shot head.
+    pub(super) fn finish(&self, recipe: &Recipe, head: &mut Head) {
+        recipe.finish(head, self.problem.counts);
         if let Some(transform) = &self.transform {
             transform.fold(head);
+        }
+        if let (Some(share), Some(vectors)) = (recipe.zero_shot, self.problem.class_vectors) {
+            head.weight.scaled_add(share, vectors);
         }
     }
 

@@ -256,8 +256,7 @@ impl<'a, R: Real> Stack<'a, R> {
             normalise_features: false,
         };
         self.kind.fold(h, &mut head);
-        self.trials[h].recipe.finish(&mut head, self.seen.problem.counts);
-        self.seen.fold(&mut head);
+        self.seen.finish(&self.trials[h].recipe, &mut head);
         head
     }
 

@@ -91,7 +91,7 @@ fn f64s(features: &tailfit::features::Matrix) -> Array2<f64> {
 fn start(recipe: &Recipe, stage_1: &Head, seed: u64) -> Head {
     let (k, dim) = (stage_1.n_classes(), stage_1.dim());
     let mut head = match recipe.start {
-        Start::Stage1 | Start::ClassMeans => stage_1.clone(),
+        Start::Stage1 | Start::ClassMeans | Start::ClassVectors => stage_1.clone(),
         Start::Zero | Start::Random => Head::zeros(k, dim),
     };
     if recipe.start == Start::Random {

@@ -10,8 +10,8 @@ pub(super) const RULES: Rules = Rules {
     normalises_features: true,
     // A zero vector has no direction.
     starts: (
-        &[Start::Stage1, Start::ClassMeans, Start::Random],
-        "`stage-1`, `class-means` or `random` for a cosine head",
+        &[Start::Stage1, Start::ClassMeans, Start::ClassVectors, Start::Random],
+        "`stage-1`, `class-means`, `class-vectors` or `random` for a cosine head",
     ),
     random,
     check,

@@ -5,7 +5,10 @@ use crate::rng::Rng;
 pub(super) const RULES: Rules = Rules {
     name: "linear",
     normalises_features: false,
-    starts: (&[Start::Stage1, Start::ClassMeans, Start::Zero, Start::Random], "any start"),
+    starts: (
+        &[Start::Stage1, Start::ClassMeans, Start::ClassVectors, Start::Zero, Start::Random],
+        "any start",
+    ),
     random,
     check: |_| Ok(()),
 };

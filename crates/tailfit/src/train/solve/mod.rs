@@ -77,15 +77,13 @@ pub(super) fn solve<R: Real>(
     let outcome = |(trial, solved): (&&Trial, Option<Solved>)| {
         let recipe = &trial.recipe;
         let mut start = seen.start(trial);
-        recipe.finish(&mut start, problem.counts);
-        seen.fold(&mut start);
+        seen.finish(recipe, &mut start);
         let score = |head: &Head| score(seen, head, trial.seed);
         let Some(Solved { mut head, loss, gap, passes }) = solved else {
             let hits = score(&start).into_iter().collect();
             return Outcome { train_loss: vec![], hits, head: start, solution: None };
         };
-        recipe.finish(&mut head, problem.counts);
-        seen.fold(&mut head);
+        seen.finish(recipe, &mut head);
         let head = if R::SINGLE { head.rounded() } else { head };
         let before = if options.score_every_epoch { score(&start) } else { None };
         Outcome {

@@ -1,0 +1,94 @@
+//! A vector for each class: zero-shot heads, and ensembles with them.
+
+use ndarray::{Array2, Axis};
+use tailfit::compare::{Comparison, Selection};
+use tailfit::features::{DataSet, Features};
+use tailfit::methods;
+use tailfit::shots::ShotThresholds;
+use tailfit::train::{Options, Trial, train, train_stage_1};
+
+use crate::support::unit;
+
+const K: usize = 6;
+const D: usize = 12;
+
+fn mean(class: usize, j: usize) -> f64 {
+    unit(1, 1, (class * D + j) as u64)
+}
+
+/// Features of norm `norm` about class means of their own; `key` moves the samples.
+fn features(sizes: [usize; K], key: u64, norm: f32) -> Features {
+    let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(k, &n)| vec![k as u32; n]).collect();
+    let value = |(i, j): (usize, usize)| {
+        (mean(labels[i] as usize, j) + 1.2 * unit(1, key, (i * D + j) as u64)) as f32
+    };
+    let mut x = Array2::from_shape_fn((labels.len(), D), value);
+    for mut row in x.rows_mut() {
+        let length = row.dot(&row).sqrt();
+        row.mapv_inplace(|v| norm * v / length);
+    }
+    Features::new(x, labels).unwrap()
+}
+
+fn data(norm: f32) -> DataSet {
+    let (train, test) = (features([60, 30, 12, 6, 3, 2], 2, norm), features([40; K], 3, norm));
+    let mut data = DataSet::new("toy", train, test, None, None, ShotThresholds::default()).unwrap();
+    train_stage_1(&mut data).unwrap();
+    // Of any length: only directions count.
+    data.with_class_vectors(Array2::from_shape_fn((K, D), |(k, j)| 7.0 * mean(k, j))).unwrap()
+}
+
+#[test]
+fn the_zero_shot_head_is_the_nearest_vector_and_an_ensemble_lies_between() {
+    let data = data(1.0);
+    let comparison = Comparison::new(&data, Selection::Last, vec![0]).unwrap();
+    let run = |name: &str| comparison.run(&methods::find(name).unwrap(), &|_| {}).unwrap();
+    let zero_shot = run("zero-shot");
+    let vectors = data.class_vectors.as_ref().unwrap();
+    let x = data.test.plain.in_memory().unwrap().mapv(f64::from);
+    let nearest = |row: ndarray::ArrayView1<'_, f64>| {
+        let by = |k: &usize| vectors.row(*k).dot(&row);
+        (0..K).max_by(|a, b| by(a).total_cmp(&by(b))).unwrap() as u32
+    };
+    let right = x.axis_iter(Axis(0)).zip(&data.test.labels).filter(|(row, y)| nearest(*row) == **y);
+    let percent = 100.0 * right.count() as f64 / x.nrows() as f64;
+    let scored = zero_shot.records[0].evaluation.accuracy.overall_percent;
+    assert!((scored - percent).abs() < 1e-9, "{scored} against {percent}");
+    assert!(zero_shot.head.normalise_features);
+
+    let plain = run("lr-balanced");
+    let both = run("lr-balanced+zero-shot");
+    let share = methods::find("lr-balanced+zero-shot").unwrap().recipe.zero_shot.unwrap();
+    let wanted = &plain.head.weight + &(vectors * share);
+    assert!((&both.head.weight - &wanted).iter().all(|v| v.abs() < 1e-5));
+    assert_eq!(both.head.bias, plain.head.bias);
+}
+
+#[test]
+fn a_warm_start_from_class_vectors_trains_on_from_them() {
+    let data = data(1.0);
+    for features in ["as-is", "standardised"] {
+        let recipe = methods::find("los").unwrap().recipe;
+        let recipe = recipe.with("start", &"class-vectors".into()).unwrap();
+        let recipe = recipe.with("features", &features.into()).unwrap();
+        let trial = Trial { recipe, seed: 0, stop_after: Some(0) };
+        let head = train(&data, &[trial], &Options::default()).unwrap().remove(0).head;
+        let vectors = data.class_vectors.as_ref().unwrap();
+        assert!((&head.weight - vectors).iter().all(|v| v.abs() < 1e-5), "{features}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let refused = |data: &DataSet, name: &str| {
+        let comparison = Comparison::new(data, Selection::Last, vec![0]).unwrap();
+        comparison.run(&methods::find(name).unwrap(), &|_| {}).err().unwrap().to_string()
+    };
+    let of_norm_3 = data(3.0);
+    assert!(refused(&of_norm_3, "lr-balanced+zero-shot").contains("norm 1"));
+    let mut without = of_norm_3.clone();
+    without.class_vectors = None;
+    assert!(refused(&without, "zero-shot").contains("a vector for each class"));
+    assert!(of_norm_3.clone().with_class_vectors(Array2::ones((D, K))).is_err());
+    assert!(of_norm_3.with_class_vectors(Array2::zeros((K, D))).is_err());
+}
