@@ -8,7 +8,7 @@ use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use tailfit::PrecisionChoice;
-use tailfit::compare::{Comparison, Effort, MethodResult, Selection};
+use tailfit::compare::{Comparison, Effort, MethodResult, RunRecord, Selection};
 use tailfit::error::{Error, Result};
 use tailfit::features::{DataSet, HeadFile};
 use tailfit::methods::Method;
@@ -161,7 +161,7 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
 
 fn result_dict<'py>(py: Python<'py>, result: &MethodResult) -> PyResult<Bound<'py, PyDict>> {
     let dict = head_dict(py, &result.head)?;
-    let records = result.records.iter().map(|record| record.to_json());
+    let records = result.records.iter().map(RunRecord::to_json);
     dict.set_item("records", PyList::new(py, records)?)?;
     dict.set_item("head_record", result.head_record.to_json())?;
     Ok(dict)

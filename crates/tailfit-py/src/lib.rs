@@ -83,7 +83,9 @@ fn html(table: &report::Table) -> String {
         format!("<tr>{}</tr>", cells.collect::<String>())
     };
     let rows: String = table.rows.iter().map(|cells| row(cells, "td")).collect();
-    let notes: String = table.notes.iter().map(|note| format!("<p>{}</p>", escape(note))).collect();
+    let notes: Vec<String> =
+        table.notes.iter().map(|note| format!("<p>{}</p>", escape(note))).collect();
+    let notes = notes.concat();
     let (caption, head) = (escape(&table.caption), row(&table.columns, "th"));
     format!(
         "<table><caption>{caption}</caption><thead>{head}</thead><tbody>{rows}</tbody></table>{notes}"

@@ -36,33 +36,14 @@ pub(super) fn temperature(args: &EvaluateArgs, data: &DataSet, file: &HeadFile) 
     let z = logits(&file.head, &data.test)?;
     let labels = &data.test.labels;
     let before = scores(z.view(), labels, 1.0);
-    let (fitted, after, how) = match &data.validation {
-        Some(set) => {
-            let temperature = fit_temperature(logits(&file.head, set)?.view(), &set.labels);
-            (temperature, scores(z.view(), labels, temperature), "fitted on the validation set")
-        }
-        None => {
-            // Each half is divided by the temperature of the other.
-            let halves = halves(labels, 0);
-            let mut scaled = z.clone();
-            for half in 0..2 {
-                let rows = |of: u8| -> Vec<usize> {
-                    (0..labels.len()).filter(|&row| halves[row] == of).collect()
-                };
-                let (here, there) = (rows(half), rows(1 - half));
-                let known: Vec<u32> = there.iter().map(|&row| labels[row]).collect();
-                let temperature = match known.is_empty() {
-                    true => 1.0,
-                    false => fit_temperature(z.select(Axis(0), &there).view(), &known),
-                };
-                for row in here {
-                    scaled.row_mut(row).mapv_inplace(|z| z / temperature);
-                }
-            }
-            let after = scores(scaled.view(), labels, 1.0);
-            let how = "each half of the test set at the temperature of the other; the one shown is of both";
-            (fit_temperature(z.view(), labels), after, how)
-        }
+    let (fitted, after, how) = if let Some(set) = &data.validation {
+        let temperature = fit_temperature(logits(&file.head, set)?.view(), &set.labels);
+        (temperature, scores(z.view(), labels, temperature), "fitted on the validation set")
+    } else {
+        let after = scores(cross_fitted(&z, labels).view(), labels, 1.0);
+        let how =
+            "each half of the test set at the temperature of the other; the one shown is of both";
+        (fit_temperature(z.view(), labels), after, how)
     };
     if let Some(path) = &args.out {
         let mut head = file.head.clone();
@@ -91,6 +72,26 @@ pub(super) fn temperature(args: &EvaluateArgs, data: &DataSet, file: &HeadFile) 
     };
     let json = json!({"temperature": fitted, "fitted": how, "before": before, "after": after});
     Ok(Part { name: "temperature", table, json })
+}
+
+/// Logits of which each half is divided by the temperature of the other.
+fn cross_fitted(z: &Array2<f64>, labels: &[u32]) -> Array2<f64> {
+    let halves = halves(labels, 0);
+    let mut scaled = z.clone();
+    for half in 0..2 {
+        let rows =
+            |of: u8| -> Vec<usize> { (0..labels.len()).filter(|&row| halves[row] == of).collect() };
+        let others = rows(1 - half);
+        let known: Vec<u32> = others.iter().map(|&row| labels[row]).collect();
+        if known.is_empty() {
+            continue;
+        }
+        let temperature = fit_temperature(z.select(Axis(0), &others).view(), &known);
+        for row in rows(half) {
+            scaled.row_mut(row).mapv_inplace(|z| z / temperature);
+        }
+    }
+    scaled
 }
 
 /// Accuracy where classes have other frequencies, by re-weighting the test set.

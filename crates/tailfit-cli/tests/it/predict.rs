@@ -40,14 +40,12 @@ fn columns_go_by_their_names() {
     let train = [&["train-head", "--method", "los", "--out", "new.safetensors"][..], &TOY];
     assert_eq!(tailfit(folder.path(), &train.concat()).code, 0);
     let text = fs_err::read_to_string(folder.path().join("test.csv")).unwrap();
-    let swapped: String = text
-        .lines()
-        .map(|line| {
-            let fields: Vec<&str> = line.split(',').collect();
-            format!("{},{}\n", fields[1], fields[0])
-        })
-        .collect();
-    fs_err::write(folder.path().join("swapped.csv"), swapped).unwrap();
+    let swap = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        [fields[1], fields[0]].join(",")
+    };
+    let swapped: Vec<String> = text.lines().map(swap).collect();
+    fs_err::write(folder.path().join("swapped.csv"), swapped.join("\n")).unwrap();
     let predict = |features: &str, out: &str| {
         let words = ["predict", "--head", "new.safetensors", "--features", features, "--out", out];
         assert_eq!(tailfit(folder.path(), &words).code, 0);
@@ -55,8 +53,8 @@ fn columns_go_by_their_names() {
     };
     assert_eq!(predict("test.csv", "a.csv"), predict("swapped.csv", "b.csv"));
     // Without a header, a third column is a feature too many.
-    let bare: String = text.lines().skip(1).map(|line| format!("{line}\n")).collect();
-    fs_err::write(folder.path().join("bare.csv"), bare).unwrap();
+    let bare: Vec<&str> = text.lines().skip(1).collect();
+    fs_err::write(folder.path().join("bare.csv"), bare.join("\n")).unwrap();
     let words = ["predict", "--head", "new.safetensors", "--features", "bare.csv"];
     let ran = tailfit(folder.path(), &words);
     assert!(ran.code == 1 && ran.stderr.contains("label or an index"), "{}", ran.stderr);

@@ -96,7 +96,8 @@ impl Unlabelled {
             Ok(())
         })?;
         let shape = (self.len(), self.dim());
-        Ok(ndarray::Array2::from_shape_vec(shape, values).expect("all rows"))
+        ndarray::Array2::from_shape_vec(shape, values)
+            .map_err(|error| Error::data(&self.features.provenance, "whole rows", error, ""))
     }
 
     /// Checks that a head with `dim` features fits.

@@ -47,7 +47,7 @@ impl Predictions {
 
     /// N, the number of samples.
     pub fn len(&self) -> usize {
-        if self.top == 0 { 0 } else { self.classes.len() / self.top }
+        self.classes.len() / self.top.max(1)
     }
 
     /// Whether there are no samples.

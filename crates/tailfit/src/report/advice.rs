@@ -143,6 +143,7 @@ mod tests {
     use crate::methods;
     use crate::report::summarise;
     use crate::rng::{Purpose, Rng};
+    use crate::shots::ShotThresholds;
     use ndarray::{Array1, Array2};
     use std::collections::HashMap;
 
@@ -162,7 +163,8 @@ mod tests {
             Array2::from_shape_fn((10, 10), |(k, j)| f64::from(u8::from((k + shift) % 10 == j)));
         let head = Head { weight, bias: Array1::zeros(10), normalise_features: false };
         let head = HeadFile::new(head, "fc", HashMap::new());
-        let data = DataSet::new("toy", train, test, None, Some(head), Default::default()).unwrap();
+        let data =
+            DataSet::new("toy", train, test, None, Some(head), ShotThresholds::default()).unwrap();
         let comparison = Comparison::new(&data, Selection::Last, vec![0, 1]).unwrap();
         let records: Vec<RunRecord> = ["stage-1", "lda", "balanced-softmax", "ridge"]
             .iter()

@@ -135,7 +135,9 @@ fn every_loss_equals_the_authors_code() {
         let mut counts = counts(&input["counts"]);
         if kind == "seesaw" {
             // Counted so far: one less of each, and none of class 4; both are taken as at least 1.
-            counts.iter_mut().for_each(|n| *n = (*n - 1).max(1));
+            for n in &mut counts {
+                *n = (*n - 1).max(1);
+            }
             counts[4] = 1;
         }
         let counts = ClassCounts::new(counts).unwrap();

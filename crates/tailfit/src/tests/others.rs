@@ -116,7 +116,9 @@ pub(super) fn class_means(id: &str, golden: &Value, p: &Value, out: &Value) {
     }
     let labels = labels(&inputs["train_labels"]);
     let mut counts = vec![0; matrix(&out["centroids"]).nrows()];
-    labels.iter().for_each(|&y| counts[y as usize] += 1);
+    for &y in &labels {
+        counts[y as usize] += 1;
+    }
     let data =
         Shared { head: s.head, features: train, labels, counts: ClassCounts::new(counts).unwrap() };
     let (_, mut head) = one_step(&data, &[("lr", json!(0)), ("start", json!("class-means"))]);
