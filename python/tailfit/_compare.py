@@ -55,7 +55,8 @@ def compare(
         Samples that the network was not trained on, by which epoch and hyper-parameters are chosen.
     methods : list of str, optional
         Names from ``tailfit.methods()``, combinations such as ``"los+class-balanced"``, or
-        configurations in TOML. All methods if not given, or a few for ``effort="quick"``.
+        configurations in TOML. If not given, those of the literature's usual comparison, a few for
+        ``effort="quick"``, and all for ``effort="full"``.
     select : {"last", "validation", "cross-validated", "cross-fitted", "best-on-test"}, optional
         How epoch and hyper-parameters are chosen: on the validation set if there is one, else
         cross-fitted on the two halves of the test set.
@@ -204,7 +205,7 @@ def _native_names(effort) -> list[str]:
     return [
         method["name"]
         for method in json.loads(_native.all_methods())
-        if effort != "quick" or method["quick"]
+        if (method["quick"] if effort == "quick" else effort == "full" or not method["further"])
     ]
 
 

@@ -34,13 +34,14 @@ fn method_of(name: &str) -> tailfit::error::Result<Method> {
     if name.contains('\n') { Method::from_toml(name, "method") } else { methods::find(name) }
 }
 
-/// Every method: name, source, recipe, and whether a quick comparison takes it (JSON).
+/// Every method: name, source, recipe, whether a quick comparison takes it, and whether only a full one
+/// does (JSON).
 #[pyfunction]
 fn all_methods() -> String {
     let each = |method: Method| {
         json!({
             "name": method.name, "source": method.source, "recipe": method.recipe,
-            "quick": methods::is_quick(&method.name),
+            "quick": methods::is_quick(&method.name), "further": methods::is_further(&method.name),
         })
     };
     Value::from(methods::all().into_iter().map(each).collect::<Vec<_>>()).to_string()

@@ -152,7 +152,11 @@ fn methods_of(args: &CompareArgs, effort: Effort) -> Result<Vec<Method>> {
     }
     if chosen.is_empty() {
         let all = methods::all().into_iter();
-        let wanted = |method: &Method| effort != Effort::Quick || methods::is_quick(&method.name);
+        let wanted = |method: &Method| match effort {
+            Effort::Quick => methods::is_quick(&method.name),
+            Effort::Standard => !methods::is_further(&method.name),
+            Effort::Full => true,
+        };
         let mut chosen: Vec<Method> = all.filter(wanted).collect();
         if args.data.class_vectors.is_some() {
             chosen.extend(methods::with_class_vectors()?);

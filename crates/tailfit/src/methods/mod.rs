@@ -53,6 +53,12 @@ pub fn is_quick(name: &str) -> bool {
     QUICK.contains(&name)
 }
 
+/// Whether a comparison takes a method only if it is named, or everything is asked for: the more
+/// methods are compared on a small set, the more likely the best of them is so by chance.
+pub fn is_further(name: &str) -> bool {
+    further::all().iter().any(|method| method.name == name)
+}
+
 /// The method with this name, or a combination: names of what is added follow after `+`, such as
 /// `los+class-balanced` (see [`additions`]).
 ///
