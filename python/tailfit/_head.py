@@ -51,8 +51,13 @@ class Head:
 
     def calibrated(self, x, y) -> Head:
         """The head with its weight and bias divided by the temperature that fits held-out samples best."""
-        labels = np.ascontiguousarray(y, dtype=np.uint32)
-        temperature = _native.fit_temperature(np.ascontiguousarray(self.logits(x)), labels)
+        logits, labels = self.logits(x), np.asarray(y)
+        if labels.shape != (len(logits),):
+            raise ValueError(f"y: expected {len(logits)} classes, one for each sample, found {labels.shape}")
+        if labels.dtype.kind not in "iub" or labels.min() < 0 or labels.max() >= logits.shape[1]:
+            raise ValueError(f"y: expected classes from 0 to {logits.shape[1] - 1}, found others")
+        labels = np.ascontiguousarray(labels, dtype=np.uint32)
+        temperature = _native.fit_temperature(np.ascontiguousarray(logits), labels)
         metadata = {**self.metadata, "temperature": repr(temperature)}
         return Head(self.weight / temperature, self.bias / temperature, self.normalise_features, metadata)
 
@@ -70,6 +75,11 @@ def load_head(path: str | os.PathLike, key: str | None = None) -> Head:
 
 def probabilities(logits: np.ndarray, target_prior=None) -> np.ndarray:
     """softmax of logits that assume equal class frequencies, for classes of other frequencies."""
+    return _softmax(adjusted(logits, target_prior))
+
+
+def adjusted(logits: np.ndarray, target_prior=None) -> np.ndarray:
+    """Logits that assume equal class frequencies, for classes of other frequencies."""
     n_classes = logits.shape[1]
     uniform = np.full(n_classes, 1 / n_classes)
     if isinstance(target_prior, str):
@@ -82,7 +92,7 @@ def probabilities(logits: np.ndarray, target_prior=None) -> np.ndarray:
                 f"target_prior: expected 'uniform', 'estimated' or an array, found {target_prior!r}"
             )
     if target_prior is None:
-        return _softmax(logits)
+        return logits
     prior = np.asarray(target_prior, dtype=np.float64)
     if prior.shape != (n_classes,) or not (prior >= 0).all() or not prior.sum() > 0:
         raise ValueError(
@@ -90,7 +100,7 @@ def probabilities(logits: np.ndarray, target_prior=None) -> np.ndarray:
         )
     with np.errstate(divide="ignore"):
         shift = np.log(prior / prior.sum())
-    return _softmax(logits + np.maximum(shift, -1e300))
+    return logits + np.maximum(shift, -1e300)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

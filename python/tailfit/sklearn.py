@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tailfit import _native
-from tailfit._head import Head, probabilities
+from tailfit._head import Head, adjusted, probabilities
 
 __all__ = ["TailClassifier", "TailClassifierCV"]
 
@@ -33,7 +33,8 @@ class _Linear(ClassifierMixin, BaseEstimator):
     """What both estimators share: a fitted head."""
 
     def decision_function(self, X):
-        """Logits of shape (n_samples, n_classes); for two classes the second's minus the first's."""
+        """Logits of shape (n_samples, n_classes), for the estimator's target prior; for two classes the
+        second's minus the first's."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
@@ -50,11 +51,13 @@ class _Linear(ClassifierMixin, BaseEstimator):
         if not given.
         """
         prior = self.target_prior if target_prior is None else target_prior
-        return probabilities(self._logits(X), prior)
+        return probabilities(self._logits(X, "uniform"), prior)
 
     def predict_log_proba(self, X):
         """The logarithms of ``predict_proba``."""
-        return np.log(self.predict_proba(X))
+        logits = self._logits(X)
+        logits = logits - logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     @property
     def coef_(self):
@@ -75,10 +78,10 @@ class _Linear(ClassifierMixin, BaseEstimator):
         """Not supported: the weights are dense, and no penalty makes them sparse."""
         raise AttributeError("sparsify: the weights of this classifier are dense; no penalty makes them sparse")
 
-    def _logits(self, X):
+    def _logits(self, X, prior=None):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        return self.head_.logits(X)
+        return adjusted(self.head_.logits(X), self.target_prior if prior is None else prior)
 
     def _checked(self, X, y, sample_weight):
         """Features, class numbers and weights, without samples of no weight."""
@@ -121,7 +124,7 @@ class TailClassifier(_Linear):
     class_weight : None, "balanced" or dict, default=None
         Weights of the classes in the loss, beside what the method does itself.
     target_prior : "uniform", "estimated" or array of shape (n_classes,), default="uniform"
-        How frequent classes are where probabilities are asked for.
+        How frequent classes are where predictions and probabilities are asked for.
     params : dict, default=None
         Further values of the recipe by their dotted paths, such as ``{"loss.delta": 0.95}``.
     tol : float, default=1e-2
@@ -173,7 +176,7 @@ class TailClassifier(_Linear):
         unknowns = len(self.classes_) * (X.shape[1] + 1)
         small = unknowns <= _MOST_UNKNOWNS and unknowns * len(X) <= _MOST_PRODUCTS
         if solves and small:
-            recipe["gap"] = min(self.tol, 1e-12)
+            recipe["gap"] = min(recipe.get("gap", 1e-3), 1e-12)
         fitted = _native.fit(
             (X, classes),
             json.dumps(recipe),
@@ -186,7 +189,7 @@ class TailClassifier(_Linear):
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
         self.gap_ = float("nan") if fitted["gap"] is None else fitted["gap"]
         self.class_count_ = np.asarray(fitted["class_counts"])
-        if self.gap_ > max(self.tol, 1e-6):
+        if self.gap_ > max(1e-3 if self.tol is None else self.tol, 1e-6):
             warnings.warn(
                 f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={self.tol}; scale the "
                 "features, such as by features='standardised', or raise weight_decay or tol",

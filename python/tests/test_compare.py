@@ -56,6 +56,9 @@ def test_what_comes_back(tmp_path):
     assert (head.predict(x_test) == result.heads["los"].predict(x_test)).all()
     calibrated = result.heads["los"].calibrated(x_test, y_test)
     assert (calibrated.predict(x_test) == head.predict(x_test)).all()
+    for wrong in (y_test[:-1], y_test + 1, -y_test - 1):
+        with pytest.raises(ValueError, match="y: expected"):
+            head.calibrated(x_test, wrong)
     assert np.allclose(calibrated.predict_proba(x_test).sum(axis=1), 1)
 
 

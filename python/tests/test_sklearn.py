@@ -97,6 +97,11 @@ def test_target_priors_and_mistakes():
     model = TailClassifier().fit(x, y)
     given = model.predict_proba(x_test, target_prior=[1, 0, 0, 0])
     assert np.allclose(given[:, 0], 1)
+    skewed = TailClassifier(target_prior=[0.97, 0.01, 0.01, 0.01], tol=None).fit(x, y)
+    wanted = skewed.classes_[skewed.predict_proba(x_test).argmax(axis=1)]
+    assert (skewed.predict(x_test) == wanted).all()
+    assert (skewed.predict(x_test) == "ant").sum() > (model.predict(x_test) == "ant").sum()
+    assert np.allclose(np.exp(skewed.predict_log_proba(x_test)), skewed.predict_proba(x_test))
     mostly = x_test[y_test == "ant"]
     plain, estimated = model.predict_proba(mostly), model.predict_proba(mostly, target_prior="estimated")
     assert estimated[:, 0].mean() > plain[:, 0].mean()
@@ -106,6 +111,7 @@ def test_target_priors_and_mistakes():
         dict(class_weight="balance"),
         dict(params={"loss.delta": 2}),
         dict(weight_decay=-1.0),
+        dict(class_weight={"ant": 0}),
     ):
         with pytest.raises(ValueError):
             TailClassifier(**wrong).fit(x, y)

@@ -111,7 +111,7 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "FILE", default_value = "predictions.csv")]
     pub(crate) out: PathBuf,
     /// Features that take more than this as f32 stay in their files (safetensors or npy) and are read
-    /// as needed.
+    /// as needed. Target priors are estimated from as many samples as probabilities fit into it.
     #[arg(long, value_name = "GiB", default_value_t = 4.0, value_parser = gib)]
     pub(crate) memory: f64,
 }

@@ -151,7 +151,11 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
                 let _ = sender.send(Sent::Progress(done, all));
             }
         };
-        let result = Box::new(comparison.run(method, &progress));
+        // A fault of this program in one method costs no other its results.
+        let run = std::panic::AssertUnwindSafe(|| comparison.run(method, &progress));
+        let result = Box::new(std::panic::catch_unwind(run).unwrap_or_else(|_payload| {
+            Err(Error::data("method", "to finish", "a fault of this program", "report it"))
+        }));
         if sender.send(Sent::Method(method.name.clone(), result)).is_err() {
             break;
         }

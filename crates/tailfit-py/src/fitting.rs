@@ -65,10 +65,12 @@ pub(crate) fn fit<'py>(
 /// The temperature for logits `[N, K]` of samples of these classes.
 #[pyfunction]
 pub(crate) fn fit_temperature(
+    py: Python<'_>,
     logits: PyReadonlyArray2<'_, f64>,
     labels: PyReadonlyArray1<'_, u32>,
 ) -> f64 {
-    tailfit::probabilities::fit_temperature(logits.as_array(), &labels.as_array().to_vec())
+    let (logits, labels) = (logits.as_array().to_owned(), labels.as_array().to_vec());
+    py.detach(|| tailfit::probabilities::fit_temperature(logits.view(), &labels))
 }
 
 /// Class frequencies `[K]` estimated from probabilities `[N, K]` of a head that assumes others.

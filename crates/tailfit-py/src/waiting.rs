@@ -26,7 +26,12 @@ pub(crate) fn waited<T: Send + 'static>(
     loop {
         let next = &mut receiver;
         match py.detach(move || next.recv_timeout(EVERY)) {
-            Ok(sent) => each(sent)?,
+            Ok(sent) => {
+                if let Err(error) = each(sent) {
+                    stop.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }

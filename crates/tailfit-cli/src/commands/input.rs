@@ -72,6 +72,10 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     let mut data = DataSet::new(&name, train, test, validation, head, thresholds)?;
     if let Some(path) = &args.class_vectors {
         let vectors = Unlabelled::read(std::slice::from_ref(path), Storage::MEMORY)?;
+        let vectors = match &data.train.columns {
+            Some(columns) => vectors.in_order_of(columns, "class vectors")?,
+            None => vectors,
+        };
         data = data.with_class_vectors(vectors.matrix()?)?;
     }
     // Only now are the columns of all sets in one order.

@@ -86,12 +86,21 @@ fn shift(args: &PredictArgs, file: &HeadFile, features: &Unlabelled) -> Result<V
     if *target != TargetPrior::Estimated {
         return Ok(log_ratio(&target.frequencies(k, counts.as_ref())?, &assumed));
     }
-    // The rounds of the estimate go through all probabilities again and again.
-    let mut all = Array2::zeros((0, k));
+    // The rounds of the estimate go through all probabilities again and again, so they are held in
+    // memory: of every sample, or of every so many.
+    let most = (args.memory * f64::from(1 << 30) / (8 * k) as f64).max(1.0);
+    let every = (features.len() as f64 / most).ceil().max(1.0) as usize;
+    let (mut values, mut row) = (Vec::new(), 0);
     features.blocks(|plain, mirror| {
         let probabilities = softmax(mean_logits(&file.head, plain, mirror), &vec![0.0; k]);
-        all.append(ndarray::Axis(0), probabilities.view()).expect("as many classes");
+        for of_row in probabilities.rows() {
+            if row % every == 0 {
+                values.extend(of_row);
+            }
+            row += 1;
+        }
         Ok(())
     })?;
+    let all = Array2::from_shape_vec((values.len() / k, k), values)?;
     Ok(log_ratio(&estimate_prior(all.view(), &assumed), &assumed))
 }

@@ -109,7 +109,7 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
     let weighted = |recalls: &[Option<f64>], prior: &[f64]| {
         let present = recalls.iter().zip(prior).filter_map(|(r, p)| Some(((*r)? * p, p)));
         let (sum, total) = present.fold((0.0, 0.0), |(a, b), (r, p)| (a + r, b + p));
-        sum / total
+        (total > 0.0).then(|| sum / total)
     };
     let (mut rows, mut list) = (vec![], vec![]);
     for target in &args.target_prior {
@@ -126,7 +126,8 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
             TargetPrior::File(path) => path.display().to_string(),
         };
         list.push(json!({"target_prior": name, "percent": as_is, "adjusted_percent": after}));
-        rows.push(vec![name, format!("{as_is:.2}"), format!("{after:.2}")]);
+        let cell = |value: Option<f64>| value.map_or("–".to_owned(), |v| format!("{v:.2}"));
+        rows.push(vec![name, cell(as_is), cell(after)]);
     }
     let columns = ["target prior", "all", "all, adjusted to it"].map(str::to_owned).to_vec();
     let note = "target prior: each class counts as its frequency there; adjusted: log of that over the frequencies the \

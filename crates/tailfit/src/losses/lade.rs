@@ -52,6 +52,9 @@ impl Loss for Lade {
         let classes = c.offset.len();
         let rows = || (0..samples.len()).map(|i| (i, samples.weights[i]));
         let total: f64 = samples.weights.iter().sum();
+        if total <= 0.0 {
+            return 0.0;
+        }
         let mut value = 0.0;
         for (k, log_prior) in c.offset.iter().map(|p| p.to_f64()).enumerate() {
             let z = |i| logit(i, k).to_f64();

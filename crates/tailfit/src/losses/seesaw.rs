@@ -39,7 +39,7 @@ impl Loss for Seesaw {
 
     /// `offset` holds p log n.
     fn per_class(&self, counts: &ClassCounts) -> PerClass<f64> {
-        let offset = counts.weighted().into_iter().map(|n| self.p * n.max(1.0).ln()).collect();
+        let offset = counts.weighted().into_iter().map(|n| self.p * n.ln()).collect();
         PerClass { offset, ..PerClass::neutral(counts.n_classes()) }
     }
 

@@ -21,6 +21,9 @@ impl Recipe {
         self.head.check(self.start)?;
         self.sampler.check()?;
         self.check_features()?;
+        let trains_weights = !matches!(self.head, HeadKind::Scaled | HeadKind::Margin);
+        let expected = "none for a head that keeps its weights";
+        range("constraint", trains_weights || self.constraint.is_none(), expected, "max-norm")?;
         let keeps_logits = matches!(self.head, HeadKind::Linear | HeadKind::Cosine { .. });
         let expected = "`linear` or `cosine` for a loss with a term of whole batches";
         let found = self.head.rules().name;

@@ -40,11 +40,16 @@ pub fn advice(rows: &[Summary<'_>]) -> Vec<String> {
 }
 
 fn best<'a, 'b>(rows: &'a [Summary<'b>]) -> Option<&'a Summary<'b>> {
-    rows.iter().max_by(|a, b| a.macro_mean().total_cmp(&b.macro_mean()))
+    // Of equals the one that the others are measured against, which has no difference itself.
+    rows.iter().max_by(|a, b| {
+        let is_reference = |row: &Summary<'_>| row.difference.is_none();
+        a.macro_mean().total_cmp(&b.macro_mean()).then(is_reference(a).cmp(&is_reference(b)))
+    })
 }
 
 fn take(rows: &[Summary<'_>]) -> Option<String> {
-    let best = best(rows).filter(|_| rows.len() > 1)?;
+    let measured = rows.iter().filter(|row| row.difference.is_none()).count() == 1;
+    let best = best(rows).filter(|_| rows.len() > 1 && measured)?;
     let level: Vec<&Summary<'_>> = rows
         .iter()
         .filter(|row| row.method == best.method || row.difference.is_some_and(|d| d.high >= 0.0))

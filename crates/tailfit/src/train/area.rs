@@ -23,15 +23,19 @@ pub(super) fn area_weights<R: Real>(
     seen.find_class_means()?;
     let mut areas = vec![0.0; rows.len()];
     let mut gathered = Vec::new();
-    for batch in order.chunks(trial.recipe.sgd.batch_size) {
-        seen.gather(0, batch, &mut gathered)?;
+    let views = problem.views.len();
+    let batches = order.chunks(trial.recipe.sgd.batch_size);
+    // The means are of all views, so the areas are too.
+    for (view, batch) in batches.flat_map(|batch| (0..views).map(move |view| (view, batch))) {
+        seen.gather(view, batch, &mut gathered)?;
         let features = gathered.iter().map(|v| v.to_f64()).collect();
         let features = Array2::from_shape_vec((batch.len(), problem.dim), features);
         let features = features.expect("whole rows");
         let labels: Vec<u32> = batch.iter().map(|&row| problem.labels[row as usize]).collect();
         add_areas(&mut areas, features, &labels, |k| seen.class_mean(k));
     }
-    let bounded = areas.iter().zip(&rows).map(|(area, rows)| area.clamp(1.0, rows.len() as f64));
+    let mean = areas.iter().map(|area| area / views as f64);
+    let bounded = mean.zip(&rows).map(|(area, rows)| area.clamp(1.0, rows.len() as f64));
     let raw: Vec<f64> = bounded.map(f64::recip).collect();
     let factor = raw.len() as f64 / raw.iter().sum::<f64>();
     Ok(Some(raw.into_iter().map(|w| w * factor).collect()))

@@ -50,7 +50,7 @@ pub struct Fitted {
 ///
 /// # Errors
 ///
-/// If a class has no samples, class weights are not K numbers of at least 0, or the recipe is invalid
+/// If a class has no samples, class weights are not K numbers above 0, or the recipe is invalid
 /// or does not suit the features.
 pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted> {
     let Fit { recipe, stage_1, class_weight, seed, double } = how;
@@ -65,8 +65,8 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
     let mut problem = Problem::of(&data, false)?;
     if let Some(of_class) = class_weight {
         let k = data.counts.n_classes();
-        if of_class.len() != k || of_class.iter().any(|w| !(w.is_finite() && *w >= 0.0)) {
-            let expected = format!("{k} finite numbers of at least 0");
+        if of_class.len() != k || of_class.iter().any(|w| !(w.is_finite() && *w > 0.0)) {
+            let expected = format!("{k} finite numbers above 0");
             return Err(Error::usage("class weights", expected, format!("{of_class:?}"), ""));
         }
         let weights: Vec<f64> = problem.weights_with(&of_class).collect();

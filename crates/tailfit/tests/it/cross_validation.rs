@@ -62,6 +62,17 @@ fn folds_choose_and_the_test_set_only_scores() {
     assert_eq!(again.heads, a.records[0].heads);
 }
 
+/// A validation set that there is besides changes nothing.
+#[test]
+fn folds_choose_alone() {
+    let one = data(3);
+    let mut other = one.clone();
+    other.validation = Some(features(&[5, 5, 5, 5], 6));
+    let (a, b) = (run(&one), run(&other));
+    assert_eq!(a.head, b.head);
+    assert_eq!(a.records[0].heads, b.records[0].heads);
+}
+
 #[test]
 fn one_sample_of_each_class_leaves_nothing_to_choose_by() {
     let single = || features(&[1, 1, 1], 2);
