@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Draw, Loss, PerClass, in_range, softmax};
 use crate::error::Result;
-use crate::numbers::Real;
+use crate::numbers::{Real, max_of};
 
 /// Focal loss on softmax.
 ///
@@ -27,28 +27,41 @@ impl Default for Focal {
     }
 }
 
+/// The loss of one sample; `z` becomes `factor` times `size` of (1 − p_y)^γ, p_y, 1 − p_y and log p_y
+/// times p − e_y.
+#[inline(always)]
+pub(super) fn modulated<R: Real>(
+    gamma: f64,
+    z: &mut [R],
+    y: usize,
+    factor: R,
+    size: impl Fn(f64, f64, f64, f64) -> f64,
+) -> R {
+    let label = (z[y] - max_of(z)).to_f64();
+    let (others, top) = softmax::exponentials(z, y);
+    let total = R::ONE + others;
+    // 1 − p_y is computed without cancellation, whether or not y has the largest logit.
+    let (others, p) = (others.to_f64(), z[y].to_f64() / (1.0 + others.to_f64()));
+    let log_p = label - others.ln_1p();
+    let q = if y == top { others / (1.0 + others) } else { 1.0 - p };
+    let modulator = if gamma == 1.0 { q } else { q.powf(gamma) };
+    let coefficient = R::from_f64(size(modulator, p, q, log_p)) * factor;
+    let norm = coefficient / total;
+    for value in z.iter_mut() {
+        *value = (*value * norm).flushed();
+    }
+    z[y] = (-coefficient * R::from_f64(q)).flushed();
+    R::from_f64(-modulator * log_p)
+}
+
 impl Loss for Focal {
     const SOFTMAX_FAMILY: bool = false;
 
     #[inline(always)]
     fn row<R: Real>(&self, _: &PerClass<R>, z: &mut [R], y: usize, factor: R, _: Draw) -> R {
-        let max = crate::numbers::max_of(z);
-        let label = (z[y] - max).to_f64();
-        let (others, top) = softmax::exponentials(z, y);
-        let total = R::ONE + others;
-        // 1 − p_y is computed without cancellation, whether or not y has the largest logit.
-        let (others, p) = (others.to_f64(), z[y].to_f64() / (1.0 + others.to_f64()));
-        let log_p = label - others.ln_1p();
-        let q = if y == top { others / (1.0 + others) } else { 1.0 - p };
-        let modulator = if self.gamma == 1.0 { q } else { q.powf(self.gamma) };
-        let slope = if q > 0.0 { self.gamma * p * modulator / q * log_p } else { 0.0 };
-        let coefficient = R::from_f64(modulator - slope) * factor;
-        let norm = coefficient / total;
-        for value in z.iter_mut() {
-            *value = (*value * norm).flushed();
-        }
-        z[y] = (-coefficient * R::from_f64(q)).flushed();
-        R::from_f64(-modulator * log_p)
+        modulated(self.gamma, z, y, factor, |modulator, p, q, log_p| {
+            if q > 0.0 { modulator - self.gamma * p * modulator / q * log_p } else { modulator }
+        })
     }
 
     fn source(&self) -> &'static str {

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Draw, Loss, PerClass, in_range, softmax};
+use super::{Draw, Loss, PerClass, focal, in_range};
 use crate::error::Result;
-use crate::numbers::{Real, max_of};
+use crate::numbers::Real;
 
 /// Focal loss whose modulator is held constant in the gradient.
 ///
@@ -29,21 +29,7 @@ impl Default for FocalDetached {
 /// The loss of one sample; `z` becomes `factor` times the direction of the step.
 #[inline(always)]
 pub(super) fn row<R: Real>(gamma: f64, z: &mut [R], y: usize, factor: R) -> R {
-    let label = (z[y] - max_of(z)).to_f64();
-    let (others, top) = softmax::exponentials(z, y);
-    let total = R::ONE + others;
-    // 1 − p_y is computed without cancellation, whether or not y has the largest logit.
-    let others = others.to_f64();
-    let log_p = label - others.ln_1p();
-    let q = if y == top { others / (1.0 + others) } else { 1.0 - z[y].to_f64() / (1.0 + others) };
-    let modulator = q.powf(gamma);
-    let coefficient = R::from_f64(modulator) * factor;
-    let norm = coefficient / total;
-    for value in z.iter_mut() {
-        *value = (*value * norm).flushed();
-    }
-    z[y] = (-coefficient * R::from_f64(q)).flushed();
-    R::from_f64(-modulator * log_p)
+    focal::modulated(gamma, z, y, factor, |modulator, _, _, _| modulator)
 }
 
 impl Loss for FocalDetached {
