@@ -103,6 +103,10 @@ fn class_vectors_add_rows() {
     let zero_shot = records.iter().find(|record| record["method"] == "zero-shot").unwrap();
     assert_eq!(zero_shot["evaluation"]["accuracy"]["overall_percent"], 100.0);
     assert!(zero_shot["data"]["class_vectors_sha256"].is_string());
+    // Columns go by their names.
+    fs_err::write(folder.path().join("v.csv"), "b,a\n0,1\n0.84,0.54\n0.91,-0.42\n").unwrap();
+    let ran = tailfit(folder.path(), &[&words[..], &vectors, &TOY].concat());
+    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&ran.stdout).unwrap(), records);
     fs_err::write(folder.path().join("v.csv"), "a,b\n1,0\n0.54,0.84\n").unwrap();
     let ran = tailfit(folder.path(), &[&words[..], &vectors, &TOY].concat());
     assert!(ran.code == 1 && ran.stderr.contains("[3, 2]"), "{}", ran.stderr);

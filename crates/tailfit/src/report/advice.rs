@@ -154,6 +154,10 @@ mod tests {
 
     /// Ten classes, each about an axis of its own, and a head whose rows are `shift` classes off.
     fn of_rows_off_by(shift: usize) -> Vec<String> {
+        advice(&summarise(&records_off_by(shift)).unwrap())
+    }
+
+    fn records_off_by(shift: usize) -> Vec<RunRecord> {
         let mut rng = Rng::new(3, Purpose::Start, 0);
         let mut set = |sizes: &dyn Fn(usize) -> usize| {
             let labels: Vec<u32> = (0..10_u32).flat_map(|k| vec![k; sizes(k as usize)]).collect();
@@ -171,14 +175,30 @@ mod tests {
         let data =
             DataSet::new("toy", train, test, None, Some(head), ShotThresholds::default()).unwrap();
         let comparison = Comparison::new(&data, Selection::Last, vec![0, 1]).unwrap();
-        let records: Vec<RunRecord> = ["stage-1", "lda", "balanced-softmax", "ridge"]
+        ["stage-1", "lda", "balanced-softmax", "ridge"]
             .iter()
             .flat_map(|name| {
                 let method = methods::find(name).unwrap();
                 comparison.run(&method, &|_| {}).unwrap().records
             })
-            .collect();
-        advice(&summarise(&records).unwrap())
+            .collect()
+    }
+
+    /// Equal rows are level, so the simpler is taken; and nothing is said to be better than what it was
+    /// not compared with.
+    #[test]
+    fn ties_and_rows_that_cannot_be_compared() {
+        let records = records_off_by(0);
+        let again = |method: &'static str| {
+            let of = records.iter().filter(|record| record.method == "stage-1");
+            of.map(move |record| RunRecord { method: method.to_owned(), ..record.clone() })
+        };
+        let twice: Vec<RunRecord> = again("a").chain(again("b")).collect();
+        let said = advice(&summarise(&twice).unwrap());
+        assert!(said[0].starts_with("Take a") && said[0].contains("one other row"), "{said:?}");
+        let other_seeds: Vec<RunRecord> = again("a").take(1).chain(again("b")).collect();
+        let said = advice(&summarise(&other_seeds).unwrap());
+        assert!(said.iter().all(|line| !line.starts_with("Take")), "{said:?}");
     }
 
     #[test]

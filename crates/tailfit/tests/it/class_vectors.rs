@@ -7,7 +7,7 @@ use tailfit::methods;
 use tailfit::shots::ShotThresholds;
 use tailfit::train::{Options, Trial, train, train_stage_1};
 
-use crate::support::unit;
+use crate::support::{clusters, unit};
 
 const K: usize = 6;
 const D: usize = 12;
@@ -18,11 +18,7 @@ fn mean(class: usize, j: usize) -> f64 {
 
 /// Features of norm `norm` about class means of their own; `key` moves the samples.
 fn features(sizes: [usize; K], key: u64, norm: f32) -> Features {
-    let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(k, &n)| vec![k as u32; n]).collect();
-    let value = |(i, j): (usize, usize)| {
-        (mean(labels[i] as usize, j) + 1.2 * unit(1, key, (i * D + j) as u64)) as f32
-    };
-    let mut x = Array2::from_shape_fn((labels.len(), D), value);
+    let (mut x, labels) = clusters(&sizes, D, 1.2, key);
     for mut row in x.rows_mut() {
         let length = row.dot(&row).sqrt();
         row.mapv_inplace(|v| norm * v / length);

@@ -1,24 +1,19 @@
 //! Selection by folds of the training set.
 
-use ndarray::Array2;
 use tailfit::compare::{Comparison, MethodResult, Selection, replay};
 use tailfit::features::{DataSet, Features};
 use tailfit::methods::{self, Method};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1;
 
-use crate::support::unit;
+use crate::support::clusters;
 
 const D: usize = 5;
 
 /// Classes about means of their own; the last has one sample.
 fn features(sizes: &[usize], key: u64) -> Features {
-    let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(k, &n)| vec![k as u32; n]).collect();
-    let value = |(i, j): (usize, usize)| {
-        let mean = unit(1, 1, u64::from(labels[i]) * D as u64 + j as u64);
-        (mean + 2.5 * unit(1, key, (i * D + j) as u64)) as f32
-    };
-    Features::new(Array2::from_shape_fn((labels.len(), D), value), labels).unwrap()
+    let (features, labels) = clusters(sizes, D, 2.5, key);
+    Features::new(features, labels).unwrap()
 }
 
 fn data(test_key: u64) -> DataSet {

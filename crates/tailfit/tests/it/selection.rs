@@ -1,6 +1,5 @@
 //! What is selected, and what a table says of it.
 
-use ndarray::Array2;
 use serde_json::{Value, json};
 use tailfit::compare::{Comparison, RunRecord, Selection, head_sha256};
 use tailfit::features::{DataSet, Features};
@@ -10,19 +9,15 @@ use tailfit::report::{csv, summarise};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::{Options, Trial, train, train_stage_1};
 
-use crate::support::unit;
+use crate::support::clusters;
 
 const K: usize = 4;
 const D: usize = 5;
 
 /// Classes about means of their own; `key` moves the samples.
 fn features(sizes: [usize; K], key: u64) -> Features {
-    let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(k, &n)| vec![k as u32; n]).collect();
-    let value = |(i, j): (usize, usize)| {
-        let mean = unit(1, 1, u64::from(labels[i]) * D as u64 + j as u64);
-        (mean + 2.5 * unit(1, key, (i * D + j) as u64)) as f32
-    };
-    Features::new(Array2::from_shape_fn((labels.len(), D), value), labels).unwrap()
+    let (features, labels) = clusters(&sizes, D, 2.5, key);
+    Features::new(features, labels).unwrap()
 }
 
 fn data() -> DataSet {

@@ -47,6 +47,22 @@ pub(crate) fn unit(key: u64, p: u64, i: u64) -> f64 {
     (h >> 11) as f64 * 2_f64.powi(-53) * 2.0 - 1.0
 }
 
+/// Samples of classes about means of their own, `[N, dim]`, in the order of the classes; `key` moves them,
+/// by up to `noise` in every direction.
+pub(crate) fn clusters(
+    sizes: &[usize],
+    dim: usize,
+    noise: f64,
+    key: u64,
+) -> (ndarray::Array2<f32>, Vec<u32>) {
+    let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(k, &n)| vec![k as u32; n]).collect();
+    let value = |(i, j): (usize, usize)| {
+        let mean = unit(1, 1, u64::from(labels[i]) * dim as u64 + j as u64);
+        (mean + noise * unit(1, key, (i * dim + j) as u64)) as f32
+    };
+    (ndarray::Array2::from_shape_fn((labels.len(), dim), value), labels)
+}
+
 /// The folder `shared` beside the checkout, where this project's raw material lies; it
 /// is not part of the repository. Absent, a test that needs it says so and passes, but
 /// fails on CI.
