@@ -54,5 +54,11 @@ mod tests {
         let probabilities = Array2::from_shape_vec((1000, 2), rows).unwrap();
         let prior = estimate_prior(probabilities.view(), &[0.5, 0.5]);
         assert!((prior[0] - 0.9).abs() < 1e-4 && (prior[1] - 0.1).abs() < 1e-4, "{prior:?}");
+        // The same of a head that assumes classes 3 to 1.
+        let (seen, unseen) = (posterior(0.6, 0.7), posterior(2.4, 0.3));
+        let rows: Vec<f64> = (0..1000).flat_map(|i| if i < 250 { seen } else { unseen }).collect();
+        let probabilities = Array2::from_shape_vec((1000, 2), rows).unwrap();
+        let prior = estimate_prior(probabilities.view(), &[0.75, 0.25]);
+        assert!((prior[0] - 0.9).abs() < 1e-4 && (prior[1] - 0.1).abs() < 1e-4, "{prior:?}");
     }
 }

@@ -9,8 +9,8 @@ use crate::losses::ClassWeights;
 use crate::numbers::Real;
 use crate::recipe::Sampler;
 
-/// The class weights of trials with [`ClassWeights::EffectiveArea`], if there are any: wₖ ∝ 1 / Aₖ with
-/// Σₖ wₖ = K, and no area above the number of the class's samples. All trials share their batches.
+/// The class weights of trials with [`ClassWeights::EffectiveArea`], if there are any. All trials share
+/// their batches.
 pub(super) fn area_weights<R: Real>(
     seen: &Seen<'_, R>,
     trials: &[&Trial],
@@ -34,11 +34,17 @@ pub(super) fn area_weights<R: Real>(
         let labels: Vec<u32> = batch.iter().map(|&row| problem.labels[row as usize]).collect();
         add_areas(&mut areas, features, &labels, |k| seen.class_mean(k));
     }
-    let mean = areas.iter().map(|area| area / views as f64);
-    let bounded = mean.zip(&rows).map(|(area, rows)| area.clamp(1.0, rows.len() as f64));
+    let counts: Vec<f64> = rows.iter().map(|rows| rows.len() as f64).collect();
+    let mean: Vec<f64> = areas.into_iter().map(|area| area / views as f64).collect();
+    Ok(Some(weights_of(&mean, &counts)))
+}
+
+/// wₖ ∝ 1 / Aₖ with Σₖ wₖ = K, no area being below 1 or above the number of the class's samples.
+fn weights_of(areas: &[f64], counts: &[f64]) -> Vec<f64> {
+    let bounded = areas.iter().zip(counts).map(|(area, count)| area.clamp(1.0, *count));
     let raw: Vec<f64> = bounded.map(f64::recip).collect();
     let factor = raw.len() as f64 / raw.iter().sum::<f64>();
-    Ok(Some(raw.into_iter().map(|w| w * factor).collect()))
+    raw.into_iter().map(|w| w * factor).collect()
 }
 
 /// Adds the area of each class in a batch, `[B, D]`: m² / Σᵢⱼ cos(fᵢ − μ, fⱼ − μ) over its m samples,
@@ -65,6 +71,20 @@ pub(crate) fn add_areas<'a>(
             *area += m * m / sum.dot(&sum).max(f64::MIN_POSITIVE);
         } else {
             *area += m;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Areas 8 of 4 samples, 2 of 10 and 0 of 1 count as 4, 2 and 1.
+    #[test]
+    fn an_area_lies_between_one_sample_and_all() {
+        let weights = weights_of(&[8.0, 2.0, 0.0], &[4.0, 10.0, 1.0]);
+        for (got, want) in weights.iter().zip([1.0, 2.0, 4.0]) {
+            assert!((got - want * 3.0 / 7.0).abs() < 1e-15, "{weights:?}");
         }
     }
 }

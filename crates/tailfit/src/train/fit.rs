@@ -82,3 +82,33 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
     };
     Ok(Fitted { outcome: outcomes.remove(0), counts: data.counts })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods;
+    use ndarray::array;
+
+    /// Only ratios of class weights count, priors do not see them, and a larger one draws predictions.
+    #[test]
+    fn class_weights_are_relative_and_of_the_loss_alone() {
+        let features = || {
+            let x =
+                array![[1.0, 0.2], [0.8, -0.1], [0.3, 0.4], [-0.2, 0.9], [0.1, 1.1], [0.6, 0.5]];
+            Features::new(x, vec![0, 0, 0, 1, 1, 1]).unwrap()
+        };
+        let recipe = methods::find("balanced-softmax-converged").unwrap().recipe;
+        let recipe = recipe.with("gap", &1e-12.into()).unwrap();
+        let with = |class_weight: Option<Vec<f64>>| {
+            let how = Fit { recipe: recipe.clone(), class_weight, double: true, ..Fit::default() };
+            fit(features(), how, &Options::default()).unwrap()
+        };
+        let (one, ten) = (with(Some(vec![1.0, 3.0])), with(Some(vec![10.0, 30.0])));
+        let difference = &one.outcome.head.weight - &ten.outcome.head.weight;
+        assert!(difference.iter().all(|d| d.abs() < 1e-7), "{difference}");
+        let plain = with(None).outcome.head;
+        assert!(one.outcome.head.bias[1] > plain.bias[1] + 0.1);
+        let zero = Fit { recipe, class_weight: Some(vec![0.0, 1.0]), ..Fit::default() };
+        assert!(fit(features(), zero, &Options::default()).is_err());
+    }
+}
