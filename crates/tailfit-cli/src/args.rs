@@ -11,7 +11,7 @@ pub(crate) use crate::args_data::{DataArgs, Switch};
 use crate::args_images::SplitArgs;
 #[cfg(feature = "backbone")]
 use crate::args_images::{ExtractFeaturesArgs, LiveArgs, TrainBackboneArgs};
-pub(crate) use crate::args_predict::{Bias, EvaluateArgs, HeadPrior, PredictArgs};
+pub(crate) use crate::args_predict::{Bias, EvaluateArgs, PredictArgs};
 
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
 /// honestly.

@@ -71,6 +71,16 @@ pub(crate) enum HeadPrior {
     AsTrained,
 }
 
+impl HeadPrior {
+    /// The same as a prior.
+    pub(crate) fn prior(self) -> TargetPrior {
+        match self {
+            Self::Uniform => TargetPrior::Uniform,
+            Self::AsTrained => TargetPrior::AsTrained,
+        }
+    }
+}
+
 /// Predict classes and probabilities of new samples with a re-trained head.
 ///
 /// Writes a line for each sample: the most probable class, its name if known, and its

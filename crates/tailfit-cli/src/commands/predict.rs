@@ -10,7 +10,7 @@ use tailfit::probabilities::{
 };
 
 use super::output;
-use crate::args::{HeadPrior, PredictArgs};
+use crate::args::PredictArgs;
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<()> {
@@ -78,11 +78,7 @@ fn shift(args: &PredictArgs, file: &HeadFile, features: &Unlabelled) -> Result<V
     let k = file.head.n_classes();
     let Some(target) = &args.target_prior else { return Ok(vec![0.0; k]) };
     let counts = file.class_counts();
-    let assumed = match args.head_prior {
-        HeadPrior::Uniform => TargetPrior::Uniform,
-        HeadPrior::AsTrained => TargetPrior::AsTrained,
-    };
-    let assumed = assumed.frequencies(k, counts.as_ref())?;
+    let assumed = args.head_prior.prior().frequencies(k, counts.as_ref())?;
     if *target != TargetPrior::Estimated {
         return Ok(log_ratio(&target.frequencies(k, counts.as_ref())?, &assumed));
     }

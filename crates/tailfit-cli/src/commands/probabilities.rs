@@ -11,7 +11,7 @@ use tailfit::probabilities::{
 };
 use tailfit::report::Table;
 
-use crate::args::{EvaluateArgs, HeadPrior};
+use crate::args::EvaluateArgs;
 
 /// A table with the same as JSON.
 pub(super) struct Part {
@@ -100,11 +100,7 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
     let set = EvaluationSet::of(&data.test)?;
     let recalls =
         |head: &Head| evaluate(head, &set, &data.counts, data.thresholds).per_class_percent;
-    let assumed = match args.head_prior {
-        HeadPrior::Uniform => TargetPrior::Uniform,
-        HeadPrior::AsTrained => TargetPrior::AsTrained,
-    };
-    let assumed = assumed.frequencies(k, Some(&data.counts))?;
+    let assumed = args.head_prior.prior().frequencies(k, Some(&data.counts))?;
     let plain = recalls(head);
     let weighted = |recalls: &[Option<f64>], prior: &[f64]| {
         let present = recalls.iter().zip(prior).filter_map(|(r, p)| Some(((*r)? * p, p)));

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod crash_tests;
+mod csv;
 mod folder;
 #[allow(unsafe_code, reason = "a mapped file may be changed by others; see the block")]
 mod map;
@@ -10,6 +11,7 @@ pub mod safetensors;
 mod source;
 mod write;
 
+pub(crate) use self::csv::quoted;
 pub use self::folder::OwnedFolder;
 pub(crate) use self::source::Source;
 pub use self::write::{check_writable, remove_leftovers, write_atomically, write_atomically_with};

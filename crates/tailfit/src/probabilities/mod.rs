@@ -16,7 +16,6 @@ use ndarray::{Array2, ArrayView2};
 pub use self::estimate::estimate_prior;
 pub use self::prediction::{Predictions, predict};
 pub use self::prior::{TargetPrior, log_ratio};
-pub(crate) use self::save::quoted;
 pub use self::scores::ProbabilityScores;
 pub use self::temperature::fit_temperature;
 use crate::head::Head;

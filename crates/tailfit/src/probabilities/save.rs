@@ -8,6 +8,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::Predictions;
 use crate::error::{Error, Result};
+use crate::files::quoted;
 
 impl Predictions {
     /// As CSV: `row,class,name,probability`, then `class_2,name_2,probability_2` and so on for further
@@ -59,15 +60,6 @@ impl Predictions {
             zip.write_all(&bytes)?;
         }
         Ok(zip.finish().map_err(|error| failed(&error))?.into_inner())
-    }
-}
-
-/// A name as a field of CSV.
-pub(crate) fn quoted(name: &str) -> String {
-    if name.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    } else {
-        name.to_owned()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::class_counts::ClassCounts;
+use crate::files::quoted;
 use crate::metrics::ClassReport;
-use crate::probabilities::quoted;
 use crate::shots::{Shot, ShotThresholds};
 
 /// CSV with a line for each class: its number and name, training samples, shot, scored and predicted
