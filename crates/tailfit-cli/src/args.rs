@@ -186,13 +186,16 @@ pub(crate) enum Form {
     Csv,
     /// Using the booktabs package.
     Latex,
+    /// A page to look at, with figures.
+    Html,
 }
 
-/// Make tables from records.
+/// Make tables, or a page to look at, from records.
 ///
-/// Example:
+/// Examples:
 ///
 ///   tailfit report tailfit-out/records --format latex
+///   tailfit report tailfit-out/records --html > report.html
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReportArgs {
@@ -202,6 +205,9 @@ pub(crate) struct ReportArgs {
     /// Format of the table.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub(crate) format: Form,
+    /// Short for --format html.
+    #[arg(long, conflicts_with_all = ["format", "json"])]
+    pub(crate) html: bool,
     /// Print the records as one JSON list.
     #[arg(long)]
     pub(crate) json: bool,

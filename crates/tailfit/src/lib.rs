@@ -36,6 +36,7 @@ pub mod class_counts;
 pub mod compare;
 pub mod error;
 pub mod features;
+pub mod figures;
 pub mod files;
 #[cfg(fuzzing)]
 pub mod fuzzing;

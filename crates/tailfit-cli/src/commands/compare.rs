@@ -199,7 +199,7 @@ fn per_class_name(method: &Method) -> String {
     format!("per-class/{}.csv", method.name)
 }
 
-const TABLES: [&str; 3] = ["report.md", "summary.csv", "table.tex"];
+const TABLES: [&str; 4] = ["report.md", "summary.csv", "table.tex", "report.html"];
 
 /// Every file that the run may write.
 fn planned(methods: &[Method], seeds: u64) -> BTreeSet<String> {
@@ -247,6 +247,7 @@ fn finish(
     };
     let rows = report::summarise(records)?;
     let mut table = report::summary_table(&rows, &first.data);
+    let page = report::html(&rows, &first.data, &notes)?;
     table.notes.extend(notes);
     let path_table = report::paths_table(paths);
     let mut markdown = format!("{}\n{}\n", table.markdown(), first.data.provenance);
@@ -254,7 +255,8 @@ fn finish(
         markdown.push('\n');
         markdown += &path_table.markdown();
     }
-    for (name, text) in TABLES.into_iter().zip([markdown, report::csv(&rows), table.latex()]) {
+    let texts = [markdown, report::csv(&rows), table.latex(), page];
+    for (name, text) in TABLES.into_iter().zip(texts) {
         folder.write(name, text.as_bytes())?;
     }
     folder.finish()?;

@@ -39,11 +39,13 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<()> {
     }
     let rows = report::summarise(&records)?;
     let table = report::summary_table(&rows, &first.data);
-    printer.data(&match args.format {
+    let form = if args.html { Form::Html } else { args.format };
+    printer.data(&match form {
         Form::Text => format!("{}\n{}", table.caption, table.text()),
         Form::Markdown => table.markdown(),
         Form::Latex => table.latex(),
         Form::Csv => report::csv(&rows),
+        Form::Html => report::html(&rows, &first.data, &[])?,
     });
     Ok(())
 }

@@ -30,6 +30,12 @@ pub struct DataRecord {
     pub test_is_balanced: bool,
     /// Imbalance ratio, max n / min n.
     pub imbalance_ratio: f64,
+    /// Training samples of each class, `[K]`; records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_counts: Vec<usize>,
+    /// Names of the classes, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<Vec<String>>,
     /// Boundaries of the shots.
     pub thresholds: ShotThresholds,
     /// Number of many-, medium- and few-shot classes.
@@ -60,6 +66,14 @@ pub struct DataRecord {
 }
 
 impl DataRecord {
+    /// A class by its name, or its number.
+    pub fn class_name(&self, class: usize) -> String {
+        let names = self.class_names.as_ref();
+        names
+            .and_then(|names| names.get(class))
+            .map_or_else(|| format!("class {class}"), String::clone)
+    }
+
     /// The classes of each shot for a column's header: their number, and how many of them are
     /// tested if not all.
     pub fn shot_headers(&self) -> [String; 3] {
@@ -92,6 +106,8 @@ impl DataRecord {
             n_test: test.len(),
             test_is_balanced: per_class.iter().all(|&n| n == per_class[0]),
             imbalance_ratio: counts.imbalance_ratio(),
+            class_counts: counts.as_slice().to_vec(),
+            class_names: train.class_names.clone(),
             thresholds: *thresholds,
             shot_sizes: thresholds.sizes(counts),
             tested_shot_sizes: per_class.contains(&0).then(|| {

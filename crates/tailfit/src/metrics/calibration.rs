@@ -14,6 +14,21 @@ pub struct Calibration {
     /// Expected calibration error over 15 equal bins of confidence, in percent:
     /// Σ over bins (samples / N) |accuracy − mean confidence|.
     pub ece_percent: f64,
+    /// The bins that hold samples, in order; records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bins: Vec<ConfidenceBin>,
+}
+
+/// The samples predicted about equally confidently: a point of a reliability diagram.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfidenceBin {
+    /// How many.
+    pub samples: u32,
+    /// Their mean confidence, in percent.
+    pub confidence_percent: f64,
+    /// How many of them are right, in percent.
+    pub accuracy_percent: f64,
 }
 
 /// Sums per confidence bin ((b / 15, (b + 1) / 15]).
@@ -44,7 +59,17 @@ impl CalibrationBins {
     pub fn calibration(&self) -> Calibration {
         let n = f64::from(self.samples.iter().sum::<u32>().max(1));
         let gap = |bin: usize| (f64::from(self.hits[bin]) - self.confidence[bin]).abs();
-        Calibration { nll: self.nll / n, ece_percent: 100.0 * (0..BINS).map(gap).sum::<f64>() / n }
+        let bin = |bin: usize| {
+            let (samples, hits) = (self.samples[bin], f64::from(self.hits[bin]));
+            let mean = |sum: f64| 100.0 * sum / f64::from(samples);
+            let (confidence_percent, accuracy_percent) = (mean(self.confidence[bin]), mean(hits));
+            (samples > 0).then_some(ConfidenceBin { samples, confidence_percent, accuracy_percent })
+        };
+        Calibration {
+            nll: self.nll / n,
+            ece_percent: 100.0 * (0..BINS).map(gap).sum::<f64>() / n,
+            bins: (0..BINS).filter_map(bin).collect(),
+        }
     }
 }
 
@@ -57,8 +82,10 @@ mod tests {
         let mut bins = CalibrationBins::default();
         bins.add(100.0, 100.0, 100.0, true);
         bins.add(98.0, 100.0, 100.0, false);
-        let Calibration { nll, ece_percent } = bins.calibration();
+        let Calibration { nll, ece_percent, bins: full } = bins.calibration();
         assert_eq!((nll, ece_percent), (1.0, 50.0));
+        let bin = ConfidenceBin { samples: 2, confidence_percent: 100.0, accuracy_percent: 50.0 };
+        assert_eq!(full, [bin]);
         assert_eq!(bins.samples[14], 2);
     }
 }

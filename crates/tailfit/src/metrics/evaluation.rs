@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::{per_class_percent, samples_per_class};
+use super::confusion::{Confusion, Pairs, add, most};
 use super::hits::hits_of;
 use super::{
     Accuracy, Calibration, CalibrationBins, LogitStatistics, LogitsMagnitude, Right,
@@ -60,6 +61,9 @@ pub struct Evaluation {
     /// Which samples are right; records of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Right::is_unknown")]
     pub right: Right,
+    /// The pairs of classes mixed up most, at most 20; records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confused: Vec<Confusion>,
     /// All readings of Logits Magnitude and Regularised Standard Deviation. A record may omit
     /// them; a replay recomputes them.
     #[serde(default)]
@@ -146,6 +150,7 @@ fn evaluate_each(
     };
     let mut hits = vec![0; n_classes];
     let mut bins = CalibrationBins::default();
+    let mut pairs = Pairs::new();
     let mut statistics: Option<[LogitStatistics; 2]> = None;
     let mut centred = vec![0.0; n_classes];
     for block in rows.chunks(BLOCK) {
@@ -158,6 +163,9 @@ fn evaluate_each(
             let log_sum = top + z.iter().map(|v| (v - top).exp()).sum::<f64>().ln();
             let is_hit = right[head_of(row)][row];
             hits[label] += u32::from(is_hit);
+            if !is_hit {
+                add(&mut pairs, label as u32, z);
+            }
             bins.add(z[label], top, log_sum, is_hit);
 
             let mean = z.iter().sum::<f64>() / n_classes as f64;
@@ -187,6 +195,7 @@ fn evaluate_each(
             &samples,
             rows.iter().map(|&row| (set.labels[row], right[head_of(row)][row])),
         ),
+        confused: most(pairs),
         loma_cv: coefficient_of_variation(&present),
         loma_few_over_many: few_over_many,
         logits_magnitude: LogitsMagnitude { raw, centred },

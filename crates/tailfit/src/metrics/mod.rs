@@ -4,6 +4,7 @@ mod accuracy;
 mod binary;
 mod calibration;
 mod class_report;
+mod confusion;
 mod evaluation;
 mod hits;
 mod logits_magnitude;
@@ -12,8 +13,9 @@ mod right;
 
 pub use self::accuracy::{Accuracy, samples_per_class};
 pub use self::binary::Binary;
-pub use self::calibration::{Calibration, CalibrationBins};
+pub use self::calibration::{Calibration, CalibrationBins, ConfidenceBin};
 pub use self::class_report::{ClassReport, class_reports};
+pub use self::confusion::Confusion;
 pub(crate) use self::evaluation::evaluate_halves;
 pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};
 pub(crate) use self::hits::{columns_of, hits, write_head};

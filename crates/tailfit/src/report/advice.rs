@@ -47,16 +47,24 @@ fn best<'a, 'b>(rows: &'a [Summary<'b>]) -> Option<&'a Summary<'b>> {
     })
 }
 
-fn take(rows: &[Summary<'_>]) -> Option<String> {
+/// The row to take, the best one, and how many are level with the best, itself included.
+pub(super) fn recommended<'a, 'b>(
+    rows: &'a [Summary<'b>],
+) -> Option<(&'a Summary<'b>, &'a Summary<'b>, usize)> {
     let measured = rows.iter().filter(|row| row.difference.is_none()).count() == 1;
     let best = best(rows).filter(|_| rows.len() > 1 && measured)?;
-    let level: Vec<&Summary<'_>> = rows
+    let level: Vec<&Summary<'b>> = rows
         .iter()
         .filter(|row| row.method == best.method || row.difference.is_some_and(|d| d.high >= 0.0))
         .collect();
     let simplest = level
         .iter()
         .min_by(|a, b| kind(a).cmp(&kind(b)).then(b.macro_mean().total_cmp(&a.macro_mean())))?;
+    Some((simplest, best, level.len()))
+}
+
+fn take(rows: &[Summary<'_>]) -> Option<String> {
+    let (simplest, best, level) = recommended(rows)?;
     let why = match kind(simplest) {
         Kind::Formula => "nothing is trained",
         Kind::Solver => "it is a minimum, with no epoch to choose",
@@ -64,7 +72,7 @@ fn take(rows: &[Summary<'_>]) -> Option<String> {
     };
     let (name, mean) = (simplest.method, simplest.macro_mean());
     let of_best = if simplest.method == best.method {
-        let others = level.len() - 1;
+        let others = level - 1;
         match others {
             0 => "measurably better than every other row".to_owned(),
             1 => "the best; one other row is level with it".to_owned(),
