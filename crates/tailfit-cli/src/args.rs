@@ -12,6 +12,7 @@ use crate::args_images::SplitArgs;
 #[cfg(feature = "backbone")]
 use crate::args_images::{ExtractFeaturesArgs, LiveArgs, TrainBackboneArgs};
 pub(crate) use crate::args_predict::{Bias, EvaluateArgs, PredictArgs};
+pub(crate) use crate::args_reproduce::{Part, ReproduceArgs};
 
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
 /// honestly.
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     #[cfg(feature = "backbone")]
     ExtractFeatures(ExtractFeaturesArgs),
     Report(ReportArgs),
+    Reproduce(ReproduceArgs),
     List(ListArgs),
 }
 

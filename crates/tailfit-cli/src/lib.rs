@@ -4,9 +4,11 @@ mod args;
 mod args_data;
 mod args_images;
 mod args_predict;
+mod args_reproduce;
 mod commands;
 mod printer;
 mod progress;
+mod reproduce;
 
 use std::ffi::OsString;
 
@@ -63,6 +65,7 @@ fn command(cli: &Cli, printer: &printer::Printer) -> anyhow::Result<()> {
         Command::TrainBackbone(args) => commands::train_backbone::run(args, cli, printer),
         #[cfg(feature = "backbone")]
         Command::ExtractFeatures(args) => commands::extract_features::run(args, cli, printer),
+        Command::Reproduce(args) => reproduce::run(args, cli, printer),
         Command::Report(args) => commands::report::run(args, printer),
         Command::List(args) => commands::list::run(args, printer),
     }

@@ -48,6 +48,7 @@ pub mod methods;
 pub mod metrics;
 mod numbers;
 pub mod probabilities;
+pub mod propositions;
 pub mod recipe;
 pub mod report;
 pub mod rng;

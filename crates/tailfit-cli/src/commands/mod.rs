@@ -8,7 +8,7 @@ mod images;
 mod input;
 mod interrupt;
 pub(crate) mod list;
-mod output;
+pub(crate) mod output;
 pub(crate) mod predict;
 mod probabilities;
 mod replay;

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::files::quoted;
+
 /// A table of text; the first column is left-aligned, the others are right-aligned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Table {
@@ -58,6 +60,14 @@ impl Table {
             let _ = writeln!(out, "\n{}", escape(note));
         }
         out
+    }
+
+    /// CSV: the header and the rows, without caption and notes.
+    pub fn csv(&self) -> String {
+        let line = |row: &Vec<String>| -> String {
+            row.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",") + "\n"
+        };
+        self.lines().map(line).collect()
     }
 
     /// A LaTeX table; needs the booktabs package.

@@ -1,0 +1,232 @@
+//! What all parts share: features, trained methods, and files.
+
+use std::cell::{Cell, RefCell};
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::de::DeserializeOwned;
+use tailfit::Precision;
+use tailfit::compare::{Comparison, Curve, MethodResult, RunRecord, Selection};
+use tailfit::error::Error;
+use tailfit::features::{DataSet, Features, Reading, Storage, load_head};
+use tailfit::files::write_atomically;
+use tailfit::methods::Method;
+use tailfit::report::Table;
+use tailfit::shots::ShotThresholds;
+
+use crate::args::ReproduceArgs;
+use crate::printer::Printer;
+
+/// Features that come with the program.
+const EMBEDDED: &str = "cross-entropy";
+
+pub(super) struct Paper<'a> {
+    out: &'a Path,
+    features: &'a Path,
+    pub(super) seeds: u64,
+    precision: Precision,
+    pub(super) printer: &'a Printer,
+    missing: RefCell<Vec<String>>,
+    written: Cell<usize>,
+}
+
+impl<'a> Paper<'a> {
+    pub(super) fn new(args: &'a ReproduceArgs, precision: Precision, printer: &'a Printer) -> Self {
+        Self {
+            out: &args.out,
+            features: &args.features,
+            seeds: args.seeds,
+            precision,
+            printer,
+            missing: RefCell::default(),
+            written: Cell::default(),
+        }
+    }
+
+    /// A configuration that comes with the program.
+    pub(super) fn config<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+        let place = format!("configs/paper/{name}");
+        Ok(toml::from_str(text)
+            .map_err(|error| Error::data(place, "a configuration", error, ""))?)
+    }
+
+    /// The features of a backbone: those in its folder, else those that come with the program, else
+    /// none, which is remembered.
+    pub(super) fn data(&self, name: &str) -> Result<Option<DataSet>> {
+        let folder = self.features.join(name);
+        let thresholds = ShotThresholds::default();
+        if folder.join("train.safetensors").exists() {
+            let read = |file: &str| {
+                let reading = Reading {
+                    labels: &[],
+                    label_column: None,
+                    label_base: 0,
+                    storage: Storage::MEMORY,
+                };
+                Features::read(&[folder.join(file)], &reading)
+            };
+            let head = load_head(&folder.join("head.safetensors"), None)?;
+            let (train, test) = (read("train.safetensors")?, read("test.safetensors")?);
+            return Ok(Some(DataSet::new(name, train, test, None, Some(head), thresholds)?));
+        }
+        if name == EMBEDDED {
+            return Ok(Some(DataSet::embedded(thresholds)?));
+        }
+        let how = format!(
+            "{} is not there: train it with `tailfit train-backbone` where results/stage-1 has no weights of it (an hour \
+             or two on two cores), then `tailfit extract-features --out {}` (a quarter of a minute)",
+            folder.display(),
+            folder.display()
+        );
+        let mut missing = self.missing.borrow_mut();
+        if !missing.contains(&how) {
+            missing.push(how);
+        }
+        Ok(None)
+    }
+
+    /// Features that every part needs.
+    pub(super) fn needed(&self, name: &str) -> Result<DataSet> {
+        let missing = || Error::data("reproduce", format!("features of {name}"), "none", "");
+        Ok(self.data(name)?.ok_or_else(missing)?)
+    }
+
+    /// What was missing.
+    pub(super) fn missing(&self) -> Vec<String> {
+        self.missing.borrow().clone()
+    }
+
+    /// Whether nothing was written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.written.get() == 0
+    }
+
+    fn comparison<'b>(
+        &self,
+        data: &'b DataSet,
+        selection: Selection,
+        seeds: u64,
+    ) -> Result<Comparison<'b>> {
+        let comparison = Comparison::new(data, selection, (0..seeds).collect())?;
+        Ok(comparison.with_precision(self.precision))
+    }
+
+    /// Trains a method.
+    pub(super) fn trained(
+        &self,
+        data: &DataSet,
+        selection: Selection,
+        seeds: u64,
+        method: &Method,
+    ) -> Result<MethodResult> {
+        Ok(self.comparison(data, selection, seeds)?.run(method, &|_| {})?)
+    }
+
+    /// Every epoch of every trial of a method.
+    pub(super) fn curves(&self, data: &DataSet, seeds: u64, method: &Method) -> Result<Vec<Curve>> {
+        Ok(self.trained(data, Selection::BestOnTest, seeds, method)?.curves)
+    }
+
+    /// The records of a method, one per seed: those of an earlier run, if they are of the same data,
+    /// method, rule and version, so that long parts resume.
+    pub(super) fn records(
+        &self,
+        data: &DataSet,
+        selection: Selection,
+        method: &Method,
+    ) -> Result<Vec<RunRecord>> {
+        let comparison = self.comparison(data, selection, self.seeds)?;
+        let mut hasher = DefaultHasher::new();
+        format!("{method:?}").hash(&mut hasher);
+        let rule = selection.rule().name;
+        let folder = self.out.join("records").join(&data.name).join(rule);
+        let stem = format!("{}-{:08x}", method.name, hasher.finish() as u32);
+        let file = |seed: u64| folder.join(format!("{stem}-seed{seed}.json"));
+        let known = |seed: u64| -> Option<RunRecord> {
+            let text = fs_err::read_to_string(file(seed)).ok()?;
+            let record = RunRecord::from_json(&text, "").ok()?;
+            let same = record.version == env!("CARGO_PKG_VERSION")
+                && record.precision == self.precision
+                && record.data == *comparison.data_record();
+            same.then_some(record)
+        };
+        if let Some(records) = (0..self.seeds).map(known).collect() {
+            return Ok(records);
+        }
+        let records = comparison.run(method, &|_| {})?.records;
+        fs_err::create_dir_all(&folder)?;
+        for record in &records {
+            write_atomically(&file(record.seed), record.to_json().as_bytes())?;
+        }
+        Ok(records)
+    }
+
+    fn write(&self, part: &str, name: &str, text: &str) -> Result<()> {
+        let folder: PathBuf = self.out.join(part);
+        fs_err::create_dir_all(&folder)?;
+        write_atomically(&folder.join(name), text.as_bytes())?;
+        self.written.set(self.written.get() + 1);
+        Ok(())
+    }
+
+    /// Writes a table in three forms, and prints it.
+    pub(super) fn table(&self, part: &str, name: &str, table: &Table) -> Result<()> {
+        self.write(part, &format!("{name}.md"), &table.markdown())?;
+        self.write(part, &format!("{name}.csv"), &table.csv())?;
+        self.write(part, &format!("{name}.tex"), &table.latex())?;
+        self.printer.data(&format!("\n{}\n{}", table.caption, table.text()));
+        Ok(())
+    }
+
+    /// Writes a figure.
+    pub(super) fn figure(&self, part: &str, name: &str, svg: &str) -> Result<()> {
+        self.write(part, &format!("{name}.svg"), svg)
+    }
+
+    /// Keeps records beside their table: a line each, without the readings per class, which a replay of
+    /// the record gives again.
+    pub(super) fn keep(&self, part: &str, records: &[RunRecord]) -> Result<()> {
+        let mut lines = String::new();
+        for record in records {
+            let mut line = serde_json::to_value(record)?;
+            if let Some(evaluation) = line["evaluation"].as_object_mut() {
+                for key in ["logits_magnitude", "weight_norms", "centred_weight_norms"] {
+                    evaluation.remove(key);
+                }
+            }
+            lines += &(line.to_string() + "\n");
+        }
+        self.write(part, "records.jsonl", &lines)
+    }
+
+    /// A bar over a part's steps.
+    pub(super) fn progress(&self, part: &str, steps: usize) -> indicatif::ProgressBar {
+        let bar = self.printer.progress(steps);
+        bar.set_message(part.to_owned());
+        bar
+    }
+}
+
+/// A number in percent, or a dash.
+pub(super) fn percent(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), |value| format!("{value:.2}"))
+}
+
+/// The first digits of a data set's hashes, and its name.
+pub(super) fn origin(record: &RunRecord) -> String {
+    let short = |hash: &str| hash.chars().take(12).collect::<String>();
+    format!(
+        "{}; train sha256 {}, test sha256 {}",
+        record.data.name,
+        short(&record.data.train_sha256),
+        short(&record.data.test_sha256)
+    )
+}
+
+/// The record with the highest class mean: the paper's "best of five".
+pub(super) fn best(records: &[RunRecord]) -> Option<&RunRecord> {
+    let of = |record: &RunRecord| record.evaluation.accuracy.macro_percent;
+    records.iter().max_by(|a, b| of(a).total_cmp(&of(b)))
+}

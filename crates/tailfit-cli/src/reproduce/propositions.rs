@@ -1,0 +1,200 @@
+//! Propositions 1 to 3 and Appendix C, as pages of numbers.
+
+use anyhow::Result;
+use serde::Deserialize;
+use tailfit::features::DataSet;
+use tailfit::figures::{Axis, Chart, Marks, Point, Series};
+use tailfit::metrics::{EvaluationSet, coefficient_of_variation, evaluate};
+use tailfit::propositions;
+use tailfit::report::Table;
+use tailfit::shots::Shot;
+
+use super::instance::logits;
+use super::paper::Paper;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    features: String,
+    shifts: Vec<f64>,
+    scales: Vec<f64>,
+    classes: Vec<usize>,
+    sigmas: Vec<f64>,
+}
+
+fn config() -> Result<Config> {
+    Paper::config("propositions.toml", include_str!("../../../../configs/paper/propositions.toml"))
+}
+
+fn table(caption: &str, columns: &[&str], rows: Vec<Vec<String>>, note: &str) -> Table {
+    Table {
+        caption: caption.to_owned(),
+        columns: columns.iter().map(|&column| column.to_owned()).collect(),
+        rows,
+        notes: vec![note.to_owned()],
+    }
+}
+
+pub(super) fn convexity(paper: &Paper<'_>) -> Result<()> {
+    // What is 0 but for the differences that it is taken by.
+    let size =
+        |value: f64| if value.abs() < 1e-6 { "0".to_owned() } else { format!("{value:.2e}") };
+    let line = |of: propositions::Curvature| {
+        let verdict = match (of.is_of_a_function(), of.is_convex()) {
+            (false, _) => "not the gradient of a function",
+            (true, true) => "convex",
+            (true, false) => "not convex",
+        };
+        let numbers = [of.smallest, of.along_constant, of.asymmetry].map(size);
+        let [smallest, along, asymmetry] = numbers;
+        vec![of.loss, smallest, along, asymmetry, verdict.to_owned()]
+    };
+    let rows = propositions::convexity().into_iter().map(line).collect();
+    let table = table(
+        "Proposition 1: the Hessian with respect to the bias, over 200 random points of 10 classes.",
+        &["loss", "smallest eigenvalue", "along a constant", "asymmetry", "in the bias"],
+        rows,
+        "Divided by the largest eigenvalue. Cross-entropy is convex in the bias with hard labels, soft labels and offsets, \
+         as proved; the minimum is unique only up to a constant where that column is 0. It does not hold for \"all \
+         cross-entropy based methods\": a factor that depends on the prediction (focal, binary cross-entropy on softmax, \
+         which is the paper's class-balanced row) makes it non-convex.",
+    );
+    paper.table("prop1", "prop1", &table)
+}
+
+pub(super) fn common_shift(paper: &Paper<'_>) -> Result<()> {
+    let config = config()?;
+    let data = paper.needed(&config.features)?;
+    let head = &head_of(&data)?;
+    let set = EvaluationSet::of(&data.test)?;
+    let all = propositions::common_shift(head, &set, &data.counts, data.thresholds, &config.shifts);
+    let line = |of: &propositions::Shifted| {
+        let mut cells = vec![
+            format!("{}", of.size),
+            format!("{:.2}", of.overall_percent),
+            format!("{:.2}", of.mean_norm),
+        ];
+        cells.extend(of.variation.iter().map(|v| v.map_or("–".to_owned(), |v| format!("{v:.3}"))));
+        cells
+    };
+    let table = table(
+        &format!("Proposition 2: one vector added to every row of the given head ({}).", data.name),
+        &[
+            "its norm, in mean norms",
+            "accuracy (%)",
+            "mean norm",
+            "CV of norms",
+            "CV of centred norms",
+            "CV of LoMa, column",
+            "CV of LoMa, column, centred",
+            "CV of LoMa, row",
+        ],
+        all.iter().map(line).collect(),
+        "Predictions stay, so norms of rows say nothing, as the paper writes; but nor does Definition 1 read by column on \
+         logits as they are. The rows minus their mean are unique, and so are Logits Magnitude by row, and by column on \
+         centred logits. It is a common shift, not a free length of each row.",
+    );
+    paper.table("prop2", "prop2", &table)
+}
+
+fn head_of(data: &DataSet) -> Result<tailfit::head::Head> {
+    let missing = || tailfit::error::Error::data("reproduce", "a stage-1 head", "none", "");
+    Ok(data.stage_1.as_ref().ok_or_else(missing)?.head.clone())
+}
+
+pub(super) fn perturbation(paper: &Paper<'_>) -> Result<()> {
+    let config = config()?;
+    let data = paper.needed(&config.features)?;
+    let head = head_of(&data)?;
+    let set = EvaluationSet::of(&data.test)?;
+    let readings = evaluate(&head, &set, &data.counts, data.thresholds).logits_magnitude.centred;
+    let deviations: Vec<f64> = readings.deviations.p.iter().map(|d| d.unwrap_or(0.0)).collect();
+    // Relative to each class's own magnitude, so that classes differ by R alone, as section 3.1 supposes.
+    let mean_magnitude = readings.a.iter().flatten().sum::<f64>() / readings.a.len() as f64;
+    let long_tailed: Vec<f64> = readings
+        .rsd
+        .p
+        .iter()
+        .zip(&deviations)
+        .map(|(r, d)| r.map_or(*d, |r| r * mean_magnitude))
+        .collect();
+    let equal = vec![long_tailed.iter().sum::<f64>() / long_tailed.len() as f64; long_tailed.len()];
+    let logits = logits(&head, &data)?;
+    let (mut rows, mut lines) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let bar = paper.progress("prop3", 2 * config.scales.len());
+    for &scale in &config.scales {
+        let mut cells = vec![scale.to_string()];
+        for deviations in [&long_tailed, &equal] {
+            let ratios =
+                propositions::perturbation(logits.view(), &data.test.labels, deviations, scale);
+            let of = |shot| data.thresholds.mean(&data.counts, shot, &ratios).unwrap_or(f64::NAN);
+            let present: Vec<f64> = ratios.iter().flatten().copied().collect();
+            let variation = coefficient_of_variation(&present).unwrap_or(f64::NAN);
+            cells.extend([of(Shot::Many), of(Shot::Few), variation].map(|v| format!("{v:.3}")));
+            if deviations == &long_tailed {
+                lines[0].push(Point::new(scale, of(Shot::Many)));
+                lines[1].push(Point::new(scale, of(Shot::Few)));
+            }
+            bar.inc(1);
+        }
+        rows.push(cells);
+    }
+    bar.finish_and_clear();
+    let [many, few] = lines;
+    let series = |name: &str, colour, points| Series {
+        name: name.to_owned(),
+        marks: Marks::LineAndDots,
+        colour,
+        points,
+    };
+    let chart = Chart {
+        title: "Proposition 3: E[s'] / E[s] of a class on its own samples".to_owned(),
+        x: Axis { log: true, ..Axis::new("scale of the logits and of the perturbation") },
+        y: Axis::new("ratio"),
+        series: vec![series("many-shot classes", 0, many), series("few-shot classes", 1, few)],
+    };
+    paper.figure("prop3", "prop3", &chart.svg())?;
+    let table = table(
+        &format!(
+            "Proposition 3: E[s'] / E[s] under perturbations of each logit, as logits shrink ({}).",
+            data.name
+        ),
+        &["scale", "many", "few", "CV over classes", "equal R: many", "few", "CV over classes"],
+        rows,
+        "The given head's test logits; normal perturbations of deviation R times the mean Logits Magnitude, with each \
+         class's R, or with their mean for all (\"equal R\"); scale multiplies logits and perturbations. 1: no effect.",
+    );
+    paper.table("prop3", "prop3", &table)
+}
+
+pub(super) fn approximation(paper: &Paper<'_>) -> Result<()> {
+    let config = config()?;
+    let mut rows = Vec::new();
+    for &classes in &config.classes {
+        for &sigma in &config.sigmas {
+            let of = propositions::approximation(classes, sigma);
+            rows.push(vec![
+                classes.to_string(),
+                sigma.to_string(),
+                format!("{:.4e}", of.exact),
+                format!("{:.3}", of.paper / of.exact),
+                format!("{:.3}", of.without_own / of.exact),
+            ]);
+        }
+    }
+    let table = table(
+        "Appendix C: the two sides of Eq. 9, for independent normal perturbations of deviation sigma and normal logits of \
+         deviation 2 (32,000 draws).",
+        &[
+            "classes",
+            "sigma",
+            "E[s']",
+            "right side / E[s']",
+            "with the factor only where j is not i",
+        ],
+        rows,
+        "The right side divides every term by E[exp(D_j - D_i)] = exp(sigma^2), also the one with j = i, which is exactly 1, \
+         and drops the second order; 1 would be exact.",
+    );
+    paper.table("appendix-c", "appendix-c", &table)
+}

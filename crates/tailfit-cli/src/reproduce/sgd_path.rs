@@ -1,0 +1,110 @@
+//! Beyond the paper: where label over-smoothing goes, epoch by epoch, from the given head to its optimum.
+
+use anyhow::Result;
+use serde::Deserialize;
+use serde_json::json;
+use tailfit::compare::Selection;
+use tailfit::figures::{Axis, Chart, Marks, Point, Series};
+use tailfit::methods;
+use tailfit::report::Table;
+
+use super::figure_4::los;
+use super::paper::Paper;
+use crate::commands::output::mean_path;
+
+#[derive(Deserialize)]
+struct Config {
+    path: Path,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Path {
+    features: String,
+    deltas: Vec<f64>,
+    lr: f64,
+    epochs: usize,
+    seeds: u64,
+}
+
+/// Weight decay of the optima that the paths are compared with.
+const DECAY: f64 = 1e-4;
+
+pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
+    let text = include_str!("../../../../configs/paper/figures.toml");
+    let Config { path: config } = Paper::config("figures.toml", text)?;
+    let data = paper.needed(&config.features)?;
+    let bar = paper.progress("path", config.deltas.len() + 1);
+    let optimum = |name: &str, delta: Option<f64>| -> Result<f64> {
+        let mut method = methods::find(name)?;
+        method.recipe = method.recipe.with("weight_decay", &json!(DECAY))?;
+        if let Some(delta) = delta {
+            method.recipe = method.recipe.with("loss.delta", &json!(delta))?;
+        }
+        let record = &paper.trained(&data, Selection::Last, 1, &method)?.records[0];
+        Ok(record.evaluation.accuracy.macro_percent)
+    };
+    let (mut rows, mut series) = (Vec::new(), Vec::new());
+    for (colour, &delta) in config.deltas.iter().enumerate() {
+        let mut method = los(delta, &[config.lr])?;
+        method.recipe =
+            method.recipe.with("epochs", &json!(config.epochs))?.with("lr", &json!(config.lr))?;
+        let curves = paper.curves(&data, config.seeds, &method)?;
+        let path = mean_path(&curves, &method.recipe).unwrap_or_default();
+        let top = (0..path.len()).max_by(|&a, &b| path[a].total_cmp(&path[b])).unwrap_or(0);
+        let end = optimum("los-converged", Some(delta))?;
+        let mut cells = vec![format!("smooth factor {delta}")];
+        cells.extend(
+            [0, 1, top, path.len().saturating_sub(1)]
+                .map(|e| path.get(e).map_or("–".to_owned(), |v| format!("{v:.2}"))),
+        );
+        cells[3].push_str(&[" (epoch ", &top.to_string(), ")"].concat());
+        cells.push(format!("{end:.2}"));
+        rows.push(cells);
+        let points = path.iter().enumerate().map(|(e, &v)| Point::new(e as f64, v)).collect();
+        series.push(Series {
+            name: format!("smooth factor {delta}"),
+            marks: Marks::Line,
+            colour,
+            points,
+        });
+        let points = vec![Point {
+            text: format!("smooth factor {delta}: the optimum, {end:.2} %"),
+            ..Point::new(config.epochs as f64 + 2.0, end)
+        }];
+        series.push(Series { name: String::new(), marks: Marks::Dots, colour, points });
+        bar.inc(1);
+    }
+    let ridge = optimum("ridge", None)?;
+    bar.finish_and_clear();
+    let dash = "–".to_owned();
+    rows.push(vec![
+        "ridge".to_owned(),
+        dash.clone(),
+        dash.clone(),
+        dash.clone(),
+        dash,
+        format!("{ridge:.2}"),
+    ]);
+    let chart = Chart {
+        title: "LOS from the given head to its optimum (dots)".to_owned(),
+        x: Axis::new("epoch"),
+        y: Axis::new("class mean (%)"),
+        series,
+    };
+    paper.figure("path", "path", &chart.svg())?;
+    let columns = ["", "start", "epoch 1", "best epoch*", "last epoch", "optimum"];
+    let table = Table {
+        caption: format!(
+            "LOS epoch by epoch: class mean in percent, learning rate {}, {} epochs, mean over {} seeds ({}).",
+            config.lr, config.epochs, config.seeds, data.name
+        ),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows,
+        notes: vec![format!(
+            "Optimum: of the same loss with weight decay {DECAY}, by the solver. *: chosen on the test set: too good by \
+             construction."
+        )],
+    };
+    paper.table("path", "path", &table)
+}
