@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pathlib
 import sys
+import tempfile
+import webbrowser
 
 import numpy as np
 
@@ -167,8 +170,23 @@ class Comparison:
             return columns
         return pandas.DataFrame(columns)
 
+    def plot(self, path: str | os.PathLike | None = None) -> str:
+        """Everything about the comparison on one page of HTML, with figures.
+
+        Write it to ``path`` and open it in the browser, or, without a path, to a file of its own.
+        Returns the path.
+        """
+        if path is None:
+            handle, path = tempfile.mkstemp(prefix="tailfit-", suffix=".html")
+            os.close(handle)
+        path = os.path.abspath(os.fspath(path))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(_native.table(self._json, "page"))
+        webbrowser.open(pathlib.Path(path).as_uri())
+        return path
+
     def save(self, folder: str | os.PathLike) -> None:
-        """Write records, heads and tables to a folder."""
+        """Write records, heads, tables and ``report.html``, a page to look at, to a folder."""
         folder = os.fspath(folder)
         os.makedirs(os.path.join(folder, "records"), exist_ok=True)
         for text, record in zip(self._json, self.records):
@@ -177,7 +195,7 @@ class Comparison:
                 file.write(text)
         for name, head in self.heads.items():
             head.save(os.path.join(folder, "heads", f"{name}.safetensors"))
-        for file_name, form in [("report.md", "markdown"), ("summary.csv", "csv"), ("table.tex", "latex")]:
+        for file_name, form in _TABLES.items():
             with open(os.path.join(folder, file_name), "w", encoding="utf-8") as file:
                 file.write(_native.table(self._json, form))
 
@@ -193,6 +211,15 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return _native.table(self._json, "html")
+
+
+# The files of a comparison, and their forms.
+_TABLES = {
+    "report.html": "page",
+    "report.md": "markdown",
+    "summary.csv": "csv",
+    "table.tex": "latex",
+}
 
 
 def _head(result) -> Head:

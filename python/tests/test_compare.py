@@ -40,7 +40,7 @@ def test_the_program_gives_the_same_bits(tmp_path):
     assert (head.weight == result.heads["los"].weight).all()
 
 
-def test_what_comes_back(tmp_path):
+def test_what_comes_back(tmp_path, monkeypatch):
     x, y = data()
     x_test, y_test = data(1, (30, 30, 30, 30))
     names = np.array(["dog", "ant", "cow", "bee"])
@@ -52,6 +52,12 @@ def test_what_comes_back(tmp_path):
     columns = result.frame()
     assert list(columns["method"]) == list(result.heads)
     result.save(tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Accuracy of each class" in page and "cow" in page
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert open(result.plot(tmp_path / "page.html"), encoding="utf-8").read() == page
+    assert opened[0].startswith("file:") and os.path.exists(result.plot())
     head = tailfit.load_head(tmp_path / "out" / "heads" / "los.safetensors")
     assert (head.predict(x_test) == result.heads["los"].predict(x_test)).all()
     calibrated = result.heads["los"].calibrated(x_test, y_test)

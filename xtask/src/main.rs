@@ -20,6 +20,7 @@ const USAGE: &str = "cargo xtask COMMAND
   large           time training from features left in their file, with the shapes of ImageNet-LT and
                   iNaturalist; needs 2.3 GB of disk, writes docs/performance.md
   tables          update README.md and results/ from tailfit-out/
+  paper           update docs/paper.md and results/paper/ from tailfit-out/paper/
   python [--torch]
                   build the Python package into target/python and test it; --torch also installs
                   PyTorch (6 GB) and tests what goes in and out of models
@@ -37,7 +38,7 @@ fn main() -> Result<()> {
         ["python", "--torch"] => python::run(true),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
-        words @ (["tables" | "large" | "peers"]
+        words @ (["tables" | "paper" | "large" | "peers"]
         | ["peers", "backbone" | "solver"]
         | ["embed", _]) => measure(words),
         _ => bail!("{USAGE}"),

@@ -58,7 +58,8 @@ fn recipe(method: &str, changes: Vec<(String, String)>) -> PyResult<String> {
     Ok(serde_json::to_string(&recipe).unwrap_or_default())
 }
 
-/// A table of records (JSON): text, markdown, latex, csv, html, or the lines of advice.
+/// A table of records (JSON): text, markdown, latex, csv, html (the table alone), page
+/// (everything, with figures), or the lines of advice.
 #[pyfunction]
 fn table(records: Vec<String>, form: &str) -> PyResult<String> {
     let parsed = records.iter().map(|text| RunRecord::from_json(text, "record"));
@@ -72,6 +73,7 @@ fn table(records: Vec<String>, form: &str) -> PyResult<String> {
         "markdown" => table.markdown(),
         "latex" => table.latex(),
         "html" => html(&table),
+        "page" => report::html(&rows, &first.data, &[]).map_err(raised)?,
         _ => format!("{}\n{}", table.caption, table.text()),
     })
 }

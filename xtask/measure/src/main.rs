@@ -3,6 +3,7 @@
 mod docs;
 mod embed;
 mod large;
+mod paper;
 mod peak;
 mod peers;
 mod tables;
@@ -13,6 +14,7 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tables"] => tables::run(),
+        ["paper"] => paper::run(),
         ["peers"] => peers::run(),
         ["peers", "backbone"] => peers::backbone::run(),
         ["peers", "solver"] => peers::solver::run(),

@@ -66,8 +66,8 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
                 title: format!("Figure 5: {name}, {title}: class mean (%)"),
                 x: "learning rate".to_owned(),
                 y: "weight decay".to_owned(),
-                columns: config.lr.iter().map(f64::to_string).collect(),
-                rows: config.weight_decay.iter().map(f64::to_string).collect(),
+                columns: config.lr.iter().map(|&v| short(v)).collect(),
+                rows: config.weight_decay.iter().map(|&v| short(v)).collect(),
                 values,
                 digits: 1,
             };
@@ -93,6 +93,11 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         ],
     };
     paper.table("fig5", "fig5", &table)
+}
+
+/// A number without a row of zeros.
+fn short(value: f64) -> String {
+    if value != 0.0 && value < 1e-3 { format!("{value:e}") } else { value.to_string() }
 }
 
 fn best_epoch(curve: &Curve) -> f64 {

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use tailfit::compare::{RunRecord, Selection};
+use tailfit::features::DataSet;
 use tailfit::figures::{Axis, COLOURS, Chart, Marks, Point, Series};
 use tailfit::metrics::one_norm;
 use tailfit::report::Table;
@@ -26,12 +27,16 @@ struct Measured {
 }
 
 pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
-    let (config, data) = table_1::config(paper)?;
+    let (config, there) = table_1::config(paper)?;
+    there.iter().try_for_each(|(name, data)| on(paper, &config, name, data))
+}
+
+fn on(paper: &Paper<'_>, config: &table_1::Config, name: &str, data: &DataSet) -> Result<()> {
     let of_paper = || config.rows().iter().filter(|row| !row.paper.is_empty());
     let bar = paper.progress("fig3", of_paper().count());
     let (mut rows, mut origin_of) = (Vec::new(), String::new());
     for row in of_paper() {
-        let records = paper.records(&data, Selection::BestOnTest, &row.method()?)?;
+        let records = paper.records(data, Selection::BestOnTest, &row.method()?)?;
         bar.inc(1);
         let Some(record) = best(&records) else { continue };
         origin_of = origin(record);
@@ -50,9 +55,9 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         y("deviation / Logits Magnitude"),
         |row| &row.deviation,
     );
-    paper.figure("fig3", "fig3a", &magnitude.svg())?;
-    paper.figure("fig3", "fig3b", &deviation.svg())?;
-    paper.table("fig3", "fig3", &table(&rows, &origin_of))
+    paper.figure("fig3", &format!("{name}-magnitude"), &magnitude.svg())?;
+    paper.figure("fig3", &format!("{name}-deviation"), &deviation.svg())?;
+    paper.table("fig3", name, &table(&rows, &origin_of))
 }
 
 /// Classes are ordered by their training samples; ties keep their order.

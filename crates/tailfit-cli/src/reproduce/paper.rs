@@ -74,12 +74,7 @@ impl<'a> Paper<'a> {
         if name == EMBEDDED {
             return Ok(Some(DataSet::embedded(thresholds)?));
         }
-        let how = format!(
-            "{} is not there: train it with `tailfit train-backbone` where results/stage-1 has no weights of it (an hour \
-             or two on two cores), then `tailfit extract-features --out {}` (a quarter of a minute)",
-            folder.display(),
-            folder.display()
-        );
+        let how = how_to_make(name, &folder);
         let mut missing = self.missing.borrow_mut();
         if !missing.contains(&how) {
             missing.push(how);
@@ -187,7 +182,7 @@ impl<'a> Paper<'a> {
 
     /// Keeps records beside their table: a line each, without the readings per class, which a replay of
     /// the record gives again.
-    pub(super) fn keep(&self, part: &str, records: &[RunRecord]) -> Result<()> {
+    pub(super) fn keep(&self, part: &str, file: &str, records: &[RunRecord]) -> Result<()> {
         let mut lines = String::new();
         for record in records {
             let mut line = serde_json::to_value(record)?;
@@ -198,7 +193,7 @@ impl<'a> Paper<'a> {
             }
             lines += &(line.to_string() + "\n");
         }
-        self.write(part, "records.jsonl", &lines)
+        self.write(part, file, &lines)
     }
 
     /// A bar over a part's steps.
@@ -207,6 +202,28 @@ impl<'a> Paper<'a> {
         bar.set_message(part.to_owned());
         bar
     }
+}
+
+/// How features that are not there are made. Names are those of stage-1 recipes, followed by the
+/// imbalance ratio if that is not 100.
+fn how_to_make(name: &str, folder: &Path) -> String {
+    let (recipe, ratio) = name.rsplit_once("-ir").unwrap_or((name, "100"));
+    let images = "--images cifar-100-binary";
+    let split = format!("{images} --split split-{ratio}.json");
+    let (run, training) = if ratio == "100" && recipe != "ltwb" {
+        (format!("results/stage-1/{recipe}"), String::new())
+    } else {
+        let training = format!(
+            "tailfit train-backbone {split} --config configs/stage-1/{recipe}.toml --out runs/{name} (an hour or more), "
+        );
+        (format!("runs/{name}"), training)
+    };
+    format!(
+        "{} is not there; make it with: tailfit split {images} --imbalance-ratio {ratio} --out split-{ratio}.json, {training}\
+         tailfit extract-features {split} --run {run} --out {} (15 seconds)",
+        folder.display(),
+        folder.display(),
+    )
 }
 
 /// A number in percent, or a dash.

@@ -37,8 +37,11 @@ fn table(caption: &str, columns: &[&str], rows: Vec<Vec<String>>, note: &str) ->
 
 pub(super) fn convexity(paper: &Paper<'_>) -> Result<()> {
     // What is 0 but for the differences that it is taken by.
-    let size =
-        |value: f64| if value.abs() < 1e-6 { "0".to_owned() } else { format!("{value:.2e}") };
+    let size = |value: f64| match value.abs() {
+        ..1e-6 => "0".to_owned(),
+        ..1e-2 => format!("{value:.1e}"),
+        _ => format!("{value:.2}"),
+    };
     let line = |of: propositions::Curvature| {
         let verdict = match (of.is_of_a_function(), of.is_convex()) {
             (false, _) => "not the gradient of a function",

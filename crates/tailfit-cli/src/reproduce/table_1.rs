@@ -13,7 +13,8 @@ use super::paper::{Paper, best, origin, percent};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
-    features: String,
+    /// Backbones, the first of which comes with the program.
+    features: Vec<String>,
     row: Vec<Row>,
 }
 
@@ -40,12 +41,15 @@ impl Row {
     }
 }
 
-/// The configuration and its features.
-pub(super) fn config(paper: &Paper<'_>) -> Result<(Config, DataSet)> {
+/// The configuration and its features, as far as they are there.
+pub(super) fn config(paper: &Paper<'_>) -> Result<(Config, Vec<(String, DataSet)>)> {
     let text = include_str!("../../../../configs/paper/table1.toml");
     let config: Config = Paper::config("table1.toml", text)?;
-    let data = paper.needed(&config.features)?;
-    Ok((config, data))
+    let mut there = Vec::new();
+    for name in &config.features {
+        there.extend(paper.data(name)?.map(|data| (name.clone(), data)));
+    }
+    Ok((config, there))
 }
 
 impl Config {
@@ -55,20 +59,24 @@ impl Config {
 }
 
 pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
-    let (config, data) = config(paper)?;
+    let (config, there) = config(paper)?;
+    there.iter().try_for_each(|(name, data)| on(paper, &config, name, data))
+}
+
+fn on(paper: &Paper<'_>, config: &Config, name: &str, data: &DataSet) -> Result<()> {
     let bar = paper.progress("table1", 2 * config.row.len());
     let (mut claims, mut honest) = (Vec::new(), Vec::new());
     for row in &config.row {
         let method = row.method()?;
-        claims.push(paper.records(&data, Selection::BestOnTest, &method)?);
+        claims.push(paper.records(data, Selection::BestOnTest, &method)?);
         bar.inc(1);
-        let records = paper.records(&data, Selection::CrossFitted, &method)?;
+        let records = paper.records(data, Selection::CrossFitted, &method)?;
         honest.extend(records.into_iter().map(|r| RunRecord { method: row.label.clone(), ..r }));
         bar.inc(1);
     }
     bar.finish_and_clear();
-    paper.keep("table1", &honest)?;
-    paper.table("table1", "table1", &table(&config.row, &claims, &honest)?)
+    paper.keep("table1", &format!("{name}.jsonl"), &honest)?;
+    paper.table("table1", name, &table(&config.row, &claims, &honest)?)
 }
 
 fn table(rows: &[Row], claims: &[Vec<RunRecord>], honest: &[RunRecord]) -> Result<Table> {

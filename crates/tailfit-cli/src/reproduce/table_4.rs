@@ -80,7 +80,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
                 .to_owned(),
         ],
     };
-    paper.keep("table4", &kept)?;
+    paper.keep("table4", "records.jsonl", &kept)?;
     paper.table("table4", "table4-paper-protocol", &claimed)?;
     paper.table("table4", "table4", &honest)
 }

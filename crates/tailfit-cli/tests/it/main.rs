@@ -7,6 +7,7 @@ mod hold_out;
 mod images;
 mod pipeline;
 mod predict;
+mod reproduce;
 mod snapshots;
 mod support;
 mod warnings;

@@ -20,6 +20,7 @@ fn help() {
     expect_file!["snapshots/help-evaluate.txt"].assert_eq(&of("evaluate"));
     expect_file!["snapshots/help-predict.txt"].assert_eq(&of("predict"));
     expect_file!["snapshots/help-report.txt"].assert_eq(&of("report"));
+    expect_file!["snapshots/help-reproduce.txt"].assert_eq(&of("reproduce"));
     expect_file!["snapshots/help-list.txt"].assert_eq(&of("list"));
     expect_file!["snapshots/help-split.txt"].assert_eq(&of("split"));
     if cfg!(feature = "backbone") {

@@ -63,13 +63,13 @@ impl Chart {
                 (left, line) = (LEFT, line + 18.0);
             }
             let (at, colour) = (38.0 + line, series.colour.min(NEUTRAL));
+            let (end, middle) = (left + 13.0, at - 4.0);
+            let class = if series.marks == Marks::Dashed { "line dashed" } else { "swatch" };
+            let (text, name) = (left + 17.0, escape(&series.name));
             let _ = write!(
                 out,
-                "<g class=\"c{colour}\"><rect class=\"fill\" x=\"{left:.1}\" y=\"{:.1}\" width=\"12\" height=\"8\"/></g>\
-                 <text x=\"{:.1}\" y=\"{at:.1}\">{}</text>",
-                at - 8.0,
-                left + 17.0,
-                escape(&series.name),
+                "<g class=\"c{colour}\"><path class=\"{class}\" d=\"M{left:.1} {middle:.1}H{end:.1}\"/></g>\
+                 <text x=\"{text:.1}\" y=\"{at:.1}\">{name}</text>"
             );
             left += width;
         }

@@ -12,6 +12,7 @@ mod file_features;
 mod forms;
 mod golden_data;
 mod golden_metrics;
+mod html;
 mod hygiene;
 mod real_data;
 mod real_engine;
