@@ -3,6 +3,7 @@
 use tailfit::compare::{Comparison, RunRecord, Selection};
 use tailfit::features::{DataSet, Features};
 use tailfit::methods;
+use tailfit::metrics::LogitsMagnitude;
 use tailfit::report::{html, summarise};
 use tailfit::shots::ShotThresholds;
 
@@ -62,7 +63,7 @@ fn two_classes_and_records_of_earlier_versions() {
         record.data.class_counts.clear();
         record.evaluation.confused.clear();
         record.evaluation.calibration.bins.clear();
-        record.evaluation.logits_magnitude = Default::default();
+        record.evaluation.logits_magnitude = LogitsMagnitude::default();
     }
     let page = page(&records);
     assert!(page.contains("Accuracy after each epoch"), "what there is stays");
