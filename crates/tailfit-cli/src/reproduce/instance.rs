@@ -200,7 +200,7 @@ pub(super) fn distributions(paper: &Paper<'_>) -> Result<()> {
         caption: format!("Figure 2: logits of classes on their own and on other samples ({}).", data.name),
         columns: columns.map(str::to_owned).to_vec(),
         rows,
-        notes: vec!["Mean ± standard deviation of the normals drawn; LoMa is the difference of the means, RSD the first \
+        notes: vec!["Mean ± standard deviation of the normals drawn, of logits as they are; LoMa is the difference of the means, RSD the first \
                      deviation divided by it. All classes of a shot pooled."
             .to_owned()],
     };

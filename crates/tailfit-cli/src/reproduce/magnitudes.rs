@@ -32,11 +32,11 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
 }
 
 fn on(paper: &Paper<'_>, config: &table_1::Config, name: &str, data: &DataSet) -> Result<()> {
-    let of_paper = || config.rows().iter().filter(|row| !row.paper.is_empty());
-    let bar = paper.progress("fig3", of_paper().count());
+    let of_paper = config.of_the_paper()?;
+    let bar = paper.progress("fig3", of_paper.len());
     let (mut rows, mut origin_of) = (Vec::new(), String::new());
-    for row in of_paper() {
-        let records = paper.records(data, Selection::BestOnTest, &row.method()?)?;
+    for (row, method) in of_paper {
+        let records = paper.records(data, Selection::BestOnTest, &method, paper.seeds)?;
         bar.inc(1);
         let Some(record) = best(&records) else { continue };
         origin_of = origin(record);
@@ -63,12 +63,18 @@ fn on(paper: &Paper<'_>, config: &table_1::Config, name: &str, data: &DataSet) -
 /// Classes are ordered by their training samples; ties keep their order.
 fn measured(label: &str, record: &RunRecord) -> Option<Measured> {
     let readings = &record.evaluation.logits_magnitude.centred;
-    let all: Vec<f64> = readings.a.iter().copied().collect::<Option<_>>()?;
+    // Classes without test samples have none.
+    let present: Vec<f64> = readings.a.iter().flatten().copied().collect();
     let counts = &record.data.class_counts;
     let mut order: Vec<usize> = (0..counts.len()).collect();
     order.sort_by_key(|&class| std::cmp::Reverse(counts[class]));
-    let shares = one_norm(&all);
-    let k = all.len();
+    let k = counts.len();
+    if readings.a.len() != k || present.is_empty() {
+        return None;
+    }
+    let mut shares = one_norm(&present).into_iter();
+    let shares: Vec<Option<f64>> =
+        readings.a.iter().map(|value| value.and_then(|_| shares.next())).collect();
     let grouped = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<f64> {
         let group = |g: usize| {
             let there: Vec<f64> = order[g * k / GROUPS..(g + 1) * k / GROUPS]
@@ -83,7 +89,7 @@ fn measured(label: &str, record: &RunRecord) -> Option<Measured> {
         label: label.to_owned(),
         accuracy: record.evaluation.accuracy.macro_percent,
         variation: record.evaluation.loma_cv?,
-        magnitude: grouped(&|class| Some(k as f64 * shares[class])),
+        magnitude: grouped(&|class| Some(present.len() as f64 * shares[class]?)),
         deviation: grouped(&|class| readings.rsd.p[class]),
     })
 }

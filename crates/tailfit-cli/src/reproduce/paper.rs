@@ -126,14 +126,15 @@ impl<'a> Paper<'a> {
     }
 
     /// The records of a method, one per seed: those of an earlier run, if they are of the same data,
-    /// method, rule and version, so that long parts resume.
+    /// method, rule, version and instruction set, so that long parts resume.
     pub(super) fn records(
         &self,
         data: &DataSet,
         selection: Selection,
         method: &Method,
+        seeds: u64,
     ) -> Result<Vec<RunRecord>> {
-        let comparison = self.comparison(data, selection, self.seeds)?;
+        let comparison = self.comparison(data, selection, seeds)?;
         let mut hasher = DefaultHasher::new();
         format!("{method:?}").hash(&mut hasher);
         let rule = selection.rule().name;
@@ -145,10 +146,11 @@ impl<'a> Paper<'a> {
             let record = RunRecord::from_json(&text, "").ok()?;
             let same = record.version == env!("CARGO_PKG_VERSION")
                 && record.precision == self.precision
+                && record.instruction_set == tailfit::instruction_set()
                 && record.data == *comparison.data_record();
             same.then_some(record)
         };
-        if let Some(records) = (0..self.seeds).map(known).collect() {
+        if let Some(records) = (0..seeds).map(known).collect() {
             return Ok(records);
         }
         let records = comparison.run(method, &|_| {})?.records;
@@ -214,14 +216,16 @@ fn how_to_make(name: &str, folder: &Path) -> String {
     let (run, training) = if ratio == "100" && recipe != "ltwb" {
         (format!("results/stage-1/{recipe}"), String::new())
     } else {
+        let hours = if recipe == "ltwb" { "six hours or more" } else { "one to three hours" };
         let training = format!(
-            "tailfit train-backbone {split} --config configs/stage-1/{recipe}.toml --out runs/{name} (an hour or more), "
+            "tailfit train-backbone {split} --config configs/stage-1/{recipe}.toml --out runs/{name} ({hours} on two \
+             cores), "
         );
         (format!("runs/{name}"), training)
     };
     format!(
         "{} is not there; make it with: tailfit split {images} --imbalance-ratio {ratio} --out split-{ratio}.json, {training}\
-         tailfit extract-features {split} --run {run} --out {} (15 seconds)",
+         tailfit extract-features {split} --run {run} --out {}",
         folder.display(),
         folder.display(),
     )

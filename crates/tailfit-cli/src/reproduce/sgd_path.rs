@@ -27,7 +27,7 @@ struct Path {
     seeds: u64,
 }
 
-/// Weight decay of the optima that the paths are compared with.
+/// Weight decay of the paths and of the optima, of the weights alone.
 const DECAY: f64 = 1e-4;
 
 pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
@@ -35,11 +35,10 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
     let Config { path: config } = Paper::config("figures.toml", text)?;
     let data = paper.needed(&config.features)?;
     let bar = paper.progress("path", config.deltas.len() + 1);
-    let optimum = |name: &str, delta: Option<f64>| -> Result<f64> {
+    let optimum = |name: &str, changes: &[(&str, serde_json::Value)]| -> Result<f64> {
         let mut method = methods::find(name)?;
-        method.recipe = method.recipe.with("weight_decay", &json!(DECAY))?;
-        if let Some(delta) = delta {
-            method.recipe = method.recipe.with("loss.delta", &json!(delta))?;
+        for (path, value) in changes {
+            method.recipe = method.recipe.with(path, value)?;
         }
         let record = &paper.trained(&data, Selection::Last, 1, &method)?.records[0];
         Ok(record.evaluation.accuracy.macro_percent)
@@ -47,12 +46,26 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
     let (mut rows, mut series) = (Vec::new(), Vec::new());
     for (colour, &delta) in config.deltas.iter().enumerate() {
         let mut method = los(delta, &[config.lr])?;
-        method.recipe =
-            method.recipe.with("epochs", &json!(config.epochs))?.with("lr", &json!(config.lr))?;
+        let changes = [
+            ("epochs", json!(config.epochs)),
+            ("lr", json!(config.lr)),
+            ("weight_decay", json!(DECAY)),
+            ("decay_bias", json!(false)),
+        ];
+        for (path, value) in &changes {
+            method.recipe = method.recipe.with(path, value)?;
+        }
         let curves = paper.curves(&data, config.seeds, &method)?;
         let path = mean_path(&curves, &method.recipe).unwrap_or_default();
         let top = (0..path.len()).max_by(|&a, &b| path[a].total_cmp(&path[b])).unwrap_or(0);
-        let end = optimum("los-converged", Some(delta))?;
+        let end = optimum(
+            "los-converged",
+            &[
+                ("loss.delta", json!(delta)),
+                ("weight_decay", json!(DECAY)),
+                ("decay_bias", json!(false)),
+            ],
+        )?;
         let mut cells = vec![format!("smooth factor {delta}")];
         cells.extend(
             [0, 1, top, path.len().saturating_sub(1)]
@@ -75,7 +88,10 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         series.push(Series { name: String::new(), marks: Marks::Dots, colour, points });
         bar.inc(1);
     }
-    let ridge = optimum("ridge", None)?;
+    // The limit of a smooth factor of 1, whose weight decay counts once for each class.
+    let limit = DECAY * data.counts.n_classes() as f64;
+    let ridge =
+        optimum("ridge", &[("weight_decay", json!(limit)), ("ridge_bias", json!("fitted"))])?;
     bar.finish_and_clear();
     let dash = "–".to_owned();
     rows.push(vec![
@@ -87,7 +103,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         format!("{ridge:.2}"),
     ]);
     let chart = Chart {
-        title: "LOS from the given head to its optimum (dots)".to_owned(),
+        title: "LOS from the given head towards its optimum (dots)".to_owned(),
         x: Axis::new("epoch"),
         y: Axis::new("class mean (%)"),
         series,
@@ -102,8 +118,8 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         columns: columns.map(str::to_owned).to_vec(),
         rows,
         notes: vec![format!(
-            "Optimum: of the same loss with weight decay {DECAY}, by the solver. *: chosen on the test set: too good by \
-             construction."
+            "Weight decay {DECAY} on the weights, on the path as at the optimum, which the solver finds. Ridge: the limit \
+             of a smooth factor of 1, at {limit}. *: chosen on the test set: too good by construction."
         )],
     };
     paper.table("path", "path", &table)

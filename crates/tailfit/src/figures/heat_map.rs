@@ -74,7 +74,7 @@ impl HeatMap {
     /// A cell whose colour goes from that of the page to the first colour, with a number that can be
     /// read on it.
     fn cell(&self, out: &mut String, (x, y): (f64, f64), value: f64, share: f64) {
-        let class = if share > 0.8 { "middle on-dark" } else { "middle" };
+        let class = if share > 0.9 { "middle on-dark" } else { "middle" };
         let text = format!("{value:.*}", self.digits);
         let _ = write!(
             out,

@@ -120,7 +120,10 @@ mod tests {
         }
         assert!(!find("focal").is_convex() && find("focal").is_of_a_function());
         assert!(find("focal-detached").is_convex(), "the step is the slope of another function");
-        assert!(!find("bce-on-softmax").is_convex(), "the loss of the paper's class-balanced row");
+        assert!(
+            !find("bce-on-softmax").is_convex(),
+            "likely the loss of the paper's class-balanced row"
+        );
         assert!(!find("seesaw").is_of_a_function());
         assert!(find("sigmoid-cross-entropy").smallest > 0.0, "strictly, without a free constant");
     }

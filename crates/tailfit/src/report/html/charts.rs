@@ -12,13 +12,13 @@ const CLASSES: usize = 200;
 /// What is said about a figure, and the figure; without those that records lack the numbers for.
 pub(super) fn all(drawn: &[Drawn<'_, '_>], data: &DataRecord) -> Vec<(&'static str, Chart)> {
     let magnitude = by_groups(drawn, data, "Logits Magnitude (balanced = 1)", |readings| {
-        let present: Option<Vec<f64>> = readings.a.iter().copied().collect();
-        let k = readings.a.len() as f64;
-        present.map(|all| one_norm(&all).into_iter().map(|l| Some(k * l)).collect())
+        // Classes without test samples have none.
+        let present: Vec<f64> = readings.a.iter().flatten().copied().collect();
+        let mut shares = one_norm(&present).into_iter().map(|l| present.len() as f64 * l);
+        readings.a.iter().map(|value| value.and_then(|_| shares.next())).collect()
     });
-    let deviation = by_groups(drawn, data, "Regularised Standard Deviation", |readings| {
-        (!readings.rsd.p.is_empty()).then(|| readings.rsd.p.clone())
-    });
+    let deviation =
+        by_groups(drawn, data, "Regularised Standard Deviation", |readings| readings.rsd.p.clone());
     let figures = [
         (
             "Mean over seeds of each class's accuracy; the line is the mean of ten groups of classes.",
@@ -58,17 +58,21 @@ fn groups(data: &DataRecord, n: usize) -> Vec<Vec<usize>> {
     (0..n).map(group).filter(|group| !group.is_empty()).collect()
 }
 
-/// Mean over the seeds of one number per class; `None` where a record lacks it.
+/// Mean over the seeds of one number per class, `[K]`; `None` where a record lacks them.
 fn mean_by_class(
     row: &Summary<'_>,
-    of: impl Fn(&RunRecord) -> Option<Vec<Option<f64>>>,
+    n_classes: usize,
+    of: impl Fn(&RunRecord) -> Vec<Option<f64>>,
 ) -> Option<Vec<Option<f64>>> {
-    let all: Vec<_> = row.records.iter().map(|record| of(record)).collect::<Option<_>>()?;
+    let all: Vec<_> = row.records.iter().map(|record| of(record)).collect();
+    if n_classes == 0 || all.iter().any(|values| values.len() != n_classes) {
+        return None;
+    }
     let mean = |class: usize| {
         let values: Option<Vec<f64>> = all.iter().map(|values| values[class]).collect();
         values.map(|values| values.iter().sum::<f64>() / values.len() as f64)
     };
-    Some((0..all.first()?.len()).map(mean).collect())
+    Some((0..n_classes).map(mean).collect())
 }
 
 /// Mean of the values that there are; NaN if there are none.
@@ -81,10 +85,8 @@ fn accuracy_by_class(drawn: &[Drawn<'_, '_>], data: &DataRecord) -> Chart {
     let counts = &data.class_counts;
     let mut series = Vec::new();
     for Drawn { row, colour } in drawn {
-        let of = |record: &RunRecord| Some(record.evaluation.per_class_percent.clone());
-        let Some(percent) = mean_by_class(row, of).filter(|all| all.len() == counts.len()) else {
-            continue;
-        };
+        let of = |record: &RunRecord| record.evaluation.per_class_percent.clone();
+        let Some(percent) = mean_by_class(row, counts.len(), of) else { continue };
         let dot = |class: usize| Point {
             text: format!(
                 "{}: {:.1} % ({}; {} training samples)",
@@ -159,17 +161,13 @@ fn by_groups(
     drawn: &[Drawn<'_, '_>],
     data: &DataRecord,
     title: &str,
-    reading: impl Fn(&Readings) -> Option<Vec<Option<f64>>>,
+    reading: impl Fn(&Readings) -> Vec<Option<f64>>,
 ) -> Chart {
     let groups = groups(data, 10);
     let mut series = Vec::new();
     for Drawn { row, colour } in drawn {
         let of = |record: &RunRecord| reading(&record.evaluation.logits_magnitude.centred);
-        let Some(values) =
-            mean_by_class(row, of).filter(|all| all.len() == data.class_counts.len())
-        else {
-            continue;
-        };
+        let Some(values) = mean_by_class(row, data.class_counts.len(), of) else { continue };
         let over = |(at, group): (usize, &Vec<usize>)| {
             let value = mean(group.iter().map(|&class| values[class]));
             let n = |class: Option<&usize>| class.map_or(0, |&class| data.class_counts[class]);

@@ -23,6 +23,8 @@ struct Page<'a> {
     name: &'a str,
     advice: Vec<String>,
     table: Table,
+    /// Which methods the figures show.
+    shown: String,
     figures: Vec<Figure>,
     confused: Table,
     details: Vec<(&'static str, String)>,
@@ -77,6 +79,7 @@ pub fn html(rows: &[Summary<'_>], data: &DataRecord, notes: &[String]) -> Result
         name: &data.name,
         advice: said,
         table,
+        shown: shown(drawn.len(), rows.len()),
         figures: figures.map(|(about, chart)| figure(about, &chart, &drawn)).collect(),
         confused: confused(best, data),
         details: details(first, data),
@@ -105,6 +108,14 @@ fn drawn<'a, 'b>(rows: &'a [Summary<'b>]) -> Vec<Drawn<'a, 'b>> {
     });
     order.truncate(COLOURS);
     order.into_iter().enumerate().map(|(colour, row)| Drawn { row, colour }).collect()
+}
+
+fn shown(drawn: usize, rows: usize) -> String {
+    let others = "the given head, and then the best";
+    match rows - drawn {
+        0 => String::new(),
+        _ => format!("The figures show {drawn} of the {rows} methods: what to take, {others}."),
+    }
 }
 
 fn figure(about: &str, chart: &Chart, drawn: &[Drawn<'_, '_>]) -> Figure {
