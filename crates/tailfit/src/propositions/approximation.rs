@@ -8,7 +8,7 @@ use crate::rng::{Purpose, Rng};
 const BLOCKS: usize = 64;
 const DRAWS: usize = 500;
 
-/// E[s′] beside what it is approximated by.
+/// `E[s′]` beside what it is approximated by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Approximation {
     /// Number of classes.
@@ -17,17 +17,17 @@ pub struct Approximation {
     pub margin: f64,
     /// Standard deviation of the perturbations Δ.
     pub sigma: f64,
-    /// E[1 / Σⱼ e^(Δⱼ − Δᵢ) e^(zⱼ − zᵢ)], by Monte Carlo.
+    /// `E[1 / Σⱼ e^(Δⱼ − Δᵢ) e^(zⱼ − zᵢ)]`, by Monte Carlo.
     pub exact: f64,
-    /// E[1 / Σⱼ e^(zⱼ − zᵢ)] / E[e^(Δⱼ − Δᵢ)], the right side of Eq. 9 (and of Eq. 18).
+    /// `E[1 / Σⱼ e^(zⱼ − zᵢ)]` / `E[e^(Δⱼ − Δᵢ)]`, the right side of Eq. 9 (and of Eq. 18).
     pub paper: f64,
     /// The same, but with the factor only where j ≠ i: for j = i it is exactly 1.
     pub without_own: f64,
 }
 
 /// Both sides of Eq. 9 for independent normal Δ of deviation `sigma` and normal logits of deviation 2, the mean of
-/// class i's above the others' by `margin`. For these, E[e^(Δⱼ − Δᵢ)] = e^(sigma²). Without a margin all classes
-/// are alike: E[s′] = E[s] = 1 / K whatever the perturbation, and the right side is off by e^(−sigma²) exactly.
+/// class i's above the others' by `margin`. For these, `E[e^(Δⱼ − Δᵢ)]` = e^(sigma²). Without a margin all classes
+/// are alike: `E[s′]` = `E[s]` = 1 / K whatever the perturbation, and the right side is off by e^(−sigma²) exactly.
 pub fn approximation(classes: usize, margin: f64, sigma: f64) -> Approximation {
     let factor = (sigma * sigma).exp();
     let block = |block: usize| {

@@ -8,12 +8,12 @@ use crate::rng::{Purpose, Rng};
 /// Draws for each sample.
 const DRAWS: usize = 32;
 
-/// E[s′ᵢ] / E[sᵢ] for each class i, over the samples of class i; `None` where it has none.
+/// `E[s′ᵢ]` / `E[sᵢ]` for each class i, over the samples of class i; `None` where it has none.
 pub type Ratios = Vec<Option<f64>>;
 
 /// The perturbation model of section 3.1: z′ᵢ = c (zᵢ + σᵢ ε) with independent normal ε, where
 /// σᵢ = Rᵢ Lᵢ is the deviation of a class's logit and c scales logits and perturbation alike, as a
-/// smaller Logits Magnitude does. Returns E[s′ᵢ] / E[sᵢ] of each class i on its own samples.
+/// smaller Logits Magnitude does. Returns `E[s′ᵢ]` / `E[sᵢ]` of each class i on its own samples.
 ///
 /// # Panics
 ///
