@@ -13,6 +13,12 @@ const RIGHT: f64 = 548.0;
 const CHARACTER: f64 = 7.2;
 
 impl Chart {
+    /// Whether no series with a name has a point to draw.
+    pub fn is_empty(&self) -> bool {
+        let named = self.series.iter().filter(|series| !series.name.is_empty());
+        !named.flat_map(|series| &series.points).any(Point::is_finite)
+    }
+
     /// The chart with title, legend and style, to stand alone.
     pub fn svg(&self) -> String {
         self.draw(true)

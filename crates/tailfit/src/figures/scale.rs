@@ -21,7 +21,13 @@ impl Scale {
             (low, high) = (low.log10(), high.log10());
         }
         if !exact {
-            let room = if high > low { 0.04 * (high - low) } else { 0.5 * low.abs().max(1.0) };
+            let room = if high > low {
+                0.04 * (high - low)
+            } else if low == 0.0 {
+                1.0
+            } else {
+                0.1 * low.abs()
+            };
             (low, high) = (low - room, high + room);
         }
         Self { low, high, log, from, to }

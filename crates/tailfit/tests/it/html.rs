@@ -76,6 +76,21 @@ fn two_classes_and_records_of_earlier_versions() {
     }
 }
 
+/// One test sample of one class: what there is nothing to draw of is left out.
+#[test]
+fn one_test_sample() {
+    let names: Vec<String> = (0..3).map(|k| format!("class {k}")).collect();
+    let (x, y) = clusters(&[30, 9, 3], 6, 0.9, 2);
+    let train = Features::new(x, y).unwrap().with_class_names(names.clone(), "train").unwrap();
+    let (x, y) = clusters(&[1, 0, 0], 6, 0.9, 3);
+    let test = Features::new(x, y).unwrap().with_class_names(names, "test").unwrap();
+    let data = DataSet::new("one", train, test, None, None, ShotThresholds::default()).unwrap();
+    let comparison = Comparison::new(&data, Selection::Last, vec![0]).unwrap();
+    let lda = methods::find("lda").unwrap();
+    let page = page(&comparison.run(&lda, &|_| {}).unwrap().records);
+    assert!(page.contains("Accuracy of each class") && !page.contains("Regularised Standard"));
+}
+
 /// Its size depends on classes, not on samples, and on many classes hardly.
 #[test]
 fn its_size_does_not_grow_with_the_samples() {

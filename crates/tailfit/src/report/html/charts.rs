@@ -45,8 +45,7 @@ pub(super) fn all(drawn: &[Drawn<'_, '_>], data: &DataRecord) -> Vec<(&'static s
             reliability(drawn),
         ),
     ];
-    let drawable = |chart: &Chart| chart.series.iter().any(|series| !series.name.is_empty());
-    figures.into_iter().filter(|(_, chart)| drawable(chart)).collect()
+    figures.into_iter().filter(|(_, chart)| !chart.is_empty()).collect()
 }
 
 /// Classes from frequent to rare, in `n` groups of nearly equal size.
