@@ -6,6 +6,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "__version__",
+    "DataError",
+    "all_methods",
+    "recipe",
+    "run",
+    "fit",
+    "fit_temperature",
+    "estimate_prior",
+    "load_head",
+    "save_head",
+    "compare",
+    "table",
+]
+
 __version__: str
 
 class DataError(ValueError):
