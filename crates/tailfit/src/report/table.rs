@@ -77,6 +77,9 @@ impl Table {
                 .replace('%', "\\%")
                 .replace('_', "\\_")
                 .replace('&', "\\&")
+                .replace('#', "\\#")
+                .replace('^', "\\textasciicircum{}")
+                .replace('~', "\\textasciitilde{}")
                 .replace('±', "$\\pm$")
                 .replace('–', "--")
         };
