@@ -113,3 +113,25 @@ def test_ctrl_c_keeps_what_is_finished():
     with pytest.raises(KeyboardInterrupt):
         tailfit.compare(x, y, x_test, y_test, methods=["cosine"] * 1, effort="full", progress=progress)
     assert time.monotonic() - started[0] < 0.1 + 1.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_has_threads_of_its_own():
+    x, y = data()
+    sets = (x, y, *data(1, (30, 30, 30, 30)))
+    before = tailfit.compare(*sets, methods=["los"])
+    child = os.fork()
+    if child == 0:
+        after = tailfit.compare(*sets, methods=["los"])
+        same = (after.heads["los"].weight == before.heads["los"].weight).all() and str(after) == str(before)
+        os._exit(0 if same else 1)
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert os.waitstatus_to_exitcode(status) == 0
+            return
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    pytest.fail("the fork waits for its parent's threads")

@@ -4,6 +4,7 @@
 mod arrays;
 mod comparing;
 mod fitting;
+mod pool;
 mod waiting;
 
 use std::ffi::OsString;
@@ -64,7 +65,7 @@ fn recipe(method: &str, changes: Vec<(String, String)>) -> PyResult<String> {
 fn table(records: Vec<String>, form: &str) -> PyResult<String> {
     let parsed = records.iter().map(|text| RunRecord::from_json(text, "record"));
     let records: Vec<RunRecord> = parsed.collect::<Result<_, _>>().map_err(raised)?;
-    let rows = report::summarise(&records).map_err(raised)?;
+    let rows = pool::in_pool(|| report::summarise(&records)).map_err(raised)?;
     let Some(first) = records.first() else { return Ok(String::new()) };
     let table = report::summary_table(&rows, &first.data);
     Ok(match form {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use crate::pool::in_pool;
+
 /// How often Python is asked for signals.
 const EVERY: Duration = Duration::from_millis(50);
 
@@ -22,7 +24,7 @@ pub(crate) fn waited<T: Send + 'static>(
     let (sender, mut receiver) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
-    let thread = std::thread::spawn(move || work(&sender, &told));
+    let thread = std::thread::spawn(move || in_pool(|| work(&sender, &told)));
     loop {
         let next = &mut receiver;
         match py.detach(move || next.recv_timeout(EVERY)) {
