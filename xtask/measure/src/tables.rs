@@ -31,15 +31,7 @@ pub(crate) fn run() -> Result<()> {
     fs_err::create_dir_all(RESULTS)?;
     fs_err::copy("tailfit-out/report.md", format!("{RESULTS}/report.md"))?;
     fs_err::copy("tailfit-out/summary.csv", format!("{RESULTS}/summary.csv"))?;
-    let mut lines = String::new();
-    for record in &records {
-        // Readings per class are left out for size; a replay of the record gives them again.
-        let mut line = serde_json::to_value(record)?;
-        for key in ["logits_magnitude", "weight_norms", "centred_weight_norms"] {
-            line["evaluation"].as_object_mut().context("a record has an evaluation")?.remove(key);
-        }
-        lines += &(line.to_string() + "\n");
-    }
+    let lines: String = records.iter().map(RunRecord::to_short_line).collect();
     fs_err::write(format!("{RESULTS}/records.jsonl"), lines)?;
     Ok(())
 }

@@ -29,6 +29,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
     let text = include_str!("../../../../configs/paper/figures.toml");
     let Config { sensitivity: config } = Paper::config("figures.toml", text)?;
     let data = paper.needed(&config.features)?;
+    let bar = paper.progress("fig5", config.deltas.len());
     let mut rows = Vec::new();
     for &delta in &config.deltas {
         let of = los(delta, &config.lr)?;
@@ -39,6 +40,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         ];
         let method = Method::new("los", "", of.recipe, axes);
         let curves = paper.curves(&data, 1, &method)?;
+        bar.inc(1);
         let name = if delta > 0.0 {
             format!("LOS, smooth factor {delta}")
         } else {
@@ -75,6 +77,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
             rows.push(line(&name, title, &map.values));
         }
     }
+    bar.finish_and_clear();
     let columns =
         ["loss", "epoch", "best", "worst", "median", "share within 0.5 points of the best (%)"];
     let table = Table {

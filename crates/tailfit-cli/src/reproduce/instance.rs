@@ -50,12 +50,15 @@ fn both(paper: &Paper<'_>) -> Result<(Instance, DataSet, [Logits; 2])> {
         )
         .into());
     }
+    let bar = paper.progress("logits", 2);
     let of = |name: &str| -> Result<Array2<f64>> {
         let method = methods::find(name)?;
         let head = paper.trained(&data, Selection::BestOnTest, 1, &method)?.head;
+        bar.inc(1);
         logits(&head, &data)
     };
     let both = [("cross-entropy", of("stage-1")?), ("los", of("los")?)];
+    bar.finish_and_clear();
     Ok((instance, data, both))
 }
 

@@ -5,7 +5,7 @@ use anyhow::Result;
 use tailfit::compare::{RunRecord, Selection};
 use tailfit::features::DataSet;
 use tailfit::figures::{Axis, COLOURS, Chart, Marks, Point, Series};
-use tailfit::metrics::one_norm;
+use tailfit::metrics::relative_magnitudes;
 use tailfit::report::Table;
 use tailfit::rng::{Purpose, Rng};
 
@@ -60,37 +60,23 @@ fn on(paper: &Paper<'_>, config: &table_1::Config, name: &str, data: &DataSet) -
     paper.table("fig3", name, &table(&rows, &origin_of))
 }
 
-/// Classes are ordered by their training samples; ties keep their order.
+/// The readings of a record over groups of classes.
 fn measured(label: &str, record: &RunRecord) -> Option<Measured> {
     let readings = &record.evaluation.logits_magnitude.centred;
-    // Classes without test samples have none.
-    let present: Vec<f64> = readings.a.iter().flatten().copied().collect();
-    let counts = &record.data.class_counts;
-    let mut order: Vec<usize> = (0..counts.len()).collect();
-    order.sort_by_key(|&class| std::cmp::Reverse(counts[class]));
-    let k = counts.len();
-    if readings.a.len() != k || present.is_empty() {
-        return None;
-    }
-    let mut shares = one_norm(&present).into_iter();
-    let shares: Vec<Option<f64>> =
-        readings.a.iter().map(|value| value.and_then(|_| shares.next())).collect();
-    let grouped = |value: &dyn Fn(usize) -> Option<f64>| -> Vec<f64> {
-        let group = |g: usize| {
-            let there: Vec<f64> = order[g * k / GROUPS..(g + 1) * k / GROUPS]
-                .iter()
-                .filter_map(|&class| value(class))
-                .collect();
+    let groups = record.data.groups(GROUPS);
+    let grouped = |values: &[Option<f64>]| -> Vec<f64> {
+        let mean = |group: &Vec<usize>| {
+            let there: Vec<f64> = group.iter().filter_map(|&class| values[class]).collect();
             there.iter().sum::<f64>() / there.len() as f64
         };
-        (0..GROUPS).map(group).collect()
+        groups.iter().map(mean).collect()
     };
     Some(Measured {
         label: label.to_owned(),
         accuracy: record.evaluation.accuracy.macro_percent,
         variation: record.evaluation.loma_cv?,
-        magnitude: grouped(&|class| Some(present.len() as f64 * shares[class]?)),
-        deviation: grouped(&|class| readings.rsd.p[class]),
+        magnitude: grouped(&relative_magnitudes(&readings.a)),
+        deviation: grouped(&readings.rsd.p),
     })
 }
 

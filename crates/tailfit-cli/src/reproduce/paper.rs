@@ -1,6 +1,6 @@
 //! What all parts share: features, trained methods, and files.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,6 @@ pub(super) struct Paper<'a> {
     precision: Precision,
     pub(super) printer: &'a Printer,
     missing: RefCell<Vec<String>>,
-    written: Cell<usize>,
 }
 
 impl<'a> Paper<'a> {
@@ -42,7 +41,6 @@ impl<'a> Paper<'a> {
             precision,
             printer,
             missing: RefCell::default(),
-            written: Cell::default(),
         }
     }
 
@@ -92,11 +90,6 @@ impl<'a> Paper<'a> {
     /// What was missing.
     pub(super) fn missing(&self) -> Vec<String> {
         self.missing.borrow().clone()
-    }
-
-    /// Whether nothing was written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.written.get() == 0
     }
 
     fn comparison<'b>(
@@ -164,9 +157,7 @@ impl<'a> Paper<'a> {
     fn write(&self, part: &str, name: &str, text: &str) -> Result<()> {
         let folder: PathBuf = self.out.join(part);
         fs_err::create_dir_all(&folder)?;
-        write_atomically(&folder.join(name), text.as_bytes())?;
-        self.written.set(self.written.get() + 1);
-        Ok(())
+        Ok(write_atomically(&folder.join(name), text.as_bytes())?)
     }
 
     /// Writes a table in three forms, and prints it.
@@ -183,19 +174,9 @@ impl<'a> Paper<'a> {
         self.write(part, &format!("{name}.svg"), svg)
     }
 
-    /// Keeps records beside their table: a line each, without the readings per class, which a replay of
-    /// the record gives again.
+    /// Keeps records beside their table.
     pub(super) fn keep(&self, part: &str, file: &str, records: &[RunRecord]) -> Result<()> {
-        let mut lines = String::new();
-        for record in records {
-            let mut line = serde_json::to_value(record)?;
-            if let Some(evaluation) = line["evaluation"].as_object_mut() {
-                for key in ["logits_magnitude", "weight_norms", "centred_weight_norms"] {
-                    evaluation.remove(key);
-                }
-            }
-            lines += &(line.to_string() + "\n");
-        }
+        let lines: String = records.iter().map(RunRecord::to_short_line).collect();
         self.write(part, file, &lines)
     }
 

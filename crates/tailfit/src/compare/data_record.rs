@@ -74,6 +74,16 @@ impl DataRecord {
             .map_or_else(|| format!("class {class}"), String::clone)
     }
 
+    /// The classes from frequent to rare, equally frequent ones in their order, in `n` groups of nearly equal
+    /// size; fewer where there are fewer classes.
+    pub fn groups(&self, n: usize) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..self.class_counts.len()).collect();
+        order.sort_by_key(|&class| std::cmp::Reverse(self.class_counts[class]));
+        let k = order.len();
+        let group = |g: usize| order[g * k / n..(g + 1) * k / n].to_vec();
+        (0..n).map(group).filter(|group| !group.is_empty()).collect()
+    }
+
     /// The classes of each shot for a column's header: their number, and how many of them are
     /// tested if not all.
     pub fn shot_headers(&self) -> [String; 3] {

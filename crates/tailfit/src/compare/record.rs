@@ -149,6 +149,18 @@ impl RunRecord {
         chosen && self.heads.iter().any(of)
     }
 
+    /// JSON in one line, ending in a newline, without the readings per class, which a replay of the record gives
+    /// again: what is kept of many records.
+    pub fn to_short_line(&self) -> String {
+        let mut line = serde_json::to_value(self).unwrap_or_default();
+        if let Some(evaluation) = line["evaluation"].as_object_mut() {
+            for key in ["logits_magnitude", "weight_norms", "centred_weight_norms"] {
+                evaluation.remove(key);
+            }
+        }
+        line.to_string() + "\n"
+    }
+
     /// Pretty-printed JSON, ending in a newline.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"

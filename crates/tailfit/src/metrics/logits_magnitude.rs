@@ -165,6 +165,14 @@ pub fn one_norm(magnitudes: &[f64]) -> Vec<f64> {
     magnitudes.iter().map(|l| l / total).collect()
 }
 
+/// [`one_norm`] times the number of classes, over the classes that have a magnitude: 1 for all of them where they
+/// are balanced.
+pub fn relative_magnitudes(magnitudes: &[Option<f64>]) -> Vec<Option<f64>> {
+    let total: f64 = magnitudes.iter().flatten().map(|l| l.abs()).sum();
+    let n = magnitudes.iter().flatten().count() as f64;
+    magnitudes.iter().map(|l| l.map(|l| n * l / total)).collect()
+}
+
 /// Population standard deviation divided by the mean: how unequal the magnitudes are. 0 is
 /// balanced.
 pub fn coefficient_of_variation(values: &[f64]) -> Option<f64> {
@@ -197,5 +205,7 @@ mod tests {
         assert_eq!(readings.rsd.p[1], None, "no RSD where the magnitude is not positive");
         assert_eq!(coefficient_of_variation(&[3.0, 1.0]), Some(0.5));
         assert_eq!(one_norm(&[3.0, -1.0]), [0.75, -0.25]);
+        let relative = relative_magnitudes(&[Some(3.0), None, Some(-1.0)]);
+        assert_eq!(relative, [Some(1.5), None, Some(-0.5)]);
     }
 }

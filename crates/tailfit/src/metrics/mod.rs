@@ -21,6 +21,7 @@ pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};
 pub(crate) use self::hits::{columns_of, hits, write_head};
 pub use self::logits_magnitude::{
     Deviations, LogitStatistics, LogitsMagnitude, Readings, coefficient_of_variation, one_norm,
+    relative_magnitudes,
 };
 pub use self::per_set::{ClassTally, PerSet, TestPart, halves};
 pub use self::right::Right;

@@ -58,19 +58,32 @@ mod tests {
     use super::*;
     use ndarray::Array2;
 
-    /// Equal deviations on symmetric logits do the same to every class; unequal ones do not; and the
-    /// smaller the scale, the less it matters.
+    /// With two classes only the sum of the variances counts, and the expectation is an integral over one normal.
     #[test]
-    fn ratios_are_equal_only_where_deviations_are_and_shrink_with_the_scale() {
-        let logits = Array2::from_shape_fn((900, 3), |(i, j)| if i % 3 == j { 2.0 } else { 0.0 });
-        let labels: Vec<u32> = (0..900).map(|i| i % 3).collect();
-        let spread = |deviations: &[f64], scale: f64| {
-            let ratios = perturbation(logits.view(), &labels, deviations, scale);
-            let all: Vec<f64> = ratios.into_iter().flatten().collect();
-            all.iter().copied().fold(0.0, f64::max) - all.iter().copied().fold(9.0, f64::min)
-        };
-        let (equal, unequal) = (spread(&[1.0; 3], 1.0), spread(&[0.5, 1.0, 3.0], 1.0));
-        assert!(equal < 0.005 && unequal > 4.0 * equal, "{equal} {unequal}");
-        assert!(spread(&[0.5, 1.0, 3.0], 0.01) < 0.1 * unequal);
+    fn two_classes_as_by_quadrature() {
+        const N: usize = 4000;
+        let logits = Array2::from_shape_fn((N, 2), |(i, j)| if i % 2 == j { 2.0 } else { 0.0 });
+        let labels: Vec<u32> = (0..N as u32).map(|i| i % 2).collect();
+        let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+        for (deviations, scale) in [([0.5, 3.0], 1.0), ([1.0, 1.0], 1.0), ([0.5, 3.0], 0.5)] {
+            let sd = f64::hypot(deviations[0], deviations[1]);
+            let step = 1e-3;
+            let at = |i: i32| f64::from(i) * step;
+            let density = |e: f64| (-0.5 * e * e).exp() / std::f64::consts::TAU.sqrt();
+            let integral: f64 = (-8000..=8000)
+                .map(|i| step * density(at(i)) * sigmoid(scale * (2.0 + sd * at(i))))
+                .sum();
+            let wanted = integral / sigmoid(2.0 * scale);
+            // A probability deviates by less than a half, and each class has so many draws.
+            let error = 0.5 / ((N / 2 * DRAWS) as f64).sqrt() / sigmoid(2.0 * scale);
+            for found in perturbation(logits.view(), &labels, &deviations, scale) {
+                let found = found.unwrap();
+                assert!(
+                    (found - wanted).abs() < 4.0 * error,
+                    "{deviations:?} {scale}: {found} {wanted}"
+                );
+            }
+            assert!((wanted - 1.0).abs() > 4.0 * error, "the case must tell an effect from none");
+        }
     }
 }

@@ -127,6 +127,19 @@ mod tests {
     }
 
     #[test]
+    fn what_latex_and_csv_would_take_as_markup_is_escaped() {
+        let cells = |text: &str| Table {
+            columns: vec!["a".to_owned()],
+            rows: vec![vec![text.to_owned()]],
+            ..Table::default()
+        };
+        assert!(
+            cells("1^2 #3 ~4").latex().contains("1\\textasciicircum{}2 \\#3 \\textasciitilde{}4")
+        );
+        assert_eq!(cells("+0.36 [-0.14, +0.84]").csv(), "a\n\"+0.36 [-0.14, +0.84]\"\n");
+    }
+
+    #[test]
     fn one_table_in_three_forms() {
         expect_test::expect![[r"
             method          all

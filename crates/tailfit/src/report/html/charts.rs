@@ -3,7 +3,7 @@
 use super::Drawn;
 use crate::compare::{DataRecord, RunRecord};
 use crate::figures::{Axis, Chart, Marks, NEUTRAL, Point, Series};
-use crate::metrics::{Readings, one_norm};
+use crate::metrics::{Readings, relative_magnitudes};
 use crate::report::Summary;
 
 /// Classes drawn one by one; more are drawn as this many groups.
@@ -12,10 +12,7 @@ const CLASSES: usize = 200;
 /// What is said about a figure, and the figure; without those that records lack the numbers for.
 pub(super) fn all(drawn: &[Drawn<'_, '_>], data: &DataRecord) -> Vec<(&'static str, Chart)> {
     let magnitude = by_groups(drawn, data, "Logits Magnitude (balanced = 1)", |readings| {
-        // Classes without test samples have none.
-        let present: Vec<f64> = readings.a.iter().flatten().copied().collect();
-        let mut shares = one_norm(&present).into_iter().map(|l| present.len() as f64 * l);
-        readings.a.iter().map(|value| value.and_then(|_| shares.next())).collect()
+        relative_magnitudes(&readings.a)
     });
     let deviation =
         by_groups(drawn, data, "Regularised Standard Deviation", |readings| readings.rsd.p.clone());
@@ -46,15 +43,6 @@ pub(super) fn all(drawn: &[Drawn<'_, '_>], data: &DataRecord) -> Vec<(&'static s
         ),
     ];
     figures.into_iter().filter(|(_, chart)| !chart.is_empty()).collect()
-}
-
-/// Classes from frequent to rare, in `n` groups of nearly equal size.
-fn groups(data: &DataRecord, n: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..data.class_counts.len()).collect();
-    order.sort_by_key(|&class| std::cmp::Reverse(data.class_counts[class]));
-    let k = order.len();
-    let group = |g: usize| order[g * k / n..(g + 1) * k / n].to_vec();
-    (0..n).map(group).filter(|group| !group.is_empty()).collect()
 }
 
 /// Mean over the seeds of one number per class, `[K]`; `None` where a record lacks them.
@@ -109,7 +97,7 @@ fn accuracy_by_class(drawn: &[Drawn<'_, '_>], data: &DataRecord) -> Chart {
                 points,
             });
         }
-        let points = groups(data, 10).iter().map(over).collect();
+        let points = data.groups(10).iter().map(over).collect();
         series.push(Series {
             name: row.method.to_owned(),
             marks: Marks::Line,
@@ -162,7 +150,7 @@ fn by_groups(
     title: &str,
     reading: impl Fn(&Readings) -> Vec<Option<f64>>,
 ) -> Chart {
-    let groups = groups(data, 10);
+    let groups = data.groups(10);
     let mut series = Vec::new();
     for Drawn { row, colour } in drawn {
         let of = |record: &RunRecord| reading(&record.evaluation.logits_magnitude.centred);
