@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! throughput NETWORK f32|bf16 train|extract BATCHES [DEVICE]
+//! throughput RECIPE.toml f32|bf16 train|extract BATCHES [DEVICE]
 //! ```
 
 #![allow(clippy::print_stdout, reason = "it is what this program is for")]
 
 use std::cell::RefCell;
 use std::error::Error;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -29,21 +31,22 @@ const WARM_UP: usize = 3;
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [network, precision, mode, batches, more @ ..] = words.as_slice() else {
-        return Err("throughput NETWORK f32|bf16 train|extract BATCHES [DEVICE]".into());
+        return Err("throughput NETWORK|RECIPE.toml f32|bf16 train|extract BATCHES [DEVICE]".into());
     };
     let batches: usize = batches.parse()?;
-    let architecture: Architecture = serde_json::from_value(network.as_str().into())?;
     let data = data()?;
-    let recipe = BackboneRecipe {
-        network: architecture,
-        precision: serde_json::from_value(precision.as_str().into())?,
-        sgd: Sgd {
-            batch_size: if architecture == Architecture::Resnet32 { 128 } else { 64 },
-            lr: 1e-3,
-            ..BackboneRecipe::default().sgd
-        },
-        ..BackboneRecipe::default()
+    let mut recipe = if Path::new(network).extension().is_some_and(|extension| extension == "toml")
+    {
+        BackboneRecipe::from_toml(&fs_err::read_to_string(network)?, network)?
+    } else {
+        let network: Architecture = serde_json::from_value(network.as_str().into())?;
+        let batch_size = if network == Architecture::Resnet32 { 128 } else { 64 };
+        let sgd = Sgd { batch_size, ..BackboneRecipe::default().sgd };
+        BackboneRecipe { network, sgd, ..BackboneRecipe::default() }
     };
+    recipe.precision = serde_json::from_value(precision.as_str().into())?;
+    // Images of noise are not for learning.
+    recipe.sgd.lr = 1e-3;
     let device = device(more.first().map_or("cpu", String::as_str))?;
     let times = RefCell::new(Vec::new());
     let images = if mode == "train" {

@@ -2,7 +2,7 @@
 //! of (seed, epoch, place in the epoch), so neither threads nor interruptions change anything, and
 //! an image that comes up twice in an epoch is augmented differently each time.
 
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
 use tailfit::error::{Error, Result};
 use tailfit::images::{Images, Pixels};
@@ -11,6 +11,7 @@ use tailfit::rng::{Purpose, Rng};
 use crate::decode::decode;
 use crate::geometry::{fit, random_crop, resize};
 use crate::jitter::jitter;
+use crate::policy::{auto_augment, cut_out};
 
 /// The augmentation of training images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub enum Augmentation {
     /// Padding with 4 pixels of zeros, a random crop of the original size, and a flip with
     /// probability 1/2.
     Weak,
+    /// `weak`, then AutoAugment's policy for CIFAR (one of 25 pairs of operations, Cubuk et al., CVPR
+    /// 2019; pixels from outside are grey), then Cutout: a black square of 16 pixels (BALMS, `PaCo`).
+    Auto,
     /// A random crop with 8 to 100 % of the area and an aspect ratio of 3:4 to 4:3, resized, and a
     /// flip with probability 1/2 (iNaturalist). Unaugmented images are resized and cropped to the
     /// central 7/8 (224 pixels of 256), except images in memory that already have the wanted size.
@@ -87,7 +91,7 @@ impl Preparation {
         look: Look,
         out: &mut [f32],
     ) -> Result<()> {
-        use Augmentation::{None as Nothing, ResizedCrop, ResizedCropJitter, Weak};
+        use Augmentation::{Auto, None as Nothing, ResizedCrop, ResizedCropJitter, Weak};
         let image = decode(images, index)?;
         let [height, width] = self.size(images)?.map(|length| length as u32);
         let in_memory = matches!(images.pixels, Pixels::Memory { .. });
@@ -104,7 +108,7 @@ impl Preparation {
             self.normalise(&image, [PADDING; 2], matches!(look, Look::Mirrored), out);
             return Ok(());
         };
-        let (mut image, shift) = if self.augmentation == Weak {
+        let (mut image, shift) = if let Weak | Auto = self.augmentation {
             let shift = [(); 2].map(|()| rng.below(2 * PADDING + 1));
             (fitted(image), shift)
         } else {
@@ -114,6 +118,14 @@ impl Preparation {
         let mirrored = rng.below(2) == 1;
         match self.augmentation {
             ResizedCropJitter => jitter(&mut image, &mut rng),
+            Auto => {
+                // The policy sees the cropped and flipped image.
+                image = shifted(&image, shift, mirrored);
+                auto_augment(&mut image, &mut rng);
+                cut_out(&mut image, &mut rng);
+                self.normalise(&image, [PADDING; 2], false, out);
+                return Ok(());
+            }
             Nothing | Weak | ResizedCrop => {}
         }
         self.normalise(&image, shift, mirrored, out);
@@ -127,7 +139,7 @@ impl Preparation {
             return image;
         }
         let margin = match self.augmentation {
-            Augmentation::None | Augmentation::Weak => 1.0,
+            Augmentation::None | Augmentation::Weak | Augmentation::Auto => 1.0,
             Augmentation::ResizedCrop | Augmentation::ResizedCropJitter => 8.0 / 7.0,
         };
         fit(&image, size.0, margin)
@@ -156,6 +168,18 @@ impl Preparation {
             }
         }
     }
+}
+
+/// A crop of the padded image, as [`Preparation::normalise`] takes it.
+fn shifted(image: &RgbImage, [down, right]: [usize; 2], mirrored: bool) -> RgbImage {
+    let (width, height) = image.dimensions();
+    RgbImage::from_fn(width, height, |x, y| {
+        let x = if mirrored { width - 1 - x } else { x };
+        let from = |at: u32, by: usize| (at + by as u32).checked_sub(PADDING as u32);
+        let inside = from(x, right).zip(from(y, down));
+        let pixel = inside.and_then(|(x, y)| image.get_pixel_checked(x, y));
+        pixel.copied().unwrap_or(Rgb([0; 3]))
+    })
 }
 
 #[cfg(test)]
@@ -228,6 +252,15 @@ mod tests {
             assert_eq!(seen(Augmentation::ResizedCrop, look(place)), plain(&image, mirrored));
             jitter(&mut image, &mut rng);
             assert_eq!(seen(Augmentation::ResizedCropJitter, look(place)), plain(&image, mirrored));
+
+            // The policy sees what `weak` shows.
+            let mut rng = Rng::new(3, Purpose::Augmentation, 2 << 32 | place as u64);
+            let shift = [(); 2].map(|()| rng.below(2 * PADDING + 1));
+            let mut image = shifted(&fit(&source, 7, 1.0), shift, rng.below(2) == 1);
+            assert_eq!(seen(Augmentation::Weak, look(place)), plain(&image, false));
+            auto_augment(&mut image, &mut rng);
+            cut_out(&mut image, &mut rng);
+            assert_eq!(seen(Augmentation::Auto, look(place)), plain(&image, false));
         }
         assert!(sides[0] > 0 && sides[1] > 0);
     }

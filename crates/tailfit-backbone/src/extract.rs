@@ -16,9 +16,11 @@ use tch::{Device, Kind, Tensor};
 use crate::augment::{Augmentation, Look, Preparation};
 use crate::batches::batches;
 use crate::data::{ImageData, Subset};
-use crate::layers::{HeadLayer, NormMode, Pass};
+use crate::heads::{HeadLayer, LinearMap};
+use crate::layers::{NormMode, Pass};
 use crate::network::Network;
 use crate::script::Script;
+use crate::systems::AnySystem;
 
 /// Number type of stored features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Extractor<'_> {
 
     fn features(self, images: &Tensor, pass: Pass) -> Result<Tensor> {
         tch::no_grad(|| match self {
-            Self::Network(network) => Ok(network.features(images, pass)),
+            Self::Network(network) => Ok(network.stage_2_features(images, pass)),
             Self::Script(script) => script.features(images),
         })
     }
@@ -187,35 +189,24 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
     bytes
 }
 
-/// The network's last layer, in the form stage 2 uses.
-pub fn stage_1_head(network: &Network, layer: HeadLayer) -> HeadFile {
-    let key = network.architecture().head_key();
-    let values = |name: &str| -> Option<Tensor> {
-        let name = format!("{key}.{name}");
-        let found = network.parameters().iter().find(|p| p.name == name)?;
-        Some(found.tensor.detach().to_device(Device::Cpu).to_kind(Kind::Double))
-    };
-    let weight =
-        values("weight").unwrap_or_else(|| Tensor::zeros([1, 1], (Kind::Double, Device::Cpu)));
-    let weight = match layer {
-        HeadLayer::Linear => weight,
-        HeadLayer::Cosine { scale } => {
-            let norm = weight.norm_scalaropt_dim(2, [0_i64].as_slice(), true).clamp_min(1e-12);
-            (weight / norm * scale).transpose(0, 1).contiguous()
-        }
-    };
-    let shape = weight.size();
-    let flat =
-        |tensor: &Tensor| Vec::<f64>::try_from(tensor.contiguous().view(-1)).unwrap_or_default();
-    let (k, d) = (shape[0] as usize, shape[1] as usize);
-    let weight = Array2::from_shape_fn((k, d), {
-        let values = flat(&weight);
-        move |(class, j)| values[class * d + j]
+/// What the network predicts with, in the form stage 2 uses: its last layer, with what its system
+/// does to predictions.
+pub fn stage_1_head(network: &Network, system: Option<&AnySystem>, data: &ImageData) -> HeadFile {
+    let LinearMap { weight, bias } = tch::no_grad(|| {
+        let prediction = system.and_then(|s| s.answers().prediction(network, &data.counts));
+        prediction.unwrap_or_else(|| network.head_map())
     });
-    let bias = values("bias").map(|bias| Array1::from(flat(&bias)));
-    let normalise_features = layer != HeadLayer::Linear;
+    let host = |tensor: &Tensor| tensor.to_device(Device::Cpu).to_kind(Kind::Double);
+    let flat = |tensor: &Tensor| {
+        Vec::<f64>::try_from(host(tensor).contiguous().view(-1)).unwrap_or_default()
+    };
+    let (k, d) = (weight.size()[0] as usize, weight.size()[1] as usize);
+    let values = flat(&weight);
+    let weight = Array2::from_shape_fn((k, d), |(class, j)| values[class * d + j]);
     let has_bias = bias.is_some();
-    let bias = bias.unwrap_or_else(|| Array1::zeros(k));
+    let bias = bias.map_or(Array1::zeros(k), |bias| Array1::from(flat(&bias)));
+    let normalise_features = matches!(network.head_layer(), HeadLayer::Cosine { .. });
     let head = Head { weight, bias, normalise_features };
-    HeadFile { head, key: key.to_owned(), has_bias, metadata: HashMap::new() }
+    let key = network.architecture().head_key().to_owned();
+    HeadFile { head, key, has_bias, metadata: HashMap::new() }
 }

@@ -1,4 +1,4 @@
-//! The layers: convolution, batch normalisation and classifier.
+//! The layers of a backbone: convolution and batch normalisation.
 
 use tch::{Kind, Tensor};
 
@@ -106,76 +106,4 @@ impl Norm {
         let by_batch = pass.norm != NormMode::Evaluate;
         x.batch_norm(weight, bias, mean, variance, by_batch, 0.1, 1e-5, true)
     }
-}
-
-/// The type of the last layer.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum HeadLayer {
-    /// logits = x Wᵀ + b, `W [K, D]`.
-    Linear,
-    /// logits = scale · cosines of x with the columns of `W [D, K]`: LDAM-DRW's `NormedLinear`,
-    /// including the scale that its loss applies.
-    Cosine {
-        /// The scale, above 0, usually 30.
-        scale: f64,
-    },
-}
-
-#[derive(Debug)]
-pub(crate) enum Head {
-    Linear { weight: Tensor, bias: Tensor },
-    Cosine { weight: Tensor, scale: f64 },
-}
-
-impl Head {
-    pub(crate) fn new(
-        p: &mut Parameters,
-        name: &str,
-        layer: HeadLayer,
-        (dim, n_classes): (i64, i64),
-        init: Init,
-    ) -> Self {
-        let bound = 1.0 / (dim as f64).sqrt();
-        match layer {
-            HeadLayer::Linear => {
-                let weight = p.add(format!("{name}.weight"), &[n_classes, dim], |rng| {
-                    if init == Init::KaimingFanIn {
-                        2.0_f64.sqrt() * bound * rng.normal()
-                    } else {
-                        bound * (2.0 * rng.uniform() - 1.0)
-                    }
-                });
-                let bias = p.add(format!("{name}.bias"), &[n_classes], |rng| {
-                    bound * (2.0 * rng.uniform() - 1.0)
-                });
-                Self::Linear { weight, bias }
-            }
-            HeadLayer::Cosine { scale } => {
-                let weight = p.add(format!("{name}.weight"), &[dim, n_classes], |rng| {
-                    2.0 * rng.uniform() - 1.0
-                });
-                tch::no_grad(|| {
-                    let unit = normalised(&weight, 0);
-                    weight.shallow_clone().copy_(&unit);
-                });
-                Self::Cosine { weight, scale }
-            }
-        }
-    }
-
-    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        match self {
-            Self::Linear { weight, bias } => x.linear(weight, Some(bias)),
-            Self::Cosine { weight, scale } => {
-                normalised(x, 1).matmul(&normalised(weight, 0)) * *scale
-            }
-        }
-    }
-}
-
-/// Divides by the L2 norm (at least 1e-12) along a dimension.
-fn normalised(x: &Tensor, dim: i64) -> Tensor {
-    let norm = x.norm_scalaropt_dim(2, [dim].as_slice(), true);
-    x / norm.clamp_min(1e-12)
 }

@@ -10,6 +10,7 @@
 //! | extract its features | [`Extraction`] |
 //! | re-train its head on images | [`Live`] |
 
+mod architecture;
 mod augment;
 mod batches;
 mod checkpoint;
@@ -19,34 +20,44 @@ mod device;
 mod events;
 mod extract;
 mod geometry;
+#[cfg(test)]
+mod golden;
+mod heads;
 mod jitter;
 mod layers;
 mod live;
 mod network;
+mod operations;
 mod optimiser;
 mod parameters;
 mod passes;
 #[cfg(test)]
 mod pillow;
+mod policy;
 mod recipe;
 mod run_files;
 mod score;
 mod script;
 mod seam;
+mod streams;
+mod systems;
 mod train;
+mod warp;
 
+pub use self::architecture::Architecture;
 pub use self::augment::{Augmentation, Preparation};
 pub use self::checkpoint::{Epoch, State};
 pub use self::data::{ImageData, Subset};
 pub use self::device::{device, set_threads};
 pub use self::extract::{Extraction, Extractor, StoredAs, stage_1_head};
-pub use self::layers::{HeadLayer, NormMode, Pass};
+pub use self::heads::HeadLayer;
+pub use self::layers::{NormMode, Pass};
 pub use self::live::{Live, LiveEpoch};
-pub use self::network::{Architecture, Build, Network};
+pub use self::network::{Build, Network};
 pub use self::parameters::{Init, Parameter, Parameters};
 pub use self::recipe::BackboneRecipe;
 pub use self::run_files::{BEST, CHECKPOINT, EVENTS, LAST, LOG};
-pub use self::score::score;
 pub use self::script::Script;
 pub use self::seam::host_loss;
+pub use self::systems::{AnySystem, Area, Bbn, EwbFdr, Rbl, Tde};
 pub use self::train::{End, Event, Run, best};

@@ -5,15 +5,18 @@ use tailfit::error::{Error, Result};
 use tailfit::head::{HeadKind, Start};
 use tailfit::losses::ClassWeights;
 use tailfit::metrics::Accuracy;
-use tailfit::recipe::{Recipe, Solver};
+use tailfit::recipe::{Recipe, Sampler, Solver};
 
 use crate::augment::Preparation;
 use crate::data::{ImageData, Subset};
+use crate::heads::HeadLayer;
 use crate::layers::{NormMode, Pass};
 use crate::network::Network;
 use crate::optimiser::Optimiser;
-use crate::passes::{Step, TrainingPass};
+use crate::passes::{Done, TrainingPass};
 use crate::score::score;
+use crate::streams::streams;
+use crate::systems::Plain;
 
 /// Re-trains a network's head in place. As in LOS and LTWB, images are augmented and batch
 /// normalisation is in train mode, so its running statistics drift although no weight of the
@@ -74,22 +77,26 @@ impl Live<'_> {
         };
         let mut optimiser =
             Optimiser::new(head.map(decayed), recipe.sgd.momentum, recipe.sgd.nesterov);
+        let own = (self.preparation, recipe.sampler);
         let mut epochs = vec![self.scored(0, None)?];
         for epoch in 0..recipe.sgd.epochs {
             let pass = TrainingPass {
                 network: self.network,
+                system: &Plain,
                 pass: Pass { norm: self.norm, bf16: self.bf16 },
                 trains_features: false,
-                images: (data.subset(Subset::Train).0, self.preparation),
-                order: (data.order(recipe.sampler, self.seed, epoch, recipe.sgd.epochs), 0),
+                images: data.subset(Subset::Train).0,
+                streams: streams(data, own, &[], (self.seed, epoch, recipe.sgd.epochs)),
+                from: 0,
                 batch_size: recipe.sgd.batch_size,
                 objective: &recipe.cost.objective(epoch, &data.counts),
                 lr: recipe.sgd.lr_of(epoch),
                 seed: self.seed,
                 epoch,
+                epochs: recipe.sgd.epochs,
             };
             let (mut sum, mut seen) = (0.0, 0);
-            pass.run(&mut optimiser, &mut |Step { loss, images }| {
+            pass.run(&mut optimiser, &mut |Done { loss, images }| {
                 sum += loss * images as f64;
                 seen += images;
                 (self.report)();
@@ -103,7 +110,7 @@ impl Live<'_> {
     fn scored(&self, epoch: usize, train_loss: Option<f64>) -> Result<LiveEpoch> {
         let images = (self.data, Subset::Test);
         let [accuracy, mirrored_accuracy] =
-            score(self.network, images, self.preparation, self.bf16)?;
+            score(self.network, &Plain, images, self.preparation, self.bf16)?;
         Ok(LiveEpoch { epoch, train_loss, accuracy, mirrored_accuracy })
     }
 
@@ -112,11 +119,15 @@ impl Live<'_> {
         recipe.check()?;
         let asks = [
             ("solver", recipe.solver != Solver::Sgd),
-            ("head", recipe.head != HeadKind::Linear || !self.network.head_is_linear()),
+            (
+                "head",
+                recipe.head != HeadKind::Linear || self.network.head_layer() != HeadLayer::Linear,
+            ),
             ("start", recipe.start != Start::Stage1),
             ("constraint", recipe.constraint.is_some()),
             ("normalise", recipe.normalise.is_some()),
             ("adjustment", recipe.adjustment.is_some()),
+            ("sampler", recipe.sampler == Sampler::Learned),
             ("class_weights", recipe.cost.class_weights == ClassWeights::EffectiveArea),
         ];
         match asks.iter().find(|(_, asked)| *asked) {

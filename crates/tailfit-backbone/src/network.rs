@@ -1,98 +1,23 @@
-//! The paper's networks as plain data, and their forward pass.
+//! Networks and their forward pass.
 
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use crate::layers::{Conv, ConvShape, Head, HeadLayer, Norm, Pass};
+use crate::architecture::{Architecture, Plan};
+use crate::heads::{Head, HeadLayer, LinearMap};
+use crate::layers::{Conv, ConvShape, Norm, Pass};
 use crate::parameters::{Init, Parameters};
-
-/// The architecture of a backbone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Architecture {
-    /// CIFAR ResNet-32: widths 16, 32 and 64, zero-padded shortcuts, 64 features
-    /// (`models/resnet_cifar.py` of LDAM-DRW).
-    Resnet32,
-    /// ResNet-34 for 32 x 32 images: 3 x 3 stem without max-pooling, 512 features (LTWB, LOS).
-    Resnet34Cifar,
-    /// torchvision's ResNet-50, 2,048 features.
-    Resnet50,
-    /// torchvision's ResNeXt-50 32x4d, 2,048 features.
-    Resnext50,
-}
-
-/// The dimensions of an architecture.
-struct Plan {
-    /// Number of blocks in each stage, and the width of their 3 x 3 convolutions.
-    stages: &'static [(usize, i64)],
-    /// Output channels divided by width; above 1, blocks are bottlenecks.
-    expansion: i64,
-    groups: i64,
-    /// Whether the stem is 7 x 7 with stride 2 and max-pooling, rather than 3 x 3.
-    large: bool,
-    /// Whether shortcuts pad with zeros, rather than being 1 x 1 convolutions.
-    pads: bool,
-    head: &'static str,
-}
-
-impl Architecture {
-    fn plan(self) -> Plan {
-        let bottleneck = Plan {
-            stages: &[(3, 64), (4, 128), (6, 256), (3, 512)],
-            expansion: 4,
-            groups: 1,
-            large: true,
-            pads: false,
-            head: "fc",
-        };
-        match self {
-            Self::Resnet32 => Plan {
-                stages: &[(5, 16), (5, 32), (5, 64)],
-                expansion: 1,
-                large: false,
-                pads: true,
-                head: "linear",
-                ..bottleneck
-            },
-            Self::Resnet34Cifar => Plan { expansion: 1, large: false, ..bottleneck },
-            Self::Resnet50 => bottleneck,
-            Self::Resnext50 => Plan {
-                stages: &[(3, 128), (4, 256), (6, 512), (3, 1024)],
-                expansion: 2,
-                groups: 32,
-                ..bottleneck
-            },
-        }
-    }
-
-    /// The initialisation its authors use.
-    pub fn default_init(self) -> Init {
-        match self {
-            Self::Resnet32 => Init::KaimingFanIn,
-            Self::Resnet34Cifar => Init::TorchDefault,
-            Self::Resnet50 | Self::Resnext50 => Init::KaimingFanOut,
-        }
-    }
-
-    /// D, the number of features.
-    pub fn dim(self) -> usize {
-        let plan = self.plan();
-        plan.stages.last().map_or(0, |&(_, width)| (width * plan.expansion) as usize)
-    }
-
-    /// Prefix of the last layer's parameter names.
-    pub fn head_key(self) -> &'static str {
-        self.plan().head
-    }
-}
 
 /// A network: backbone and head.
 #[derive(Debug)]
 pub struct Network {
     architecture: Architecture,
+    head_layer: HeadLayer,
     parameters: Parameters,
     stem: (Conv, Norm),
+    /// The blocks that all branches share.
     blocks: Vec<Block>,
+    /// The last blocks side by side; none if there is one branch.
+    branches: Vec<Block>,
     head: Head,
 }
 
@@ -140,19 +65,28 @@ impl Network {
         let stem = ConvShape { inputs: 3, outputs: width, kernel, stride, groups: 1 };
         // LTWB replaces the first convolution of torchvision's ResNet-34 with a fresh one.
         let first = if plan.large { init } else { init.of_fresh_stem() };
-        let stem = (Conv::new(&mut p, "conv1", stem, first), Norm::new(&mut p, "bn1", width));
-        let mut blocks = Vec::new();
+        let [conv, norm] = ["conv1", "bn1"].map(|name| format!("{}{name}", plan.prefix));
+        let stem = (Conv::new(&mut p, &conv, stem, first), Norm::new(&mut p, &norm, width));
+        let (mut blocks, mut branches) = (Vec::new(), Vec::new());
         let mut inputs = width;
         for (stage, &(n, width)) in plan.stages.iter().enumerate() {
             for number in 0..n {
                 let stride = if number == 0 && stage > 0 { 2 } else { 1 };
-                let name = format!("layer{}.{number}", stage + 1);
-                blocks.push(Block::new(&mut p, &name, &plan, (inputs, width, stride), init));
+                let shape = (inputs, width, stride);
+                if (stage + 1, number + 1) == (plan.stages.len(), n) && !plan.branches.is_empty() {
+                    let branch = |name: &&str| Block::new(&mut p, name, &plan, shape, init);
+                    branches.extend(plan.branches.iter().map(branch));
+                } else {
+                    let name = format!("layer{}.{number}", stage + 1);
+                    blocks.push(Block::new(&mut p, &name, &plan, shape, init));
+                }
                 inputs = width * plan.expansion;
             }
         }
-        let head = Head::new(&mut p, plan.head, head, (inputs, n_classes as i64), init);
-        Self { architecture, parameters: p, stem, blocks, head }
+        let shape = (architecture.dim() as i64, n_classes as i64);
+        let layer = Head::new(&mut p, plan.head, head, shape, init);
+        let (head_layer, head) = (head, layer);
+        Self { architecture, head_layer, parameters: p, stem, blocks, branches, head }
     }
 
     /// The network's architecture.
@@ -165,8 +99,30 @@ impl Network {
         &self.parameters
     }
 
-    /// Features `[B, D]` of images `[B, 3, height, width]`.
+    /// Adds a tensor that is saved with the network and neither trained nor part of its forward
+    /// pass.
+    pub(crate) fn keep(&mut self, name: &str, value: f64, shape: &[i64]) {
+        let kind = self.parameters.kind();
+        let _ = self.parameters.add_fixed(name.to_owned(), value, shape, kind);
+    }
+
+    /// Features `[B, D]` of images `[B, 3, height, width]`; those of branches side by side.
     pub fn features(&self, images: &Tensor, pass: Pass) -> Tensor {
+        let x = self.shared(images, pass);
+        if self.branches.is_empty() {
+            return self.pooled(&x);
+        }
+        let branch = |branch: &Block| self.pooled(&branch.forward(&x, pass));
+        Tensor::cat(&self.branches.iter().map(branch).collect::<Vec<_>>(), 1)
+    }
+
+    /// Features of one branch alone, `[B, D / branches]`.
+    pub(crate) fn branch_features(&self, images: &Tensor, branch: usize, pass: Pass) -> Tensor {
+        self.pooled(&self.branches[branch].forward(&self.shared(images, pass), pass))
+    }
+
+    /// What enters the last blocks, or what leaves them if there is one branch.
+    fn shared(&self, images: &Tensor, pass: Pass) -> Tensor {
         let mut x = self.stem.1.forward(&self.stem.0.forward(images, pass), pass).relu_();
         if self.architecture.plan().large {
             x = x.max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false);
@@ -174,17 +130,47 @@ impl Network {
         for block in &self.blocks {
             x = block.forward(&x, pass);
         }
+        x
+    }
+
+    fn pooled(&self, x: &Tensor) -> Tensor {
         x.mean_dim([2_i64, 3].as_slice(), false, self.parameters.kind())
     }
 
-    /// Whether the last layer is a plain linear layer.
-    pub fn head_is_linear(&self) -> bool {
-        matches!(self.head, Head::Linear { .. })
+    /// Features as stage 2 takes them, `[B, D]`: its heads are linear in them, or normalise them
+    /// as a whole.
+    pub(crate) fn stage_2_features(&self, images: &Tensor, pass: Pass) -> Tensor {
+        let features = self.features(images, pass);
+        match self.head_layer {
+            HeadLayer::CausalCosine { .. } => self.head_inputs(&features),
+            _ => features,
+        }
+    }
+
+    /// The type of the last layer.
+    pub fn head_layer(&self) -> HeadLayer {
+        self.head_layer
     }
 
     /// Logits `[B, K]` of features `[B, D]`.
     pub fn logits(&self, features: &Tensor) -> Tensor {
         self.head.forward(features)
+    }
+
+    /// What enters the linear map that the head is, `[B, D]`: the features, but for cosine heads
+    /// normalised.
+    pub(crate) fn head_inputs(&self, features: &Tensor) -> Tensor {
+        self.head.inputs(features)
+    }
+
+    /// That linear map.
+    pub(crate) fn head_map(&self) -> LinearMap {
+        self.head.map()
+    }
+
+    /// The parameter whose rows are to be orthonormal after every step, if there is one.
+    pub(crate) fn rotation(&self) -> Option<&Tensor> {
+        self.head.rotation()
     }
 }
 
@@ -202,6 +188,7 @@ impl Block {
         (inputs, width, stride): (i64, i64, i64),
         init: Init,
     ) -> Self {
+        let name = &format!("{}{name}", plan.prefix);
         let outputs = width * plan.expansion;
         let shape = |inputs, outputs, kernel, stride, groups| ConvShape {
             inputs,

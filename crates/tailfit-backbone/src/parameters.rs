@@ -67,6 +67,16 @@ impl Parameters {
         self.list.iter().filter(|parameter| parameter.trained)
     }
 
+    /// The entry with this name.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub(crate) fn get(&self, name: &str) -> &Tensor {
+        let found = self.list.iter().find(|parameter| parameter.name == name);
+        &found.expect("a tensor that the network was built with").tensor
+    }
+
     /// Number of trained values.
     pub fn count(&self) -> usize {
         self.trained().map(|parameter| parameter.tensor.numel()).sum()
@@ -79,13 +89,23 @@ impl Parameters {
         shape: &[i64],
         mut next: impl FnMut(&mut Rng) -> f64,
     ) -> Tensor {
+        let tensor = self.drawn(shape, &mut next).set_requires_grad(true);
+        self.push(name, tensor, true)
+    }
+
+    /// Adds an entry of standard normal numbers that is not trained.
+    pub(crate) fn add_fixed_normal(&mut self, name: String, shape: &[i64]) -> Tensor {
+        let tensor = self.drawn(shape, &mut |rng| rng.normal());
+        self.push(name, tensor, false)
+    }
+
+    fn drawn(&self, shape: &[i64], next: &mut dyn FnMut(&mut Rng) -> f64) -> Tensor {
         let mut rng = Rng::new(self.seed, Purpose::Weights, self.list.len() as u64);
         let n = shape.iter().product::<i64>() as usize;
         let values: Vec<f64> = (0..n).map(|_| next(&mut rng)).collect();
         let tensor = Tensor::from_slice(&values).view(shape);
         let tensor = tensor.to_kind(self.kind).to_device(self.device);
-        let tensor = if shape.len() == 4 { channels_last(&tensor) } else { tensor };
-        self.push(name, tensor.set_requires_grad(true), true)
+        if shape.len() == 4 { channels_last(&tensor) } else { tensor }
     }
 
     /// Adds an entry that is not trained.

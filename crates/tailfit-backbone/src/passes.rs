@@ -3,35 +3,39 @@
 use tailfit::error::{Error, Result};
 use tailfit::images::Images;
 use tailfit::losses::Objective;
-use tch::Tensor;
 
 use crate::augment::{Look, Preparation};
 use crate::batches::batches;
 use crate::layers::Pass;
 use crate::network::Network;
 use crate::optimiser::Optimiser;
-use crate::seam::host_loss;
+use crate::streams::placed;
+use crate::systems::{Seen, Step, System};
 
 /// One epoch's pass over augmented images.
 pub(crate) struct TrainingPass<'a> {
     pub(crate) network: &'a Network,
+    pub(crate) system: &'a dyn System,
     /// How to do the forward pass, and whether to train the features too.
     pub(crate) pass: Pass,
     pub(crate) trains_features: bool,
-    pub(crate) images: (&'a Images, Preparation),
-    /// The images of the epoch in order, and how many of them are already done.
-    pub(crate) order: (Vec<u32>, usize),
+    pub(crate) images: &'a Images,
+    /// For every stream the images of the epoch in order, and how they are prepared.
+    pub(crate) streams: Vec<(Vec<u32>, Preparation)>,
+    /// How many images of a stream are already done.
+    pub(crate) from: usize,
     pub(crate) batch_size: usize,
     pub(crate) objective: &'a Objective,
     pub(crate) lr: f64,
     pub(crate) seed: u64,
-    /// Index of the epoch, from 0.
+    /// Index of the epoch, from 0, and number of epochs.
     pub(crate) epoch: usize,
+    pub(crate) epochs: usize,
 }
 
 /// The result of a step.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
+pub(crate) struct Done {
     pub(crate) loss: f64,
     pub(crate) images: usize,
 }
@@ -46,33 +50,44 @@ impl TrainingPass<'_> {
     pub(crate) fn run(
         self,
         optimiser: &mut Optimiser,
-        done: &mut dyn FnMut(Step) -> bool,
+        done: &mut dyn FnMut(Done) -> bool,
     ) -> Result<()> {
-        let Self { network, pass, trains_features, seed, epoch, .. } = self;
+        let Self { network, system, pass, trains_features, seed, epoch, epochs, .. } = self;
         let device = network.parameters().device();
-        let look = move |place| Look::Augmented { seed, epoch, place };
-        let mut number = self.order.1 / self.batch_size;
+        let mut number = self.from / self.batch_size;
         std::thread::scope(|scope| -> Result<()> {
-            for batch in batches(scope, self.images, self.order, self.batch_size, look)? {
-                let batch = batch?;
-                if batch.labels.len() < 2 {
+            let mut receivers = Vec::new();
+            for (stream, (order, preparation)) in self.streams.into_iter().enumerate() {
+                let look =
+                    move |place| Look::Augmented { seed, epoch, place: placed(stream, place) };
+                let (images, order) = ((self.images, preparation), (order, self.from));
+                receivers.push(batches(scope, images, order, self.batch_size, look)?);
+            }
+            while let Ok(first) = receivers[0].recv() {
+                let mut seen = Vec::with_capacity(receivers.len());
+                let further = receivers[1..].iter().map_while(|receiver| receiver.recv().ok());
+                for batch in std::iter::once(first).chain(further) {
+                    let batch = batch?;
+                    seen.push(Seen { images: batch.images(device), labels: batch.labels });
+                }
+                let images = seen[0].labels.len();
+                if images < 2 {
                     // A single image has no statistics; LTWB's loop fails on it.
                     continue;
                 }
-                let images = batch.images(device);
-                let features = || -> Tensor { network.features(&images, pass) };
-                let features = if trains_features { features() } else { tch::no_grad(features) };
-                let logits = network.logits(&features);
                 let first = ((epoch as u64 + 1) << 40) + (number * self.batch_size) as u64;
-                let objective = self.objective.clone().drawing(seed, first);
-                let loss = host_loss(&objective, &logits, &batch.labels);
+                let objective = &self.objective.clone().drawing(seed, first);
+                let seen = &seen;
+                let step = Step { network, pass, trains_features, seen, objective, epoch, epochs };
+                let loss = system.cost(&step);
                 optimiser.step(&loss, self.lr);
+                system.after_step(network);
                 let loss = loss.double_value(&[]);
                 if !loss.is_finite() {
                     return Err(diverged(epoch, number, loss));
                 }
                 number += 1;
-                if !done(Step { loss, images: batch.labels.len() }) {
+                if !done(Done { loss, images }) {
                     break;
                 }
             }

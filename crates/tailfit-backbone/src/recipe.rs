@@ -6,10 +6,13 @@ use tailfit::error::{Error, Result};
 use tailfit::losses::ClassWeights;
 use tailfit::recipe::{Cost, Sampler, Schedule, Sgd, overlay_toml};
 
+use crate::architecture::Architecture;
 use crate::augment::{Augmentation, Preparation};
-use crate::layers::HeadLayer;
-use crate::network::{Architecture, Build, Network};
+use crate::checkpoint::named;
+use crate::heads::HeadLayer;
+use crate::network::{Build, Network};
 use crate::parameters::Init;
+use crate::systems::{AnySystem, Plain, System};
 
 /// How a backbone is trained. The default is cross-entropy on a ResNet-32: 200 epochs, batch size
 /// 128, learning rate 0.1 with a cosine schedule, weight decay 5e-4 on everything.
@@ -23,6 +26,9 @@ pub struct BackboneRecipe {
     pub init: Option<Init>,
     /// The type of the last layer.
     pub head: HeadLayer,
+    /// What is done otherwise than plain training, such as `{ name = "bbn" }`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<AnySystem>,
     /// Loss, class weights, mean and deferral.
     #[serde(flatten)]
     pub cost: Cost,
@@ -50,7 +56,7 @@ pub struct BackboneRecipe {
 }
 
 /// Keys that are omitted when a recipe is written with their default value.
-const OPTIONAL: [&str; 2] = ["init", "image_size"];
+const OPTIONAL: [&str; 3] = ["init", "system", "image_size"];
 
 impl Default for BackboneRecipe {
     fn default() -> Self {
@@ -58,6 +64,7 @@ impl Default for BackboneRecipe {
             network: Architecture::Resnet32,
             init: None,
             head: HeadLayer::Linear,
+            system: None,
             cost: Cost::PLAIN,
             sampler: Sampler::InstanceBalanced,
             augmentation: Augmentation::Weak,
@@ -111,12 +118,32 @@ impl BackboneRecipe {
         }
         self.sgd.check()?;
         self.sampler.check()?;
+        if self.sampler == Sampler::Learned {
+            let expected = "a sampler that needs no features; `learned` is for heads";
+            return Err(Error::usage("sampler", expected, "learned", ""));
+        }
         positive("lr", self.sgd.lr)?;
         positive("epochs", self.sgd.epochs as f64)?;
         positive("score_every", self.score_every as f64)?;
-        if let HeadLayer::Cosine { scale } = self.head {
-            positive("head.cosine.scale", scale)?;
+        match self.head {
+            HeadLayer::Cosine { scale } => positive("head.cosine.scale", scale)?,
+            HeadLayer::CausalCosine { chunks, scale } => {
+                positive("head.causal-cosine.scale", scale)?;
+                let dim = self.network.dim();
+                if chunks == 0 || !dim.is_multiple_of(chunks) {
+                    let expected = format!("a divisor of {dim}, the number of features");
+                    return Err(Error::usage("head.causal-cosine.chunks", expected, chunks, ""));
+                }
+            }
+            HeadLayer::RotatedEtf if !matches!(self.system, Some(AnySystem::Rbl(_))) => {
+                let expected =
+                    "system = { name = \"rbl\", ... }, which keeps rotated-etf a rotation";
+                let found = self.system.map_or("none".to_owned(), |s| named(&s));
+                return Err(Error::usage("system", expected, found, ""));
+            }
+            HeadLayer::Linear | HeadLayer::FixedEtf | HeadLayer::RotatedEtf => {}
         }
+        self.system().check(self)?;
         positive("image_size", self.image_size.unwrap_or(1) as f64)?;
         for (mean, std) in self.image_mean.into_iter().zip(self.image_std) {
             let expected = "a number on the scale 0 to 1, not 0 to 255";
@@ -134,6 +161,55 @@ impl BackboneRecipe {
         Ok(())
     }
 
+    /// Checks what depends on the number of classes.
+    ///
+    /// # Errors
+    ///
+    /// If a fixed frame of so many class vectors does not fit into the network's features.
+    pub(crate) fn check_classes(&self, n_classes: usize) -> Result<()> {
+        let dim = self.network.dim();
+        if self.head == HeadLayer::FixedEtf && dim < n_classes {
+            let expected = format!(
+                "a network with at least {n_classes} features, as fixed-etf has one vector a class"
+            );
+            let found = format!("{}, which has {dim}", named(&self.network));
+            return Err(Error::usage(
+                "network",
+                expected,
+                found,
+                "use resnet34-cifar, or another head",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Its system with another strength of what it does to predictions (see
+    /// [`AnySystem::with_strength`]).
+    ///
+    /// # Errors
+    ///
+    /// If there is no such system, or the number is out of range.
+    pub fn with_strength(&self, strength: f64) -> Result<AnySystem> {
+        let system = self.system.and_then(|system| system.with_strength(strength));
+        let Some(system) = system else {
+            let found = self.system.map_or("none".to_owned(), |system| named(&system));
+            let expected = "a run whose system changes its predictions: tde, rbl or ewb-fdr";
+            return Err(Error::usage("strength", expected, found, "leave it out"));
+        };
+        system.answers().check(self)?;
+        Ok(system)
+    }
+
+    /// What answers the training loop's questions.
+    pub(crate) fn system(&self) -> &dyn System {
+        self.system.as_ref().map_or(&Plain, AnySystem::answers)
+    }
+
+    /// Whether convolutions run in bf16.
+    pub(crate) fn bf16(&self) -> bool {
+        self.precision == Precision::Bf16
+    }
+
     /// How its images are prepared.
     pub fn preparation(&self) -> Preparation {
         Preparation {
@@ -146,7 +222,7 @@ impl BackboneRecipe {
 
     /// The network, before training.
     pub fn network(&self, n_classes: usize, seed: u64, device: tch::Device) -> Network {
-        Network::new(Build {
+        let mut network = Network::new(Build {
             architecture: self.network,
             init: self.init.unwrap_or(self.network.default_init()),
             head: self.head,
@@ -154,6 +230,11 @@ impl BackboneRecipe {
             seed,
             kind: tch::Kind::Float,
             device,
-        })
+        });
+        let tensors = self.system().tensors(self.network.dim() as i64, n_classes as i64);
+        for (name, value, shape) in tensors {
+            network.keep(name, value, &shape);
+        }
+        network
     }
 }

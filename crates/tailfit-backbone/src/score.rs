@@ -9,6 +9,7 @@ use crate::batches::batches;
 use crate::data::{ImageData, Subset};
 use crate::layers::{NormMode, Pass};
 use crate::network::Network;
+use crate::systems::System;
 
 /// Images scored at a time.
 const BATCH: usize = 250;
@@ -18,8 +19,9 @@ const BATCH: usize = 250;
 /// # Errors
 ///
 /// If an image cannot be read.
-pub fn score(
+pub(crate) fn score(
     network: &Network,
+    system: &dyn System,
     (data, part): (&ImageData, Subset),
     preparation: Preparation,
     bf16: bool,
@@ -28,11 +30,18 @@ pub fn score(
     let pass = Pass { norm: NormMode::Evaluate, bf16 };
     let mut hits = [vec![0_u32; data.n_classes()], vec![0_u32; data.n_classes()]];
     tch::no_grad(|| {
+        let prediction = system.prediction(network, &data.counts);
         std::thread::scope(|scope| -> Result<()> {
             let order = (rows.to_vec(), 0);
             for batch in batches(scope, (images, preparation), order, BATCH, |_| Look::Plain)? {
                 let batch = batch?;
-                let logits = |images: Tensor| network.logits(&network.features(&images, pass));
+                let logits = |images: Tensor| {
+                    let features = network.features(&images, pass);
+                    match &prediction {
+                        Some(map) => map.logits(&network.head_inputs(&features)),
+                        None => network.logits(&features),
+                    }
+                };
                 let images = batch.images(network.parameters().device());
                 let mirrored = images.flip([3]);
                 let one = logits(images);

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tailfit::Precision;
 use tailfit::error::{Error, Result};
 use tailfit::files::{remove_leftovers, write_atomically};
 use tailfit::recipe::Sgd;
@@ -15,10 +14,12 @@ use crate::layers::{NormMode, Pass};
 use crate::network::Network;
 use crate::optimiser::Optimiser;
 use crate::parameters::Parameter;
-use crate::passes::{Step, TrainingPass};
+use crate::passes::{Done, TrainingPass};
 use crate::recipe::BackboneRecipe;
 use crate::run_files::{BEST, CHECKPOINT, EVENTS, LAST, LOG};
 use crate::score::score;
+use crate::streams::streams;
+use crate::systems::EpochStart;
 
 /// A training run: what is trained, on which images, and where the results go.
 pub struct Run<'a> {
@@ -80,6 +81,7 @@ impl Run<'_> {
     pub fn train(&self) -> Result<(Network, State, End)> {
         let recipe = self.recipe;
         recipe.check()?;
+        recipe.check_classes(self.data.n_classes())?;
         let network = recipe.network(self.data.n_classes(), self.seed, self.device);
         let decayed = |p: &Parameter| {
             let decays = recipe.decay_norm_and_bias || p.tensor.dim() > 1;
@@ -153,19 +155,26 @@ impl Run<'_> {
         let (recipe, data, epoch) = (self.recipe, self.data, state.epoch);
         let Sgd { batch_size, epochs, .. } = recipe.sgd;
         let mut end = End::Finished;
+        let (system, own) = (recipe.system(), (recipe.preparation(), recipe.sampler));
+        if state.step == 0 {
+            system.before_epoch(&EpochStart { network, recipe, data, seed: self.seed, epoch })?;
+        }
         let pass = TrainingPass {
             network,
-            pass: Pass { norm: NormMode::Train, bf16: recipe.precision == Precision::Bf16 },
+            system,
+            pass: Pass { norm: NormMode::Train, bf16: recipe.bf16() },
             trains_features: true,
-            images: (data.subset(Subset::Train).0, recipe.preparation()),
-            order: (data.order(recipe.sampler, self.seed, epoch, epochs), state.step * batch_size),
+            images: data.subset(Subset::Train).0,
+            streams: streams(data, own, &system.streams(), (self.seed, epoch, epochs)),
+            from: state.step * batch_size,
             batch_size,
             objective: &recipe.cost.objective(epoch, &data.counts),
             lr: recipe.sgd.lr_of(epoch),
             seed: self.seed,
             epoch,
+            epochs,
         };
-        pass.run(optimiser, &mut |Step { loss, images }| {
+        pass.run(optimiser, &mut |Done { loss, images }| {
             state.step += 1;
             state.loss_sum += loss * images as f64;
             state.images += images;
@@ -181,12 +190,12 @@ impl Run<'_> {
     /// Scores and logs an epoch whose batches are done.
     fn score(&self, network: &Network, state: &mut State) -> Result<()> {
         let (recipe, data, epoch) = (self.recipe, self.data, state.epoch);
-        let (lr, bf16) = (recipe.sgd.lr_of(epoch), recipe.precision == Precision::Bf16);
+        let lr = recipe.sgd.lr_of(epoch);
         let done = epoch + 1;
         let scored = done.is_multiple_of(recipe.score_every) || done == recipe.sgd.epochs;
         let [plain, mirrored] = if scored {
             let images = (data, data.scored_subset());
-            score(network, images, recipe.preparation(), bf16)?.map(Some)
+            score(network, recipe.system(), images, recipe.preparation(), recipe.bf16())?.map(Some)
         } else {
             [None, None]
         };

@@ -220,6 +220,11 @@ mod backbone {
         /// there are no validation images.
         #[arg(long)]
         pub(crate) best: bool,
+        /// How strongly the run's system changes what the head predicts, instead of the recipe's
+        /// `strength`: the direction that TDE leaves out, the prior that RBL and EWB-FDR take out. With 0,
+        /// head.safetensors is the head as it was trained.
+        #[arg(long, value_name = "X", conflicts_with = "network")]
+        pub(crate) strength: Option<f64>,
         /// Statistics that batch normalisation uses.
         #[arg(long, value_enum, default_value_t = NormRule::Evaluate)]
         pub(crate) norm: NormRule,

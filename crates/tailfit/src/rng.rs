@@ -23,6 +23,8 @@ pub enum Purpose {
     Bootstrap = 7,
     /// Noise of a loss; the index encodes the epoch and the sample's place in it.
     Loss = 8,
+    /// Noise of a sampler that learns; the index encodes the epoch and the sample's place in it.
+    Sampler = 9,
 }
 
 /// A ChaCha8 stream keyed by (seed, purpose, index).

@@ -19,7 +19,7 @@ fn configs() -> Vec<(String, BackboneRecipe)> {
 #[test]
 fn every_recipe_is_valid_and_the_first_is_the_default() {
     let configs = configs();
-    assert_eq!(configs.len(), 8);
+    assert_eq!(configs.len(), 17);
     let find = |wanted: &str| configs.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
     let precision = tailfit::Precision::Bf16;
     let default = BackboneRecipe { precision, ..BackboneRecipe::default() };
@@ -70,20 +70,28 @@ fn runs_are_of_these_recipes_and_in_the_table() {
     assert_eq!(rows, table.matches(".json) |").count());
 }
 
-/// LDAM-DRW's rates in the authors' code: `schedule_ldam_200` of the core's golden heads.
+/// Rates in the authors' code: schedules of the core's golden heads.
 #[test]
-fn ldams_rates_are_the_authors() {
+fn rates_are_the_authors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tailfit/tests/golden/heads.json");
     let heads: serde_json::Value =
         serde_json::from_str(&fs_err::read_to_string(path).unwrap()).unwrap();
-    let case = heads["cases"].as_array().unwrap().iter().find(|c| c["id"] == "schedule_ldam_200");
-    let runs = case.unwrap()["outputs"]["lr_runs"].as_array().unwrap();
-    let wanted = runs
-        .iter()
-        .flat_map(|run| vec![run[0].as_f64().unwrap(); run[1].as_u64().unwrap() as usize]);
-    let (_, recipe) = configs().into_iter().find(|(name, _)| name == "ldam-drw").unwrap();
-    for (epoch, wanted) in wanted.enumerate() {
-        let rate = recipe.sgd.lr_of(epoch);
-        assert!((rate - wanted).abs() < 1e-12, "epoch {epoch}: {rate} against {wanted}");
+    for (name, schedule) in [
+        ("ldam-drw", "schedule_ldam_200"),
+        ("bbn", "schedule_bbn_200"),
+        ("area", "schedule_area_200"),
+        ("los", "schedule_los_stage1"),
+    ] {
+        let mut cases = heads["cases"].as_array().unwrap().iter();
+        let case = cases.find(|c| c["id"] == schedule).unwrap();
+        let runs = case["outputs"]["lr_runs"].as_array().unwrap();
+        let wanted = runs
+            .iter()
+            .flat_map(|run| vec![run[0].as_f64().unwrap(); run[1].as_u64().unwrap() as usize]);
+        let (_, recipe) = configs().into_iter().find(|(config, _)| config == name).unwrap();
+        for (epoch, wanted) in wanted.enumerate() {
+            let rate = recipe.sgd.lr_of(epoch);
+            assert!((rate - wanted).abs() < 1e-12, "{name} {epoch}: {rate} against {wanted}");
+        }
     }
 }

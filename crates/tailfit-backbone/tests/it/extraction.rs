@@ -105,7 +105,7 @@ fn features_on_file_are_the_networks_own() {
     assert_ne!(stored(&test.views[0]), stored(&test.views[1]));
 
     // The head as stage 2 takes it gives the network's logits.
-    let head = stage_1_head(&network, recipe.head);
+    let head = stage_1_head(&network, recipe.system.as_ref(), &data);
     let logits = head.head.logits(test.plain.in_memory().unwrap());
     let wanted = tch::no_grad(|| network.logits(&direct(&x)));
     close("logits", logits.as_slice().unwrap(), &values(&wanted), 1e-4);

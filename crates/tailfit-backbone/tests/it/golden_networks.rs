@@ -128,7 +128,7 @@ fn check(file: &str, architecture: Architecture, head: HeadLayer) {
         let got = [norm, statistics[0], statistics[statistics.len() - 1]];
         close(name, &got, &numbers(&wanted.as_array().unwrap()[1..].to_vec().into()), TOLERANCE);
     }
-    let batches = network.parameters().iter().find(|p| p.name == "bn1.num_batches_tracked");
+    let batches = network.parameters().iter().find(|p| p.name.ends_with("bn1.num_batches_tracked"));
     assert_eq!(values(&batches.unwrap().tensor), [1.0]);
 }
 
@@ -171,4 +171,10 @@ fn resnet_50() {
 #[test]
 fn resnext_50() {
     check("net_resnext50_32x4d.json", Architecture::Resnext50, HeadLayer::Linear);
+}
+
+/// Both last blocks of BBN's network, side by side.
+#[test]
+fn bbn_resnet_32() {
+    check("net_bbn_resnet32.json", Architecture::BbnResnet32, HeadLayer::Linear);
 }

@@ -7,8 +7,8 @@ use tailfit::recipe::{Recipe, Sgd};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::{Options, Trial, train};
 use tailfit_backbone::{
-    Augmentation, Extraction, Extractor, HeadLayer, Live, LiveEpoch, Network, NormMode,
-    Preparation, StoredAs, Subset, stage_1_head,
+    Augmentation, Extraction, Extractor, Live, LiveEpoch, Network, NormMode, Preparation, StoredAs,
+    Subset, stage_1_head,
 };
 
 use crate::support::close;
@@ -67,7 +67,7 @@ fn frozen_it_is_training_on_extracted_features() {
     };
     let (train_set, test) =
         (features(Subset::Train, "train.safetensors"), features(Subset::Test, "test.safetensors"));
-    let head = stage_1_head(&network, HeadLayer::Linear);
+    let head = stage_1_head(&network, None, &data);
     let thresholds = ShotThresholds::default();
     let set = DataSet::new("toy", train_set, test, None, Some(head), thresholds).unwrap();
     let trial = Trial { recipe: los(), seed: 4, stop_after: None };
@@ -76,7 +76,7 @@ fn frozen_it_is_training_on_extracted_features() {
     let epochs = live(&network, &los(), NormMode::Evaluate, Augmentation::None);
     let losses: Vec<f64> = epochs[1..].iter().map(|epoch| epoch.train_loss.unwrap()).collect();
     close("losses", &losses, &cached.train_loss, 1e-4);
-    let after = stage_1_head(&network, HeadLayer::Linear).head;
+    let after = stage_1_head(&network, None, &data).head;
     let flat = |head: &tailfit::head::Head| head.weight.iter().copied().collect::<Vec<_>>();
     close("weights", &flat(&after), &flat(&cached.head), 1e-3);
     for (epoch, hits) in epochs.iter().zip(&cached.hits) {

@@ -10,5 +10,6 @@ mod live;
 #[allow(dead_code, reason = "not all that the core's tests need is needed here")]
 #[path = "../../../tailfit/tests/it/support.rs"]
 mod support;
+mod systems;
 mod tensors;
 mod training;

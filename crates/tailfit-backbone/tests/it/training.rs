@@ -151,7 +151,8 @@ fn divergence_is_an_error_and_the_last_checkpoint_stays() {
     let data = data(0);
     let folder = tempfile::tempdir().unwrap();
     // One good epoch, then a rate out of this world.
-    let schedule = Schedule::Step { milestones: vec![1], factors: vec![1e38], warm_up: 0 };
+    let schedule =
+        Schedule::Step { milestones: vec![1], factors: vec![1e38], warm_up: 0, warm_up_from: None };
     let recipe = BackboneRecipe { sgd: Sgd { schedule, ..recipe().sgd }, ..recipe() };
     let error = train(&data, &recipe, folder.path(), usize::MAX).unwrap_err().to_string();
     assert!(error.contains("epoch 1") && error.contains("expected a finite loss"), "{error}");

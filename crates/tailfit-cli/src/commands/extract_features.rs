@@ -48,6 +48,11 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
         }
         (None, None) => bail!("expected --run or --network, found neither"),
     };
+    let system = match (&restored, args.strength) {
+        (Some((state, _)), None) => state.recipe.system,
+        (Some((state, _)), Some(strength)) => Some(state.recipe.with_strength(strength)?),
+        (None, _) => None,
+    };
     let plain = Extraction {
         preparation,
         norm: if args.norm == NormRule::Batch { NormMode::Batch } else { NormMode::Evaluate },
@@ -72,8 +77,9 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
         extraction.write(source, &data, part, &path, &provenance, &report)?;
     }
     bar.finish_and_clear();
-    if let Some((state, network)) = &restored {
-        save_head(&args.out.join("head.safetensors"), &stage_1_head(network, state.recipe.head))?;
+    if let Some((_, network)) = &restored {
+        let head = stage_1_head(network, system.as_ref(), &data);
+        save_head(&args.out.join("head.safetensors"), &head)?;
     }
     printer.data(&format!("{provenance}\n{}\n", args.out.display()));
     Ok(())

@@ -37,6 +37,12 @@ impl<R: Real> BatchLoss<R> {
         Self { loss, constants, weights, mean, n_classes: counts.n_classes() }
     }
 
+    /// Replaces the class weights, `[K]`.
+    pub(crate) fn set_weights(&mut self, weights: &[f64]) {
+        assert_eq!(weights.len(), self.n_classes, "not a weight for each class");
+        self.weights = weights.to_vec();
+    }
+
     /// A loss of the softmax family, given its constants and the class weights, `[K]`.
     pub(crate) fn of_family(loss: AnyLoss, family: &PerClass<f64>, weights: Vec<f64>) -> Self {
         let n_classes = weights.len();

@@ -47,6 +47,18 @@ impl Objective {
         self
     }
 
+    /// The same with these class weights, `[K]`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not K of them.
+    #[must_use]
+    pub fn with_weights(mut self, weights: &[f64]) -> Self {
+        self.single.set_weights(weights);
+        self.double.set_weights(weights);
+        self
+    }
+
     /// An objective without class weights.
     pub fn plain(loss: AnyLoss, counts: &ClassCounts) -> Self {
         Self::new(loss, ClassWeights::Uniform, Mean::ByBatch, counts)

@@ -166,6 +166,17 @@ pub(super) fn all() -> Vec<Method> {
             &[RATES, ("loss.head", &[0.1, 0.2, 0.3, 0.4])],
         ),
         method(
+            "balanced-meta-softmax",
+            "BALMS, second stage: Ren et al., NeurIPS 2020: balanced softmax on samples that a meta-learned sampler draws",
+            // The authors take 2,000 steps.
+            Recipe {
+                sampler: Sampler::Learned,
+                sgd: Sgd { batch_size: 512, lr: 0.1, weight_decay: 5e-4, ..SGD },
+                ..with_loss(AnyLoss::BalancedSoftmax(BalancedSoftmax { tau: 1.0 }))
+            },
+            &[],
+        ),
+        method(
             "margin-calibration",
             "MARC: Wang et al., ACML 2023: a scale of each logit and a multiple of each weight norm, with weights 1 / pi^1.2",
             Recipe {

@@ -29,6 +29,7 @@ impl Recipe {
         let found = self.head.rules().name;
         range("head", keeps_logits || !self.cost.loss.is_of_batches(), expected, found)?;
         self.check_solver()?;
+        self.check_learned()?;
         for (key, tau) in [
             ("normalise.tau", self.normalise.map(|n| n.tau)),
             ("adjustment.tau", self.adjustment.map(|a| a.tau)),
@@ -51,6 +52,17 @@ impl Recipe {
         let folds = self.features == Conditioning::AsIs || !self.head.rules().normalises_features;
         let expected = "`as-is` for a cosine head, which divides features by their norm";
         range("features", folds, expected, "another")
+    }
+
+    /// What a learned sampler goes with.
+    fn check_learned(&self) -> Result<()> {
+        let plain = self.head == HeadKind::Linear
+            && self.constraint.is_none()
+            && !self.sgd.nesterov
+            && !self.cost.loss.is_of_batches()
+            && self.cost.class_weights != ClassWeights::EffectiveArea;
+        let expected = "another than `learned`, which goes with plain steps of linear heads only";
+        range("sampler", plain || self.sampler != Sampler::Learned, expected, "learned")
     }
 
     /// Solvers minimise a single objective, which not every recipe has.

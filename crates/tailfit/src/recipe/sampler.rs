@@ -35,6 +35,10 @@ pub enum Sampler {
         /// Samples taken each time a class comes up.
         per_visit: usize,
     },
+    /// Sample i with probability ∝ σ(φ_{yᵢ}); φ `[K]`, at first 0, is learned so that steps on the
+    /// drawn samples lower the cross-entropy of class-balanced batches of the training set (BALMS's
+    /// meta sampler: Ren et al., NeurIPS 2020, alg. 1). For linear heads on features only.
+    Learned,
 }
 
 impl Sampler {
@@ -63,7 +67,8 @@ impl Sampler {
             raw.into_iter().map(|p| p / total).collect::<Vec<_>>()
         };
         match self {
-            Self::InstanceBalanced => power(1.0),
+            // What is learned begins with all samples alike.
+            Self::InstanceBalanced | Self::Learned => power(1.0),
             Self::ClassBalanced | Self::ClassAware { .. } => power(0.0),
             Self::SquareRoot => power(0.5),
             Self::Power { q } => power(q),

@@ -30,6 +30,9 @@ pub enum Schedule {
         /// Number of warm-up epochs.
         #[serde(default)]
         warm_up: usize,
+        /// Warm up from this factor instead, a + (1 − a) e / `warm_up` (BBN: a = 1/3).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warm_up_from: Option<f64>,
     },
 }
 
@@ -41,8 +44,9 @@ impl Schedule {
     /// If milestones are not ascending, their number differs from that of the factors, or a factor
     /// is negative or not finite.
     pub fn check(&self) -> Result<()> {
-        let Self::Step { milestones, factors, .. } = self else { return Ok(()) };
-        let finite = factors.iter().all(|factor| factor.is_finite() && *factor >= 0.0);
+        let Self::Step { milestones, factors, warm_up_from, .. } = self else { return Ok(()) };
+        let mut all = factors.iter().chain(warm_up_from);
+        let finite = all.all(|factor| factor.is_finite() && *factor >= 0.0);
         if milestones.len() == factors.len() && milestones.is_sorted() && finite {
             return Ok(());
         }
@@ -57,7 +61,10 @@ impl Schedule {
             Self::Cosine => cosine(epoch),
             Self::CosineBefore => cosine(epoch + 1),
             Self::Constant => 1.0,
-            Self::Step { warm_up, .. } if epoch < *warm_up => (epoch + 1) as f64 / *warm_up as f64,
+            Self::Step { warm_up, warm_up_from, .. } if epoch < *warm_up => match warm_up_from {
+                Some(from) => from + (1.0 - from) * epoch as f64 / *warm_up as f64,
+                None => (epoch + 1) as f64 / *warm_up as f64,
+            },
             Self::Step { milestones, factors, .. } => milestones
                 .iter()
                 .zip(factors)

@@ -79,6 +79,7 @@ pub(crate) fn schedule(id: &str, p: &Value, out: &Value) {
         milestones: milestones.to_vec(),
         factors: factors.to_vec(),
         warm_up: 5,
+        warm_up_from: None,
     };
     let epochs = p["epochs"].as_u64().unwrap() as usize;
     let (rate, schedule) = match id {

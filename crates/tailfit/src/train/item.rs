@@ -2,6 +2,7 @@
 
 use super::area::area_weights;
 use super::batches::Batches;
+use super::learned;
 use super::seen::Seen;
 use super::stack::{Buffers, Stack};
 use super::{Options, Outcome, Trial};
@@ -9,7 +10,7 @@ use crate::error::Result;
 use crate::losses::Draw;
 use crate::metrics::{ClassTally, PerSet, hits};
 use crate::numbers::Real;
-use crate::recipe::Every;
+use crate::recipe::{Every, Sampler};
 
 /// How much of a core's L2 cache a stack may take, in bytes.
 const CACHE: usize = 1 << 20;
@@ -32,6 +33,9 @@ pub(super) fn train_item<R: Real>(
     split: bool,
 ) -> Result<Vec<Outcome>> {
     let first = trials[0];
+    if first.recipe.sampler == Sampler::Learned {
+        return trials.iter().map(|trial| learned::train(seen, trial, options)).collect();
+    }
     let rows = seen.problem.rows_of_class();
     let (sampler, epochs) = (first.recipe.sampler, first.recipe.sgd.epochs);
     let order = |epoch| sampler.order(&rows, first.seed, epoch, epochs);

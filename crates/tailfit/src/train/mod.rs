@@ -4,6 +4,7 @@ mod area;
 mod batches;
 mod fit;
 mod item;
+mod learned;
 mod plan;
 mod problem;
 mod seen;

@@ -7,7 +7,7 @@ use tailfit::compare::{Comparison, Selection};
 use tailfit::features::{DataSet, Features, HeadFile};
 use tailfit::head::{Head, HeadKind, Start};
 use tailfit::methods;
-use tailfit::recipe::{Every, Recipe, Sgd, Solver};
+use tailfit::recipe::{Every, Recipe, Sampler, Sgd, Solver};
 use tailfit::rng::{Purpose, Rng};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::{Options, Trial, train};
@@ -238,9 +238,11 @@ fn every_method_equals_the_plain_loop_on_any_shape() {
     for round in 0..10 {
         let shape = Shape::draw(&mut rng, round);
         let data = shape.data(&mut rng);
-        // Solvers and class means have tests of their own.
+        // Solvers, class means and the learned sampler have tests of their own.
         let by_steps = |method: &methods::Method| {
-            method.recipe.solver == Solver::Sgd && method.recipe.start != Start::ClassMeans
+            method.recipe.solver == Solver::Sgd
+                && method.recipe.start != Start::ClassMeans
+                && method.recipe.sampler != Sampler::Learned
         };
         for method in methods::all().into_iter().filter(by_steps) {
             let n = 1 + rng.below(40);

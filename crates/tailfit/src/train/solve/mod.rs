@@ -97,7 +97,11 @@ pub(super) fn solve<R: Real>(
 }
 
 /// Hits of a finished head on the scored sets.
-fn score<R: Real>(seen: &Seen<'_, R>, head: &Head, seed: u64) -> Option<PerSet<ClassTally>> {
+pub(super) fn score<R: Real>(
+    seen: &Seen<'_, R>,
+    head: &Head,
+    seed: u64,
+) -> Option<PerSet<ClassTally>> {
     let (sets, rows) = (seen.problem.scored.as_ref()?, seen.scored.as_deref()?);
     let halves = seen.problem.halves(seed)?;
     let columns = columns_of(head);

@@ -1,0 +1,202 @@
+//! Systems on toy images: they learn, go on after a stop with the same bits, predict what their head
+//! says, and refuse what does not fit.
+
+use tailfit::features::Features;
+use tailfit::losses::ClassWeights;
+use tailfit::recipe::{Cost, Schedule, Sgd};
+use tailfit_backbone::{
+    AnySystem, Architecture, Area, BackboneRecipe, Bbn, End, EwbFdr, Extraction, Extractor,
+    HeadLayer, LAST, LOG, Network, NormMode, Rbl, StoredAs, Subset, Tde, stage_1_head,
+};
+
+use crate::support::close;
+use crate::tensors::values;
+use crate::training::{data, recipe, train, train_all};
+
+/// Every system with what it needs, on a network that is small enough for tests.
+fn systems() -> Vec<(&'static str, BackboneRecipe)> {
+    let with =
+        |network, head, system| BackboneRecipe { network, head, system: Some(system), ..recipe() };
+    let (one, two) = (Architecture::Resnet32, Architecture::BbnResnet32);
+    let causal = HeadLayer::CausalCosine { chunks: 2, scale: 16.0 };
+    let ewb_fdr = EwbFdr { feature_decay: 0.01, strength: 0.65 };
+    vec![
+        ("area", with(one, HeadLayer::Linear, AnySystem::Area(Area { from_epoch: 1 }))),
+        ("bbn", with(two, HeadLayer::Linear, AnySystem::Bbn(Bbn {}))),
+        ("ewb-fdr", with(one, HeadLayer::FixedEtf, AnySystem::EwbFdr(ewb_fdr))),
+        ("rbl", with(one, HeadLayer::RotatedEtf, AnySystem::Rbl(Rbl { strength: 1.0 }))),
+        ("tde", with(two, causal, AnySystem::Tde(Tde { strength: 1.5 }))),
+    ]
+}
+
+fn tensor(network: &Network, name: &str) -> Vec<f64> {
+    values(&network.parameters().iter().find(|p| p.name == name).unwrap().tensor)
+}
+
+#[test]
+fn stopped_anywhere_and_taken_up_again_the_weights_are_the_same_bits() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = |name: &str, file: &str| fs_err::read(folder.path().join(name).join(file)).unwrap();
+    for (name, recipe) in systems() {
+        let (_, state, end) = train(&data, &recipe, &folder.path().join(name), usize::MAX).unwrap();
+        assert_eq!(end, End::Finished);
+        // Not by the loss: AREA's and BBN's weigh it otherwise in every epoch.
+        let percent = state.log[2].accuracy.as_ref().unwrap().macro_percent;
+        assert!(percent > 50.0, "{name}: {percent} % of three classes");
+        let parts = format!("{name}-parts");
+        let mut stops = 0;
+        while train(&data, &recipe, &folder.path().join(&parts), 2 + stops % 2).unwrap().2
+            == End::Stopped
+        {
+            stops += 1;
+        }
+        assert!(stops >= 5, "{name}: {stops} stops");
+        for file in [LAST, LOG] {
+            assert!(bytes(name, file) == bytes(&parts, file), "{name}: {file} differs");
+        }
+    }
+}
+
+/// The head that stage 2 starts from classifies the extracted features as the run was scored.
+#[test]
+fn the_head_on_features_scores_as_the_system_does() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, recipe) in systems() {
+        let (network, state, _) =
+            train(&data, &recipe, &folder.path().join(name), usize::MAX).unwrap();
+        let extraction = Extraction {
+            preparation: recipe.preparation(),
+            norm: NormMode::Evaluate,
+            bf16: false,
+            mirror: false,
+            views: 0,
+            seed: 0,
+            stored: StoredAs::F32,
+        };
+        let path = folder.path().join("test.safetensors");
+        extraction
+            .write(Extractor::Network(&network), &data, Subset::Test, &path, "", &|_| {})
+            .unwrap();
+        let test = Features::load(&path, None).unwrap();
+        let score = |system: Option<&AnySystem>| {
+            let head = stage_1_head(&network, system, &data).head;
+            let logits = head.logits(test.plain.in_memory().unwrap());
+            let best = |row: ndarray::ArrayView1<'_, f64>| {
+                (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as u32
+            };
+            let hits = logits.rows().into_iter().zip(&test.labels);
+            let hits = hits.filter(|(row, label)| best(row.view()) == **label).count();
+            (100.0 * hits as f64 / test.len() as f64, logits)
+        };
+        let scored = state.log.last().unwrap().accuracy.as_ref().unwrap().overall_percent;
+        let (percent, logits) = score(recipe.system.as_ref());
+        assert!((percent - scored).abs() < 1e-9, "{name}: {percent} against {scored}");
+        let adjusts = recipe.system.unwrap().with_strength(0.0).is_some();
+        assert_eq!(adjusts, logits != score(None).1, "{name}");
+        if let Some(plain) = recipe.system.unwrap().with_strength(0.0) {
+            let logits = |system| score(system).1.iter().copied().collect::<Vec<f64>>();
+            close(name, &logits(Some(&plain)), &logits(None), 1e-6);
+        }
+    }
+}
+
+#[test]
+fn a_rotation_stays_one_and_a_fixed_frame_stays() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    let find = |wanted: &str| systems().into_iter().find(|(name, _)| *name == wanted).unwrap().1;
+    let before = find("rbl").network(3, 3, tch::Device::Cpu);
+    let after = train_all(&data, &find("rbl"), &folder.path().join("rbl"));
+    let [first, last] = [&before, &after].map(|network| tensor(network, "linear.rotation"));
+    assert!(first.iter().zip(&last).any(|(a, b)| (a - b).abs() > 1e-3), "it turns");
+    // 64 features and 3 classes: `[64, 64]`.
+    for (i, j) in (0..64).flat_map(|i| (0..=i).map(move |j| (i, j))) {
+        let dot: f64 = (0..64).map(|c| last[64 * i + c] * last[64 * j + c]).sum();
+        assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-5, "{i} {j}: {dot}");
+    }
+    let before = find("ewb-fdr").network(3, 3, tch::Device::Cpu);
+    let after = train_all(&data, &find("ewb-fdr"), &folder.path().join("ewb-fdr"));
+    let [first, last] = [&before, &after].map(|network| tensor(network, "linear.weight"));
+    assert!(first == last, "the frame is not trained");
+    for (i, j) in (0..3).flat_map(|i| (0..3).map(move |j| (i, j))) {
+        let dot: f64 = (0..64).map(|c| last[64 * i + c] * last[64 * j + c]).sum();
+        let wanted = if i == j { 1.0 } else { -0.5 };
+        assert!((dot - wanted).abs() < 1e-6, "{i} {j}: {dot}");
+    }
+    assert!(tensor(&before, "linear.bias") != tensor(&after, "linear.bias"));
+}
+
+#[test]
+fn areas_begin_when_they_are_told_to() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    let (_, area) = systems().remove(0);
+    let weights = |from_epoch: usize, name: &str| {
+        let system = Some(AnySystem::Area(Area { from_epoch }));
+        let recipe = BackboneRecipe { system, ..area.clone() };
+        tensor(&train_all(&data, &recipe, &folder.path().join(name)), "system.class_weights")
+    };
+    assert_eq!(weights(3, "never"), [1.0; 3]);
+    let found = weights(2, "last");
+    assert!((found.iter().sum::<f64>() - 3.0).abs() < 1e-5, "{found:?}");
+    assert!(found.iter().all(|w| (w - 1.0).abs() > 1e-3), "{found:?}");
+}
+
+/// Written with its system and read again, a recipe is the same; what does not belong is named.
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    for (name, recipe) in systems() {
+        let text = toml::to_string(&recipe).unwrap();
+        assert_eq!(BackboneRecipe::from_toml(&text, name).unwrap(), recipe, "{text}");
+    }
+    let refused = |text: &str| BackboneRecipe::from_toml(text, "r.toml").unwrap_err().to_string();
+    for (text, parts) in [
+        ("system = { name = \"bbn\", strength = 1.0 }", vec!["strength"]),
+        ("system = { name = \"tdr\", strength = 1.0 }", vec!["tdr", "tde"]),
+        ("system = { name = \"bbn\" }", vec!["network", "two branches", "resnet32"]),
+        ("system = { name = \"tde\", strength = 1.5 }", vec!["head", "causal-cosine", "linear"]),
+        ("system = { name = \"rbl\", strength = 1.0 }", vec!["head", "rotated-etf"]),
+        ("head = \"rotated-etf\"", vec!["system", "rbl"]),
+        (
+            "head = \"fixed-etf\"\nsystem = { name = \"ewb-fdr\", feature_decay = -1.0, strength = 1.0 }",
+            vec!["feature_decay", "-1"],
+        ),
+        (
+            "class_weights = { power = { rho = 1.0 } }\nsystem = { name = \"area\", from_epoch = 1 }",
+            vec!["class_weights", "uniform"],
+        ),
+        (
+            "head = { causal-cosine = { chunks = 3, scale = 16.0 } }",
+            vec!["chunks", "divisor of 64"],
+        ),
+    ] {
+        let message = refused(text);
+        assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
+    }
+    // 3 classes in 64 features fit; a checkpoint of another system does not.
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    let (_, area) = systems().remove(0);
+    train(&data, &area, folder.path(), 2).unwrap();
+    let error = train(&data, &recipe(), folder.path(), 2).unwrap_err().to_string();
+    assert!(error.contains("checkpoint.safetensors: system: expected nothing"), "{error}");
+}
+
+/// Weighted alike, AREA's loss is the recipe's own, and so is that of weights of one.
+#[test]
+fn before_its_first_epoch_area_is_plain_training() {
+    let data = data(0);
+    let folder = tempfile::tempdir().unwrap();
+    let (_, area) = systems().remove(0);
+    let system = Some(AnySystem::Area(Area { from_epoch: 9 }));
+    let cost = Cost { class_weights: ClassWeights::Uniform, ..area.cost };
+    let schedule = Schedule::Constant;
+    let sgd = Sgd { schedule, ..area.sgd.clone() };
+    let late = BackboneRecipe { system, cost, sgd, ..area };
+    let plain = BackboneRecipe { system: None, ..late.clone() };
+    let [a, b] = [("late", late), ("plain", plain)]
+        .map(|(name, recipe)| train_all(&data, &recipe, &folder.path().join(name)));
+    assert!(tensor(&a, "conv1.weight") == tensor(&b, "conv1.weight"));
+}
