@@ -40,6 +40,8 @@ pub(crate) enum Part {
     All,
     /// Classifier re-training methods on one backbone.
     Table1,
+    /// Whole systems on CIFAR-100-LT, and LOS on the features of each.
+    Table2,
     /// Backbones trained in four ways, heads fine-tuned in six.
     Table4,
     /// Logits of a test image under cross-entropy and LOS.

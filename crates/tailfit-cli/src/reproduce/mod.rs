@@ -8,6 +8,7 @@ mod paper;
 mod propositions;
 mod sgd_path;
 mod table_1;
+mod table_2;
 mod table_4;
 
 use anyhow::Result;
@@ -18,8 +19,9 @@ use crate::commands::output::check_folder;
 use crate::printer::Printer;
 
 /// In the order of `all`: what others build on first.
-const EACH: [Part; 12] = [
+const EACH: [Part; 13] = [
     Part::Table1,
+    Part::Table2,
     Part::Table4,
     Part::Fig1,
     Part::Fig2,
@@ -51,6 +53,7 @@ fn one(part: Part, paper: &Paper<'_>) -> Result<()> {
     match part {
         Part::All => Ok(()),
         Part::Table1 => table_1::run(paper),
+        Part::Table2 => table_2::run(paper),
         Part::Table4 => table_4::run(paper),
         Part::Fig1 => instance::logits_of_an_image(paper),
         Part::Fig2 => instance::distributions(paper),

@@ -20,6 +20,9 @@ use tailfit::shots::ShotThresholds;
 use crate::args::ReproduceArgs;
 use crate::printer::Printer;
 
+/// Runs whose weights stand in `results/stage-1`.
+const TRAINED: [&str; 4] = ["cross-entropy", "cross-entropy-drw", "ldam-drw", "balanced-softmax"];
+
 /// Features that come with the program.
 const EMBEDDED: &str = "cross-entropy";
 
@@ -51,9 +54,22 @@ impl<'a> Paper<'a> {
             .map_err(|error| Error::data(place, "a configuration", error, ""))?)
     }
 
-    /// The features of a backbone: those in its folder, else those that come with the program, else
-    /// none, which is remembered.
+    /// The features of a backbone, as [`Paper::data_if_there`]; what is missing is remembered.
     pub(super) fn data(&self, name: &str) -> Result<Option<DataSet>> {
+        let data = self.data_if_there(name)?;
+        if data.is_none() {
+            let how = how_to_make(name, &self.features.join(name));
+            let mut missing = self.missing.borrow_mut();
+            if !missing.contains(&how) {
+                missing.push(how);
+            }
+        }
+        Ok(data)
+    }
+
+    /// The features of a backbone: those in its folder, else those that come with the program, if
+    /// there are any.
+    pub(super) fn data_if_there(&self, name: &str) -> Result<Option<DataSet>> {
         let folder = self.features.join(name);
         let thresholds = ShotThresholds::default();
         if folder.join("train.safetensors").exists() {
@@ -72,11 +88,6 @@ impl<'a> Paper<'a> {
         }
         if name == EMBEDDED {
             return Ok(Some(DataSet::embedded(thresholds)?));
-        }
-        let how = how_to_make(name, &folder);
-        let mut missing = self.missing.borrow_mut();
-        if !missing.contains(&how) {
-            missing.push(how);
         }
         Ok(None)
     }
@@ -194,7 +205,7 @@ fn how_to_make(name: &str, folder: &Path) -> String {
     let (recipe, ratio) = name.rsplit_once("-ir").unwrap_or((name, "100"));
     let images = "--images cifar-100-binary";
     let split = format!("{images} --split split-{ratio}.json");
-    let (run, training) = if ratio == "100" && recipe != "ltwb" {
+    let (run, training) = if ratio == "100" && TRAINED.contains(&recipe) {
         (format!("results/stage-1/{recipe}"), String::new())
     } else {
         let hours = if recipe == "ltwb" { "six hours or more" } else { "one to three hours" };

@@ -1,0 +1,108 @@
+//! Table 2, the part on CIFAR-100-LT: whole systems, and LOS on the features of each.
+
+use anyhow::Result;
+use serde::Deserialize;
+use tailfit::compare::{RunRecord, Selection};
+use tailfit::methods;
+use tailfit::report::{Spread, Table};
+
+use super::paper::Paper;
+use super::table_1::{spread, with_rates};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    /// Imbalance ratios, in the order of the paper's figures.
+    ratios: Vec<u32>,
+    /// Learning rates of every second stage that searches them.
+    lr: Vec<f64>,
+    row: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    label: String,
+    /// The first stage: a recipe, whose features have its name, followed by the imbalance ratio if that
+    /// is not 100.
+    recipe: String,
+    /// The second stage; the head as it is if not given.
+    #[serde(default = "given")]
+    method: String,
+    network: String,
+    paper: Vec<String>,
+    authors: String,
+    others: String,
+}
+
+fn given() -> String {
+    "stage-1".to_owned()
+}
+
+const NOT_RUN: &str = "not run";
+
+pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
+    let text = include_str!("../../../../configs/paper/table2.toml");
+    let config: Config = Paper::config("table2.toml", text)?;
+    let bar = paper.progress("table2", config.row.len() * config.ratios.len());
+    let (mut rows, mut kept) = (Vec::new(), Vec::<RunRecord>::new());
+    for row in &config.row {
+        let (mut ours, mut with_los) = (Vec::new(), Vec::new());
+        for &ratio in &config.ratios {
+            let of = |method: &str| measured(paper, row, ratio, (method, &config.lr));
+            let given = of(&row.method)?;
+            let los = if row.method == "los" { given.clone() } else { of("los")? };
+            for (cells, records) in [(&mut ours, given), (&mut with_los, los)] {
+                cells.push(mean(&records));
+                for record in records {
+                    if !kept.contains(&record) {
+                        kept.push(record);
+                    }
+                }
+            }
+            bar.inc(1);
+        }
+        let cells = [row.label.clone(), row.network.clone(), row.paper.join(" / ")];
+        let rest =
+            [row.authors.clone(), row.others.clone(), ours.join(" / "), with_los.join(" / ")];
+        rows.push(cells.into_iter().chain(rest).collect());
+    }
+    bar.finish_and_clear();
+    let ratios: Vec<String> = config.ratios.iter().map(u32::to_string).collect();
+    let ratios = ratios.join(" / ");
+    let columns =
+        ["system", "network", "paper", "its authors", "others", "ours", "LOS on our features"];
+    let table = Table {
+        caption: format!(
+            "Table 2, CIFAR-100-LT: accuracy in percent; paper and ours at imbalance ratios {ratios}, its authors and others at 100."
+        ),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows,
+        notes: vec![format!(
+            "Ours: one first stage with seed 0, its last epoch, on the first images of each class; logits averaged over each \
+             image and its mirror; second stages cross-fitted, mean ± standard deviation over {} seeds. \"{NOT_RUN}\": no \
+             features of that first stage; its recipe stands in configs/stage-1.",
+            paper.seeds
+        )],
+    };
+    paper.keep("table2", "records.jsonl", &kept)?;
+    paper.table("table2", "table2", &table)
+}
+
+/// The records of a second stage on a row's features; none if there are no features.
+fn measured(
+    paper: &Paper<'_>,
+    row: &Row,
+    ratio: u32,
+    (method, lr): (&str, &[f64]),
+) -> Result<Vec<RunRecord>> {
+    let name = if ratio == 100 { row.recipe.clone() } else { format!("{}-ir{ratio}", row.recipe) };
+    let Some(data) = paper.data_if_there(&name)? else { return Ok(Vec::new()) };
+    let method = with_rates(methods::find(method)?, lr);
+    paper.records(&data, Selection::CrossFitted, &method, paper.seeds)
+}
+
+fn mean(records: &[RunRecord]) -> String {
+    let all: Vec<f64> = records.iter().map(|r| r.evaluation.accuracy.macro_percent).collect();
+    Spread::of(&all).map_or(NOT_RUN.to_owned(), spread)
+}
