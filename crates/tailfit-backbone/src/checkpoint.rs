@@ -95,7 +95,7 @@ impl State {
     /// Describes features of this run's network, in words.
     pub fn provenance(&self, data: &ImageData) -> String {
         let recipe = &self.recipe;
-        let system = recipe.system.map_or(String::new(), |s| format!(", system {}", named(&s)));
+        let system = recipe.system.map_or(String::new(), |system| format!(", system {system}"));
         format!(
             "Features of {} training images (imbalance ratio {:.0}, sha256 {}) from a {} that tailfit {} trained on them \
              from scratch with {}{system}: learning rate {} ({}), momentum {}, weight decay {}, batches of {}, augmentation {}, \

@@ -189,8 +189,8 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
     bytes
 }
 
-/// What the network predicts with, in the form stage 2 uses: its last layer, with what its system
-/// does to predictions.
+/// The network's last layer, in the form stage 2 uses; with a system, with what that does to its
+/// predictions.
 pub fn stage_1_head(network: &Network, system: Option<&AnySystem>, data: &ImageData) -> HeadFile {
     let LinearMap { weight, bias } = tch::no_grad(|| {
         let prediction = system.and_then(|s| s.answers().prediction(network, &data.counts));

@@ -1,7 +1,7 @@
 //! The last layers.
 
 use tailfit::rng::Rng;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::parameters::{Init, Parameters};
 
@@ -39,7 +39,7 @@ pub(crate) enum Head {
     Cosine { weight: Tensor, scale: f64 },
     CausalCosine { weight: Tensor, chunks: i64, scale: f64 },
     FixedEtf { weight: Tensor, bias: Tensor },
-    RotatedEtf { rotation: Tensor, frame: Tensor },
+    RotatedEtf { rotation: Tensor, n_classes: i64 },
 }
 
 /// logits = x Wᵀ + b of what enters it, `W [K, D]` and `b [K]`.
@@ -92,16 +92,16 @@ impl Head {
             HeadLayer::FixedEtf => {
                 let basis = p.add_fixed_normal(weight, &shape);
                 let k = n_classes as f64;
-                let rows = centring(n_classes, &basis).matmul(&orthonormal_rows(&basis));
-                overwrite(&basis, &(rows * (k / (k - 1.0).max(1.0)).sqrt()));
+                let rows = nearest_orthonormal(&basis);
+                let centred = &rows - mean(&rows, 0);
+                overwrite(&basis, &(centred * (k / (k - 1.0).max(1.0)).sqrt()));
                 Self::FixedEtf { weight: basis, bias: bias(p) }
             }
             HeadLayer::RotatedEtf => {
                 let side = n_classes.max(dim);
                 let rotation = p.add(format!("{name}.rotation"), &[dim, side], Rng::normal);
-                overwrite(&rotation, &orthonormal_rows(&rotation));
-                let frame = centring(side, &rotation).narrow(1, 0, n_classes);
-                Self::RotatedEtf { rotation, frame }
+                overwrite(&rotation, &nearest_orthonormal(&rotation));
+                Self::RotatedEtf { rotation, n_classes }
             }
         }
     }
@@ -143,8 +143,10 @@ impl Head {
                 let weight = in_chunks(weight, *chunks, shrunk) * (*scale / *chunks as f64);
                 LinearMap { weight, bias: None }
             }
-            Self::RotatedEtf { rotation, frame } => {
-                LinearMap { weight: rotation.matmul(frame).transpose(0, 1), bias: None }
+            Self::RotatedEtf { rotation, n_classes } => {
+                // R (I − 1 1ᵀ/n), its first K columns.
+                let weight = rotation.narrow(1, 0, *n_classes) - mean(rotation, 1);
+                LinearMap { weight: weight.transpose(0, 1), bias: None }
             }
         }
     }
@@ -169,19 +171,94 @@ pub(crate) fn normalised(x: &Tensor, dim: i64) -> Tensor {
     x / norm(x, dim).clamp_min(1e-12)
 }
 
-/// I − 1 1ᵀ/n, `[n, n]`, of the kind and on the device of `like`.
-fn centring(n: i64, like: &Tensor) -> Tensor {
-    Tensor::eye(n, (like.kind(), like.device())) - 1.0 / n as f64
+fn mean(x: &Tensor, dim: i64) -> Tensor {
+    x.mean_dim([dim].as_slice(), true, x.kind())
 }
 
 /// The matrix with orthonormal rows that is nearest to `x [m, n]`, m ≤ n; for m > n, with orthonormal
-/// columns: U Vᵀ of its singular value decomposition.
-pub(crate) fn orthonormal_rows(x: &Tensor) -> Tensor {
-    let (u, _, v) = x.detach().to_kind(Kind::Double).svd(true, true);
+/// columns: U Vᵀ of its singular value decomposition, found on the CPU.
+fn nearest_orthonormal(x: &Tensor) -> Tensor {
+    let (u, _, v) = x.detach().to_device(Device::Cpu).to_kind(Kind::Double).svd(true, true);
     u.matmul(&v.transpose(0, 1)).to_kind(x.kind())
+}
+
+/// Iterations of [`orthonormalised`]; each squares the distance.
+const ITERATIONS: usize = 5;
+
+/// The same for rows that are nearly orthonormal, by Newton's and Schulz's iteration. Where they are
+/// far from it, the numbers run away, and training is found to diverge.
+pub(crate) fn orthonormalised(x: &Tensor) -> Tensor {
+    let mut rows = x.detach().to_kind(Kind::Double);
+    for _ in 0..ITERATIONS {
+        let gram = rows.matmul(&rows.transpose(0, 1));
+        rows = &rows * 1.5 - gram.matmul(&rows) * 0.5;
+    }
+    rows.to_kind(x.kind())
 }
 
 /// Overwrites a parameter's values.
 pub(crate) fn overwrite(parameter: &Tensor, values: &Tensor) {
     tch::no_grad(|| parameter.shallow_clone().copy_(values));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{cases, close};
+
+    /// The rotation is random, so only the Gram matrix of the class vectors is fixed.
+    #[test]
+    fn frames_are_the_authors() {
+        let cases = cases("heads.json", "kind", "etf");
+        assert_eq!(cases.len(), 2);
+        for case in &cases {
+            let number = |of: &str, name: &str| case[of][name].as_f64().unwrap();
+            let (k, d) = (number("params", "K") as i64, number("params", "d") as i64);
+            let mut p = Parameters::new(Kind::Double, Device::Cpu, 1);
+            let [own, other] =
+                ["gram_diagonal", "gram_off_diagonal"].map(|name| number("outputs", name));
+            let eye = Tensor::eye(k, (Kind::Double, Device::Cpu));
+            let wanted = &eye * (own - other) + other;
+            let wanted = Vec::<f64>::try_from(wanted.contiguous().view(-1)).unwrap();
+            let head = Head::new(&mut p, "h", HeadLayer::FixedEtf, (d, k), Init::KaimingFanIn);
+            let weight = head.map().weight;
+            // Theirs was rounded to f32.
+            close("Gram", &weight.matmul(&weight.transpose(0, 1)), &wanted, 1e-6);
+        }
+    }
+
+    /// Where D < K, R has orthonormal rows and logits sum to 0; where D ≥ K, its rows and columns are
+    /// orthonormal, and class vectors are those of the D-dimensional frame.
+    #[test]
+    fn rotated_frames_are_rotations() {
+        for (d, k) in [(5, 9), (9, 5), (4, 4), (3, 2)] {
+            let mut p = Parameters::new(Kind::Double, Device::Cpu, 1);
+            let head = Head::new(&mut p, "h", HeadLayer::RotatedEtf, (d, k), Init::KaimingFanIn);
+            let rotation = head.rotation().unwrap();
+            let eye = |n: i64| {
+                let eye = Tensor::eye(n, (Kind::Double, Device::Cpu));
+                Vec::<f64>::try_from(eye.contiguous().view(-1)).unwrap()
+            };
+            let rows = |r: &Tensor| r.matmul(&r.transpose(0, 1));
+            close("rows", &rows(rotation), &eye(d), 1e-12);
+            // A step away, and back to the nearest: that of the decomposition.
+            let step = Tensor::ones_like(rotation) * 0.1 * rotation.abs();
+            let away = rotation.detach() + step;
+            let back = orthonormalised(&away);
+            close("rows after a step", &rows(&back), &eye(d), 1e-9);
+            let nearest = nearest_orthonormal(&away).contiguous().view(-1);
+            close("nearest", &back, &Vec::<f64>::try_from(nearest).unwrap(), 1e-9);
+            let weight = head.map().weight;
+            assert_eq!(weight.size(), [k, d]);
+            if d < k {
+                let sum = weight.sum_dim_intlist([0_i64].as_slice(), false, Kind::Double);
+                assert!(sum.abs().max().double_value(&[]) < 1e-12);
+            } else {
+                let gram = weight.matmul(&weight.transpose(0, 1));
+                let eye = Tensor::eye(k, (Kind::Double, Device::Cpu));
+                let wanted = (eye - 1.0 / d as f64).contiguous().view(-1);
+                close("frame", &gram, &Vec::<f64>::try_from(wanted).unwrap(), 1e-12);
+            }
+        }
+    }
 }

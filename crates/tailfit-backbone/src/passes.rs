@@ -65,7 +65,8 @@ impl TrainingPass<'_> {
             }
             while let Ok(first) = receivers[0].recv() {
                 let mut seen = Vec::with_capacity(receivers.len());
-                let further = receivers[1..].iter().map_while(|receiver| receiver.recv().ok());
+                let further = receivers[1..].iter();
+                let further = further.map(|all| all.recv().expect("streams are equally long"));
                 for batch in std::iter::once(first).chain(further) {
                     let batch = batch?;
                     seen.push(Seen { images: batch.images(device), labels: batch.labels });
@@ -81,11 +82,11 @@ impl TrainingPass<'_> {
                 let step = Step { network, pass, trains_features, seen, objective, epoch, epochs };
                 let loss = system.cost(&step);
                 optimiser.step(&loss, self.lr);
-                system.after_step(network);
                 let loss = loss.double_value(&[]);
                 if !loss.is_finite() {
                     return Err(diverged(epoch, number, loss));
                 }
+                system.after_step(network);
                 number += 1;
                 if !done(Done { loss, images }) {
                     break;

@@ -199,7 +199,27 @@ mod tests {
         assert_eq!(sizes, (8..=16).collect::<Vec<_>>());
     }
 
-    /// Each pair comes up, each operation as often as it should.
+    /// Every pair, both operations of it forced, against a table typed from the paper.
+    #[test]
+    fn the_pairs_are_the_papers() {
+        let pillow = pillow();
+        let pairs = pillow["policy"].as_array().unwrap();
+        assert_eq!(pairs.len(), POLICY.len());
+        for (i, (pair, rules)) in pairs.iter().zip(POLICY).enumerate() {
+            for (sign, name) in [(1.0, "plus"), (-1.0, "minus")] {
+                let mut image = large();
+                for (operation, _, magnitude) in rules {
+                    operation.apply(&mut image, magnitude, sign);
+                }
+                let part = image::imageops::crop_imm(&image, 8, 6, 12, 9).to_image();
+                assert!(part.into_raw() == bytes(&pair[name]), "pair {i}, {name}");
+            }
+            let probabilities = rules.map(|(_, tenths, _)| f64::from(tenths) / 10.0);
+            assert_eq!(pair["probabilities"], serde_json::json!(probabilities), "pair {i}");
+        }
+    }
+
+    /// How often images change is what the probabilities make of it.
     #[test]
     fn the_policy_draws_what_it_says() {
         let [mut changed, n] = [0, 4000];

@@ -138,7 +138,7 @@ impl BackboneRecipe {
             HeadLayer::RotatedEtf if !matches!(self.system, Some(AnySystem::Rbl(_))) => {
                 let expected =
                     "system = { name = \"rbl\", ... }, which keeps rotated-etf a rotation";
-                let found = self.system.map_or("none".to_owned(), |s| named(&s));
+                let found = self.system.map_or("none".to_owned(), |system| system.to_string());
                 return Err(Error::usage("system", expected, found, ""));
             }
             HeadLayer::Linear | HeadLayer::FixedEtf | HeadLayer::RotatedEtf => {}
@@ -183,16 +183,15 @@ impl BackboneRecipe {
         Ok(())
     }
 
-    /// Its system with another strength of what it does to predictions (see
-    /// [`AnySystem::with_strength`]).
+    /// Its system with another strength of what it does to predictions at test time; 0 is nothing.
     ///
     /// # Errors
     ///
     /// If there is no such system, or the number is out of range.
     pub fn with_strength(&self, strength: f64) -> Result<AnySystem> {
-        let system = self.system.and_then(|system| system.with_strength(strength));
+        let system = self.system.and_then(|system| system.answers().with_strength(strength));
         let Some(system) = system else {
-            let found = self.system.map_or("none".to_owned(), |system| named(&system));
+            let found = self.system.map_or("none".to_owned(), |system| system.to_string());
             let expected = "a run whose system changes its predictions: tde, rbl or ewb-fdr";
             return Err(Error::usage("strength", expected, found, "leave it out"));
         };

@@ -29,8 +29,8 @@ pub(crate) fn streams(
     std::iter::once((first, own)).chain(further).collect()
 }
 
-/// Calls `f` with features `[B, D]` and classes `[B, K]`, as zeros and ones, of all training images,
-/// augmented and shuffled, in evaluation mode; both are in f64. `stream` tells such passes apart.
+/// Calls `f` with features `[B, D]`, in f64, and labels `[B]` of all training images, augmented and
+/// shuffled, in evaluation mode. `stream` tells such passes apart.
 ///
 /// # Errors
 ///
@@ -52,9 +52,8 @@ pub(crate) fn look_at_training_images(
             for batch in batches(scope, images, (order, 0), sgd.batch_size, look)? {
                 let batch = batch?;
                 let features = network.features(&batch.images(device), pass);
-                let classes = Tensor::from_slice(&batch.labels).to_device(device);
-                let classes = classes.one_hot(data.n_classes() as i64);
-                f(features.to_kind(Kind::Double), classes.to_kind(Kind::Double));
+                let labels = Tensor::from_slice(&batch.labels).to_device(device);
+                f(features.to_kind(Kind::Double), labels);
             }
             Ok(())
         })

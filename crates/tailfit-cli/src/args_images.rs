@@ -189,7 +189,9 @@ mod backbone {
     /// Extract the features of a trained backbone, and its head.
     ///
     /// Writes train.safetensors, test.safetensors (plain and mirrored), val.safetensors if there
-    /// are validation images, and head.safetensors, for `compare` and `train-head` to read. A network
+    /// are validation images, and head.safetensors, for `compare` and `train-head` to read. Of systems
+    /// that do something to their head's predictions (TDE, RBL, EWB-FDR), head.safetensors is the head
+    /// as trained, from which stage 2 starts, and prediction.safetensors what they predict. A network
     /// of your own is given as TorchScript that maps images [B, 3, H, W] to features [B, D]. No head
     /// is written for it, and --config says how its images are prepared, with the keys image_size,
     /// image_mean, image_std and augmentation of a backbone's recipe.
@@ -220,9 +222,8 @@ mod backbone {
         /// there are no validation images.
         #[arg(long)]
         pub(crate) best: bool,
-        /// How strongly the run's system changes what the head predicts, instead of the recipe's
-        /// `strength`: the direction that TDE leaves out, the prior that RBL and EWB-FDR take out. With 0,
-        /// head.safetensors is the head as it was trained.
+        /// How strongly the run's system changes what its head predicts, instead of the recipe's
+        /// `strength`: the direction that TDE leaves out, the prior that RBL and EWB-FDR take out.
         #[arg(long, value_name = "X", conflicts_with = "network")]
         pub(crate) strength: Option<f64>,
         /// Statistics that batch normalisation uses.

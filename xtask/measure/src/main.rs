@@ -1,5 +1,6 @@
 //! The development commands that need the library; `cargo xtask` calls them.
 
+mod curves;
 mod docs;
 mod embed;
 mod large;
@@ -15,6 +16,7 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tables"] => tables::run(),
         ["paper"] => paper::run(),
+        ["curves"] => curves::run(),
         ["peers"] => peers::run(),
         ["peers", "backbone"] => peers::backbone::run(),
         ["peers", "solver"] => peers::solver::run(),

@@ -1,9 +1,9 @@
 //! AREA: class weights from how much of feature space a class spans, found anew in every epoch.
 
 use serde::{Deserialize, Serialize};
-use tailfit::error::Result;
+use tailfit::error::{Error, Result};
 use tailfit::losses::ClassWeights;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{EpochStart, Step, System, needs};
 use crate::recipe::BackboneRecipe;
@@ -40,6 +40,10 @@ impl System for Area {
             let found = crate::checkpoint::named(&recipe.cost.class_weights);
             return Err(needs("class_weights", "uniform, as the system has its own", found));
         }
+        if self.from_epoch >= recipe.sgd.epochs {
+            let expected = format!("an epoch (from 0) below {}, their number", recipe.sgd.epochs);
+            return Err(Error::usage("system.from_epoch", expected, self.from_epoch, ""));
+        }
         Ok(())
     }
 
@@ -55,15 +59,15 @@ impl System for Area {
         let n_classes = start.data.n_classes() as i64;
         let like = (Kind::Double, parameters.device());
         let mut sums = Tensor::zeros([n_classes, start.network.architecture().dim() as i64], like);
-        let mut counts = Tensor::zeros([n_classes, 1], like);
-        look_at_training_images(start, MEANS, &mut |features, classes| {
-            sums += classes.transpose(0, 1).matmul(&features);
-            counts += classes.sum_dim_intlist([0_i64].as_slice(), false, Kind::Double).unsqueeze(1);
+        let mut counts = Tensor::zeros([n_classes], like);
+        look_at_training_images(start, MEANS, &mut |features, labels| {
+            let _ = sums.index_add_(0, &labels, &features);
+            let _ = counts.index_add_(0, &labels, &labels.ones_like().to_kind(Kind::Double));
         })?;
-        let means = sums / counts;
+        let means = sums / counts.unsqueeze(1);
         let mut areas = Tensor::zeros([n_classes], like);
-        look_at_training_images(start, AREAS, &mut |features, classes| {
-            areas += batch_areas(&features, &classes, &means);
+        look_at_training_images(start, AREAS, &mut |features, labels| {
+            areas += batch_areas(&features, &labels, &means);
         })?;
         let weights = weights(&areas).to_kind(parameters.kind());
         tch::no_grad(|| parameters.get(WEIGHTS).shallow_clone().copy_(&weights));
@@ -72,22 +76,25 @@ impl System for Area {
 
     fn cost(&self, step: &Step<'_>) -> Tensor {
         let logits = step.network.logits(&step.features(0));
-        let weights = step.network.parameters().get(WEIGHTS).to_kind(Kind::Double);
-        let weights = Vec::<f64>::try_from(&weights).unwrap_or_default();
+        let weights = step.network.parameters().get(WEIGHTS).to_device(Device::Cpu);
+        let weights = Vec::<f64>::try_from(weights.to_kind(Kind::Double)).unwrap_or_default();
         let objective = step.objective.clone().with_weights(&weights);
         host_loss(&objective, &logits, &step.seen[0].labels)
     }
 }
 
-/// The area of each class in a batch, `[K]`, of features `[B, D]`, classes `[B, K]` as zeros and ones,
-/// and means `[K, D]`. Σᵢⱼ cos is the squared length of the sum of directions.
-fn batch_areas(features: &Tensor, classes: &Tensor, means: &Tensor) -> Tensor {
-    let centred = features - classes.matmul(means);
+/// The area of each class in a batch, `[K]`, of features `[B, D]`, labels `[B]` and class means `[K, D]`.
+fn batch_areas(features: &Tensor, labels: &Tensor, means: &Tensor) -> Tensor {
+    let centred = features - means.index_select(0, labels);
     let length = centred.norm_scalaropt_dim(2, [1_i64].as_slice(), true).clamp_min(1e-300);
-    let sums = classes.transpose(0, 1).matmul(&(centred / length));
-    let squares = (&sums * &sums).sum_dim_intlist([1_i64].as_slice(), false, Kind::Double);
-    let m = classes.sum_dim_intlist([0_i64].as_slice(), false, Kind::Double);
-    (&m * &m / squares.clamp_min(1e-300)).where_self(&m.gt(1.0), &m)
+    let directions = centred / length;
+    let same = labels.unsqueeze(0).eq_tensor(&labels.unsqueeze(1)).to_kind(Kind::Double);
+    let cosines = directions.matmul(&directions.transpose(0, 1)) * same;
+    let each = cosines.sum_dim_intlist([1_i64].as_slice(), false, Kind::Double);
+    let none = Tensor::zeros([means.size()[0]], (Kind::Double, means.device()));
+    let m = none.index_add(0, labels, &each.ones_like());
+    let sums = none.index_add(0, labels, &each);
+    (&m * &m / sums.clamp_min(1e-300)).where_self(&m.gt(1.0), &m)
 }
 
 fn weights(areas: &Tensor) -> Tensor {
@@ -107,14 +114,16 @@ mod tests {
         let (features, labels) = (tensor(&inputs["features"]), labels(&inputs["labels"]));
         for case in &cases {
             let k = case["params"]["class_counts"].as_array().unwrap().len() as i64;
-            let classes = Tensor::from_slice(&labels).one_hot(k).to_kind(Kind::Double);
-            let counts = classes.sum_dim_intlist([0_i64].as_slice(), false, Kind::Double);
-            let means = classes.transpose(0, 1).matmul(&features) / counts.unsqueeze(1);
+            let labels = Tensor::from_slice(&labels);
+            let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Double, Device::Cpu));
+            let sums = zeros(&[k, features.size()[1]]).index_add(0, &labels, &features);
+            let ones = labels.ones_like().to_kind(Kind::Double);
+            let means = sums / zeros(&[k]).index_add(0, &labels, &ones).unsqueeze(1);
             close("means", &means, &numbers(&case["outputs"]["class_mean"]), 1e-12);
-            let mut areas = Tensor::zeros([k], (Kind::Double, tch::Device::Cpu));
+            let mut areas = zeros(&[k]);
             let batch = case["params"]["batch"].as_i64().unwrap();
-            for (rows, classes) in features.split(batch, 0).iter().zip(classes.split(batch, 0)) {
-                areas += batch_areas(rows, &classes, &means);
+            for (rows, labels) in features.split(batch, 0).iter().zip(labels.split(batch, 0)) {
+                areas += batch_areas(rows, &labels, &means);
             }
             close("areas", &areas, &numbers(&case["outputs"]["areas_recomputed"]), 1e-9);
             close("weights", &weights(&areas), &numbers(&case["outputs"]["weights"]), 1e-9);

@@ -62,8 +62,13 @@ mod tests {
     use tailfit::class_counts::ClassCounts;
     use tailfit::losses::{AnyLoss, CrossEntropy, Objective};
 
+    use tch::{Device, Kind};
+
+    use super::super::Seen;
     use super::*;
+    use crate::architecture::Architecture;
     use crate::golden::{cases, close, labels, numbers, tensor};
+    use crate::layers::{NormMode, Pass};
     use crate::seam::host_loss;
 
     #[test]
@@ -89,6 +94,54 @@ mod tests {
                 close(name, &input.grad(), &numbers(&case["grad"][name]), 1e-12);
             }
         }
+    }
+
+    /// At first only the first stream counts, at the end only the second; in between, the images of
+    /// each go through their own branch.
+    #[test]
+    fn a_step_costs_the_mixture() {
+        let recipe = BackboneRecipe { network: Architecture::BbnResnet32, ..Default::default() };
+        let network = recipe.network(3, 1, tch::Device::Cpu);
+        let pass = Pass { norm: NormMode::Evaluate, bf16: false };
+        let image = |value: f64| Tensor::full([1, 3, 8, 8], value, (Kind::Float, Device::Cpu));
+        let seen = [(image(0.3), 0), (image(-0.7), 2)]
+            .map(|(images, label)| Seen { images, labels: vec![label] });
+        let counts = ClassCounts::new(vec![1; 3]).unwrap();
+        let objective = &Objective::plain(AnyLoss::CrossEntropy(CrossEntropy {}), &counts);
+        let features = |i: usize| network.branch_features(&seen[i].images, i, pass);
+        for epoch in [0, 3, 6] {
+            let network = &network;
+            let step = Step {
+                network,
+                pass,
+                trains_features: true,
+                seen: &seen,
+                objective,
+                epoch,
+                epochs: 6,
+            };
+            let found = Bbn {}.cost(&step).double_value(&[]);
+            // 1 − (e / 6)²: 1, 3/4 and 0.
+            let alpha = [1.0, 0.75, 0.0][epoch / 3];
+            let mixed = [features(0) * (2.0 * alpha), features(1) * (2.0 - 2.0 * alpha)];
+            let log = network.logits(&Tensor::cat(&mixed, 1)).log_softmax(1, Kind::Double);
+            let of = |class: i64| -log.double_value(&[0, class]);
+            let wanted = alpha * of(0) + (1.0 - alpha) * of(2);
+            assert!((found - wanted).abs() < 1e-5, "{epoch}: {found} against {wanted}");
+        }
+    }
+
+    /// Classes of the second stream come up as often as in the authors' sampler.
+    #[test]
+    fn the_second_stream_is_the_authors() {
+        let all = cases("heads.json", "kind", "sampler");
+        let case = all.iter().find(|case| case["id"] == "sampler_sample_weights").unwrap();
+        let counts = numbers(&case["params"]["class_counts"]);
+        let counts: Vec<usize> = counts.into_iter().map(|n| n as usize).collect();
+        let sampler = Bbn {}.streams()[0].sampler.unwrap();
+        let found = Tensor::from_slice(&sampler.class_probabilities(&counts, 0, 1));
+        let wanted = numbers(&case["outputs"]["reverse_class_probability"]);
+        close("probabilities", &found, &wanted, 1e-12);
     }
 
     /// At equal weights the mixture is what is predicted from.

@@ -85,10 +85,9 @@ macro_rules! systems {
         }
 
         impl AnySystem {
-            /// The same system with another strength of what it does to its predictions at test
-            /// time, 0 for nothing; none if it does nothing to them.
-            pub fn with_strength(&self, strength: f64) -> Option<Self> {
-                self.answers().with_strength(strength)
+            /// Whether it does something to its head's predictions.
+            pub fn predicts(&self) -> bool {
+                self.answers().with_strength(0.0).is_some()
             }
 
             pub(crate) fn answers(&self) -> &dyn System {
@@ -96,6 +95,21 @@ macro_rules! systems {
             }
         }
     };
+}
+
+impl std::fmt::Display for AnySystem {
+    /// Its name, with its settings in brackets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let name = value["name"].as_str().unwrap_or_default();
+        let settings = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "name");
+        let settings: Vec<String> = settings.map(|(key, value)| format!("{key} {value}")).collect();
+        if settings.is_empty() {
+            f.write_str(name)
+        } else {
+            write!(f, "{name} ({})", settings.join(", "))
+        }
+    }
 }
 
 systems!(Area, Bbn, EwbFdr, Rbl, Tde);

@@ -5,7 +5,7 @@ use tailfit::class_counts::ClassCounts;
 use tailfit::error::Result;
 
 use super::{AnySystem, System, log_prior, needs, not_negative};
-use crate::heads::{HeadLayer, LinearMap, orthonormal_rows, overwrite};
+use crate::heads::{HeadLayer, LinearMap, orthonormalised, overwrite};
 use crate::network::Network;
 use crate::recipe::BackboneRecipe;
 
@@ -36,7 +36,7 @@ impl System for Rbl {
 
     fn after_step(&self, network: &Network) {
         if let Some(rotation) = network.rotation() {
-            overwrite(rotation, &orthonormal_rows(rotation));
+            overwrite(rotation, &orthonormalised(rotation));
         }
     }
 

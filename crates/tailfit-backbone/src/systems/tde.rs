@@ -21,8 +21,8 @@ use crate::recipe::BackboneRecipe;
 /// which is linear in the normalised chunks x̂ₕ: W (I − strength m̂ m̂ᵀ). Strength 0 is the head as
 /// trained. Written from the formulas.
 ///
-/// Source: Tang et al., NeurIPS 2020, eq. 7 to 9. Deviation: none known; on data sets other than
-/// CIFAR the authors' m moves by another factor.
+/// Source: Tang et al., NeurIPS 2020, eq. 7 to 9. On data sets other than CIFAR the authors' m moves by
+/// another factor, and a last batch that is not whole does not move it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tde {
@@ -85,10 +85,43 @@ mod tests {
     use tailfit::class_counts::ClassCounts;
     use tailfit::losses::{AnyLoss, CrossEntropy, Objective};
 
+    use super::super::Seen;
     use super::*;
     use crate::golden::{cases, close, golden, labels, numbers, tensor};
     use crate::heads::Head;
+    use crate::layers::{NormMode, Pass};
     use crate::seam::host_loss;
+
+    /// m ← 0.9 m + mean(x), over all features of a batch.
+    #[test]
+    fn the_direction_moves() {
+        let head = HeadLayer::CausalCosine { chunks: 2, scale: 16.0 };
+        let tde = Tde { strength: 1.5 };
+        let system = Some(AnySystem::Tde(tde));
+        let recipe = BackboneRecipe { head, system, ..BackboneRecipe::default() };
+        let network = recipe.network(3, 1, tch::Device::Cpu);
+        let pass = Pass { norm: NormMode::Evaluate, bf16: false };
+        let counts = ClassCounts::new(vec![1; 3]).unwrap();
+        let objective = &Objective::plain(AnyLoss::CrossEntropy(CrossEntropy {}), &counts);
+        let mut means = Vec::new();
+        for value in [0.3, -0.7] {
+            let ramp = Tensor::arange(2 * 3 * 64, (tch::Kind::Float, tch::Device::Cpu)) * value;
+            let images = (ramp / 100.0).view([2, 3, 8, 8]);
+            means.push(network.features(&images, pass).mean_dim(
+                [0_i64].as_slice(),
+                false,
+                tch::Kind::Float,
+            ));
+            let seen = &[Seen { images, labels: vec![0, 1] }];
+            let (epoch, epochs, network) = (0, 1, &network);
+            let step =
+                Step { network, pass, trains_features: true, seen, objective, epoch, epochs };
+            let _ = tde.cost(&step);
+        }
+        let wanted = &means[0] * 0.9 + &means[1];
+        let wanted = Vec::<f64>::try_from(wanted.to_kind(tch::Kind::Double)).unwrap();
+        close("direction", network.parameters().get(DIRECTION), &wanted, 1e-6);
+    }
 
     #[test]
     fn head_and_prediction_are_the_authors() {

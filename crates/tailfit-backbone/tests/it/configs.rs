@@ -19,7 +19,7 @@ fn configs() -> Vec<(String, BackboneRecipe)> {
 #[test]
 fn every_recipe_is_valid_and_the_first_is_the_default() {
     let configs = configs();
-    assert_eq!(configs.len(), 17);
+    assert_eq!(configs.len(), 18);
     let find = |wanted: &str| configs.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
     let precision = tailfit::Precision::Bf16;
     let default = BackboneRecipe { precision, ..BackboneRecipe::default() };
@@ -81,6 +81,7 @@ fn rates_are_the_authors() {
         ("bbn", "schedule_bbn_200"),
         ("area", "schedule_area_200"),
         ("los", "schedule_los_stage1"),
+        ("cross-entropy-step", "schedule_ldam_200"),
     ] {
         let mut cases = heads["cases"].as_array().unwrap().iter();
         let case = cases.find(|c| c["id"] == schedule).unwrap();

@@ -1,6 +1,7 @@
 //! Systems on toy images: they learn, go on after a stop with the same bits, predict what their head
 //! says, and refuse what does not fit.
 
+use ndarray::{Array2, ArrayView1};
 use tailfit::features::Features;
 use tailfit::losses::ClassWeights;
 use tailfit::recipe::{Cost, Schedule, Sgd};
@@ -58,48 +59,91 @@ fn stopped_anywhere_and_taken_up_again_the_weights_are_the_same_bits() {
     }
 }
 
-/// The head that stage 2 starts from classifies the extracted features as the run was scored.
+/// The network's features of the test images on file, and a system's logits of them.
+fn on_file(
+    (network, recipe): (&Network, &BackboneRecipe),
+    system: Option<&AnySystem>,
+) -> (Features, Array2<f64>) {
+    let (data, folder) = (data(0), tempfile::tempdir().unwrap());
+    let extraction = Extraction {
+        preparation: recipe.preparation(),
+        norm: NormMode::Evaluate,
+        bf16: false,
+        mirror: false,
+        views: 0,
+        seed: 0,
+        stored: StoredAs::F32,
+    };
+    let path = folder.path().join("test.safetensors");
+    let extractor = Extractor::Network(network);
+    extraction.write(extractor, &data, Subset::Test, &path, "", &|_| {}).unwrap();
+    let test = Features::load(&path, None).unwrap();
+    let head = stage_1_head(network, system, &data).head;
+    let logits = head.logits(test.plain.in_memory().unwrap());
+    (test, logits)
+}
+
+/// What a system predicts classifies the extracted features as the run was scored, and at strength 0
+/// that is the head as it was trained.
 #[test]
-fn the_head_on_features_scores_as_the_system_does() {
-    let data = data(0);
-    let folder = tempfile::tempdir().unwrap();
+fn predictions_on_features_score_as_the_system_does() {
+    let (data, folder) = (data(0), tempfile::tempdir().unwrap());
     for (name, recipe) in systems() {
         let (network, state, _) =
             train(&data, &recipe, &folder.path().join(name), usize::MAX).unwrap();
-        let extraction = Extraction {
-            preparation: recipe.preparation(),
-            norm: NormMode::Evaluate,
-            bf16: false,
-            mirror: false,
-            views: 0,
-            seed: 0,
-            stored: StoredAs::F32,
+        let of = |system: Option<&AnySystem>| on_file((&network, &recipe), system);
+        let (test, logits) = of(recipe.system.as_ref());
+        let best = |row: ArrayView1<'_, f64>| {
+            (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as u32
         };
-        let path = folder.path().join("test.safetensors");
-        extraction
-            .write(Extractor::Network(&network), &data, Subset::Test, &path, "", &|_| {})
-            .unwrap();
-        let test = Features::load(&path, None).unwrap();
-        let score = |system: Option<&AnySystem>| {
-            let head = stage_1_head(&network, system, &data).head;
-            let logits = head.logits(test.plain.in_memory().unwrap());
-            let best = |row: ndarray::ArrayView1<'_, f64>| {
-                (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as u32
-            };
-            let hits = logits.rows().into_iter().zip(&test.labels);
-            let hits = hits.filter(|(row, label)| best(row.view()) == **label).count();
-            (100.0 * hits as f64 / test.len() as f64, logits)
-        };
+        let hits = logits.rows().into_iter().zip(&test.labels);
+        let hits = hits.filter(|(row, label)| best(row.view()) == **label).count();
+        let percent = 100.0 * hits as f64 / test.len() as f64;
         let scored = state.log.last().unwrap().accuracy.as_ref().unwrap().overall_percent;
-        let (percent, logits) = score(recipe.system.as_ref());
         assert!((percent - scored).abs() < 1e-9, "{name}: {percent} against {scored}");
-        let adjusts = recipe.system.unwrap().with_strength(0.0).is_some();
-        assert_eq!(adjusts, logits != score(None).1, "{name}");
-        if let Some(plain) = recipe.system.unwrap().with_strength(0.0) {
-            let logits = |system| score(system).1.iter().copied().collect::<Vec<f64>>();
-            close(name, &logits(Some(&plain)), &logits(None), 1e-6);
+        let plain = of(None).1;
+        let predicts = recipe.system.unwrap().predicts();
+        assert_eq!(predicts, logits != plain, "{name}");
+        assert_eq!(predicts, recipe.with_strength(0.0).is_ok(), "{name}");
+        if predicts {
+            let without = of(Some(&recipe.with_strength(0.0).unwrap())).1;
+            let flat = |logits: &Array2<f64>| logits.iter().copied().collect::<Vec<f64>>();
+            close(name, &flat(&without), &flat(&plain), 1e-6);
+            let error = recipe.with_strength(-1.0).unwrap_err().to_string();
+            assert!(error.contains("strength"), "{error}");
         }
     }
+}
+
+/// RBL subtracts τ log πₖ from logit k, EWB-FDR multiplies it by πₖ^−τ; 20, 10 and 5 of 35 images.
+#[test]
+fn predictions_take_the_prior_out() {
+    let prior = [20.0_f64 / 35.0, 10.0 / 35.0, 5.0 / 35.0];
+    for (name, recipe) in
+        systems().into_iter().filter(|(name, _)| ["rbl", "ewb-fdr"].contains(name))
+    {
+        let network = recipe.network(3, 3, tch::Device::Cpu);
+        let strong = recipe.with_strength(0.5).unwrap();
+        let [plain, taken] =
+            [None, Some(&strong)].map(|system| on_file((&network, &recipe), system).1);
+        for (plain, taken) in plain.rows().into_iter().zip(taken.rows()) {
+            for (k, pi) in prior.iter().enumerate() {
+                let wanted =
+                    if name == "rbl" { plain[k] - 0.5 * pi.ln() } else { plain[k] * pi.powf(-0.5) };
+                assert!((taken[k] - wanted).abs() < 1e-4 * wanted.abs().max(1.0), "{name} {k}");
+            }
+        }
+    }
+}
+
+/// A step out of this world is an error of training, not of a decomposition.
+#[test]
+fn a_rotation_that_diverges_is_said() {
+    let (data, folder) = (data(0), tempfile::tempdir().unwrap());
+    let (_, rbl) = systems().into_iter().find(|(name, _)| *name == "rbl").unwrap();
+    let recipe = BackboneRecipe { sgd: Sgd { lr: 1e30, ..rbl.sgd.clone() }, ..rbl };
+    let error = train(&data, &recipe, folder.path(), usize::MAX).unwrap_err().to_string();
+    assert!(error.contains("training diverged"), "{error}");
 }
 
 #[test]
@@ -138,7 +182,6 @@ fn areas_begin_when_they_are_told_to() {
         let recipe = BackboneRecipe { system, ..area.clone() };
         tensor(&train_all(&data, &recipe, &folder.path().join(name)), "system.class_weights")
     };
-    assert_eq!(weights(3, "never"), [1.0; 3]);
     let found = weights(2, "last");
     assert!((found.iter().sum::<f64>() - 3.0).abs() < 1e-5, "{found:?}");
     assert!(found.iter().all(|w| (w - 1.0).abs() > 1e-3), "{found:?}");
@@ -163,6 +206,7 @@ fn what_does_not_fit_is_refused_by_name() {
             "head = \"fixed-etf\"\nsystem = { name = \"ewb-fdr\", feature_decay = -1.0, strength = 1.0 }",
             vec!["feature_decay", "-1"],
         ),
+        ("system = { name = \"area\", from_epoch = 200 }", vec!["from_epoch", "below 200"]),
         (
             "class_weights = { power = { rho = 1.0 } }\nsystem = { name = \"area\", from_epoch = 1 }",
             vec!["class_weights", "uniform"],
@@ -184,19 +228,20 @@ fn what_does_not_fit_is_refused_by_name() {
     assert!(error.contains("checkpoint.safetensors: system: expected nothing"), "{error}");
 }
 
-/// Weighted alike, AREA's loss is the recipe's own, and so is that of weights of one.
+/// With weights of one, AREA's loss is the recipe's own.
 #[test]
 fn before_its_first_epoch_area_is_plain_training() {
     let data = data(0);
     let folder = tempfile::tempdir().unwrap();
     let (_, area) = systems().remove(0);
-    let system = Some(AnySystem::Area(Area { from_epoch: 9 }));
+    let system = Some(AnySystem::Area(Area { from_epoch: 2 }));
     let cost = Cost { class_weights: ClassWeights::Uniform, ..area.cost };
     let schedule = Schedule::Constant;
     let sgd = Sgd { schedule, ..area.sgd.clone() };
     let late = BackboneRecipe { system, cost, sgd, ..area };
     let plain = BackboneRecipe { system: None, ..late.clone() };
+    // Stopped after the second epoch of 5 batches.
     let [a, b] = [("late", late), ("plain", plain)]
-        .map(|(name, recipe)| train_all(&data, &recipe, &folder.path().join(name)));
+        .map(|(name, recipe)| train(&data, &recipe, &folder.path().join(name), 10).unwrap().0);
     assert!(tensor(&a, "conv1.weight") == tensor(&b, "conv1.weight"));
 }

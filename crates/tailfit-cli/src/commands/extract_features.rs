@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use tailfit::Precision;
 use tailfit::features::save_head;
 use tailfit_backbone::{
-    BackboneRecipe, Extraction, Extractor, NormMode, Script, State, StoredAs, Subset, device,
-    set_threads, stage_1_head,
+    AnySystem, BackboneRecipe, Extraction, Extractor, NormMode, Script, State, StoredAs, Subset,
+    device, set_threads, stage_1_head,
 };
 
 use super::images::image_data;
@@ -78,8 +78,16 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     }
     bar.finish_and_clear();
     if let Some((_, network)) = &restored {
-        let head = stage_1_head(network, system.as_ref(), &data);
-        save_head(&args.out.join("head.safetensors"), &head)?;
+        save_head(&args.out.join("head.safetensors"), &stage_1_head(network, None, &data))?;
+        let prediction = args.out.join("prediction.safetensors");
+        if let Some(system) = system.filter(AnySystem::predicts) {
+            let mut head = stage_1_head(network, Some(&system), &data);
+            head.metadata.insert("system".to_owned(), system.to_string());
+            save_head(&prediction, &head)?;
+        } else if prediction.exists() {
+            // Of another run, into the same folder.
+            fs_err::remove_file(&prediction)?;
+        }
     }
     printer.data(&format!("{provenance}\n{}\n", args.out.display()));
     Ok(())

@@ -49,7 +49,7 @@ pub(crate) fn run(
     let epochs = live.train()?;
     bar.finish_and_clear();
 
-    save_head(&args.out, &stage_1_head(&network, state.recipe.system.as_ref(), &data))?;
+    save_head(&args.out, &stage_1_head(&network, None, &data))?;
     let log = json!({
         "method": method.name, "recipe": method.recipe, "seed": seed, "backbone": state.recipe,
         "backbone_seed": state.seed, "split_sha256": state.split_sha256, "epochs": epochs,

@@ -23,6 +23,10 @@ use crate::printer::Printer;
 /// Runs whose weights stand in `results/stage-1`.
 const TRAINED: [&str; 4] = ["cross-entropy", "cross-entropy-drw", "ldam-drw", "balanced-softmax"];
 
+/// The file of the head from which stage 2 starts, and of what a system predicts instead, if it does.
+pub(super) const HEAD: &str = "head.safetensors";
+const PREDICTION: &str = "prediction.safetensors";
+
 /// Features that come with the program.
 const EMBEDDED: &str = "cross-entropy";
 
@@ -56,7 +60,7 @@ impl<'a> Paper<'a> {
 
     /// The features of a backbone, as [`Paper::data_if_there`]; what is missing is remembered.
     pub(super) fn data(&self, name: &str) -> Result<Option<DataSet>> {
-        let data = self.data_if_there(name)?;
+        let data = self.data_if_there(name, HEAD)?;
         if data.is_none() {
             let how = how_to_make(name, &self.features.join(name));
             let mut missing = self.missing.borrow_mut();
@@ -67,9 +71,9 @@ impl<'a> Paper<'a> {
         Ok(data)
     }
 
-    /// The features of a backbone: those in its folder, else those that come with the program, if
-    /// there are any.
-    pub(super) fn data_if_there(&self, name: &str) -> Result<Option<DataSet>> {
+    /// The features of a backbone, with the head in this file: those in its folder, else those that
+    /// come with the program, if there are any.
+    pub(super) fn data_if_there(&self, name: &str, head: &str) -> Result<Option<DataSet>> {
         let folder = self.features.join(name);
         let thresholds = ShotThresholds::default();
         if folder.join("train.safetensors").exists() {
@@ -82,7 +86,7 @@ impl<'a> Paper<'a> {
                 };
                 Features::read(&[folder.join(file)], &reading)
             };
-            let head = load_head(&folder.join("head.safetensors"), None)?;
+            let head = load_head(&folder.join(head), None)?;
             let (train, test) = (read("train.safetensors")?, read("test.safetensors")?);
             return Ok(Some(DataSet::new(name, train, test, None, Some(head), thresholds)?));
         }
@@ -90,6 +94,12 @@ impl<'a> Paper<'a> {
             return Ok(Some(DataSet::embedded(thresholds)?));
         }
         Ok(None)
+    }
+
+    /// The features of a backbone, with what it predicts for head.
+    pub(super) fn predicting(&self, name: &str) -> Result<Option<DataSet>> {
+        let own = self.features.join(name).join(PREDICTION).exists();
+        self.data_if_there(name, if own { PREDICTION } else { HEAD })
     }
 
     /// Features that every part needs.

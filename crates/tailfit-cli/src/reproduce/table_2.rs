@@ -6,7 +6,7 @@ use tailfit::compare::{RunRecord, Selection};
 use tailfit::methods;
 use tailfit::report::{Spread, Table};
 
-use super::paper::Paper;
+use super::paper::{HEAD, Paper};
 use super::table_1::{spread, with_rates};
 
 #[derive(Deserialize)]
@@ -97,7 +97,10 @@ fn measured(
     (method, lr): (&str, &[f64]),
 ) -> Result<Vec<RunRecord>> {
     let name = if ratio == 100 { row.recipe.clone() } else { format!("{}-ir{ratio}", row.recipe) };
-    let Some(data) = paper.data_if_there(&name)? else { return Ok(Vec::new()) };
+    let first_stage = method == "stage-1";
+    let data =
+        if first_stage { paper.predicting(&name)? } else { paper.data_if_there(&name, HEAD)? };
+    let Some(data) = data else { return Ok(Vec::new()) };
     let method = with_rates(methods::find(method)?, lr);
     paper.records(&data, Selection::CrossFitted, &method, paper.seeds)
 }

@@ -56,13 +56,20 @@ impl Recipe {
 
     /// What a learned sampler goes with.
     fn check_learned(&self) -> Result<()> {
-        let plain = self.head == HeadKind::Linear
-            && self.constraint.is_none()
-            && !self.sgd.nesterov
-            && !self.cost.loss.is_of_batches()
-            && self.cost.class_weights != ClassWeights::EffectiveArea;
-        let expected = "another than `learned`, which goes with plain steps of linear heads only";
-        range("sampler", plain || self.sampler != Sampler::Learned, expected, "learned")
+        if self.sampler != Sampler::Learned {
+            return Ok(());
+        }
+        let linear = self.head == HeadKind::Linear;
+        let expected = "`linear`, with sampler `learned`";
+        range("head", linear, expected, self.head.rules().name)?;
+        let expected = "none, with sampler `learned`";
+        range("constraint", self.constraint.is_none(), expected, "max-norm")?;
+        range("nesterov", !self.sgd.nesterov, "false, with sampler `learned`", true)?;
+        let expected = "a loss of single samples, with sampler `learned`";
+        range("loss", !self.cost.loss.is_of_batches(), expected, self.cost.loss.name())?;
+        let areas = self.cost.class_weights == ClassWeights::EffectiveArea;
+        let expected = "weights known from the start, with sampler `learned`";
+        range("class_weights", !areas, expected, "effective-area")
     }
 
     /// Solvers minimise a single objective, which not every recipe has.

@@ -18,8 +18,9 @@ pub(crate) const TOLERANCE: f64 = 1e-10;
 const K: usize = 10;
 
 /// Kinds of cases in the golden file that belong to networks, or to a gate that no linear head has.
-const LEFT_OUT_KINDS: [&str; 4] = ["causal_cosine", "disalign", "meta_sampler", ""];
-const LEFT_OUT: [&str; 12] = [
+// The causal cosine is checked in `tailfit-backbone`, the meta sampler beside `train/learned`.
+const LEFT_OUT_KINDS: [&str; 3] = ["causal_cosine", "disalign", "meta_sampler"];
+const LEFT_OUT: [&str; 11] = [
     // No head centres features before it normalises them.
     "ncm_cl2n_l2",
     "ncm_cl2n_cos",
@@ -30,7 +31,6 @@ const LEFT_OUT: [&str; 12] = [
     "schedule_gml_200",
     "schedule_bcl_cos_90",
     "schedule_bcl_cos_warm5_90",
-    "schedule_bbn_200",
     "schedule_balms_13000_iterations",
     "schedule_google_la",
 ];
@@ -136,7 +136,7 @@ fn heads_rules_samplers_and_schedules_equal_the_authors_code() {
             other => panic!("{id}: kind {other} is neither covered nor named as left out"),
         }
     }
-    assert_eq!(checked, 63, "number of golden cases covered");
+    assert_eq!(checked, 64, "number of golden cases covered");
 }
 
 fn linear(id: &str, s: &Shared, out: &Value) {

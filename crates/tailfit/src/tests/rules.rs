@@ -92,6 +92,11 @@ pub(crate) fn schedule(id: &str, p: &Value, out: &Value) {
         "schedule_gcl_backbone_200" | "schedule_mislas_stage1_200_step" => {
             (0.1, step(&[160, 180], &[0.1, 0.01]))
         }
+        "schedule_bbn_200" => {
+            let (milestones, factors) = (vec![120, 160], vec![0.01, 1e-4]);
+            let warm_up_from = Some(1.0 / 3.0);
+            (0.1, Schedule::Step { milestones, factors, warm_up: 5, warm_up_from })
+        }
         "schedule_proco_200" => (0.3, step(&[160, 180], &[0.1, 0.01])),
         "schedule_ssd_cos_135" => (0.1, Schedule::Cosine),
         other => panic!("{other} is neither covered nor named as left out"),

@@ -48,7 +48,7 @@ pub(super) fn train<R: Real>(
             let mut loss = 0.0;
             for (number, meta) in meta.chunks(sgd.batch_size).enumerate() {
                 let first = ((epoch as u64) << 40) + (number * sgd.batch_size) as u64;
-                let drawn = sampler.draw(seen, meta.len(), (trial.seed, first));
+                let drawn = sampler.draw(problem.labels, meta.len(), (trial.seed, first));
                 let chosen: Vec<u32> = drawn.iter().map(|drawn| drawn.row).collect();
                 let batch = Batch::read(seen, view, &chosen)?;
                 let meta = Batch::read(seen, view, meta)?;
@@ -69,6 +69,7 @@ pub(super) fn train<R: Real>(
             (options.progress)(1);
         }
     }
+    problem.check_unchanged()?;
     if R::SINGLE {
         outcome.head = outcome.head.rounded();
     }

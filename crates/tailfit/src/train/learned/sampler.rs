@@ -3,8 +3,6 @@
 use ndarray::Array1;
 use rayon::prelude::*;
 
-use super::super::seen::Seen;
-use crate::numbers::Real;
 use crate::rng::{Purpose, Rng};
 
 /// The sampler's logits, with Adam's moments.
@@ -19,8 +17,8 @@ pub(super) struct Drawn {
     pub(super) row: u32,
     pub(super) class: usize,
     /// Its share of the softmax over all samples, and that of each class.
-    share: f64,
-    shares: Vec<f64>,
+    pub(super) share: f64,
+    pub(super) shares: Vec<f64>,
 }
 
 /// Adam's rate and constants, the authors'.
@@ -39,22 +37,16 @@ impl Learned {
     }
 
     /// A batch of `n` independent draws, with the noise of `seed` from number `first` on.
-    pub(super) fn draw<R: Real>(
-        &self,
-        seen: &Seen<'_, R>,
-        n: usize,
-        (seed, first): (u64, u64),
-    ) -> Vec<Drawn> {
-        let (labels, weights) = (seen.problem.labels, &seen.problem.weights);
+    pub(super) fn draw(&self, labels: &[u32], n: usize, (seed, first): (u64, u64)) -> Vec<Drawn> {
         let probability: Vec<f64> = self.phi.iter().map(|phi| sigmoid(*phi)).collect();
         let one = |number: usize| {
             let mut rng = Rng::new(seed, Purpose::Sampler, first + number as u64);
             // exp(Gumbel) = 1 / exponential.
-            let score = |(label, weight): (&u32, &f64)| {
+            let score = |label: &u32| {
                 let exponential = -(1.0 - rng.uniform()).ln();
-                weight * probability[*label as usize] / exponential.max(f64::MIN_POSITIVE)
+                probability[*label as usize] / exponential.max(f64::MIN_POSITIVE)
             };
-            chosen(labels.iter().zip(weights).map(score), labels, self.phi.len())
+            chosen(labels.iter().map(score), labels, self.phi.len())
         };
         (0..n).into_par_iter().map(one).collect()
     }

@@ -8,7 +8,6 @@ use super::step::{Batch, Step};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
 use crate::losses::{AnyLoss, BalancedSoftmax, CrossEntropy, Objective};
-use crate::rng::{Purpose, Rng};
 
 fn golden() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/heads.json");
@@ -170,18 +169,23 @@ fn the_samplers_gradient_is_that_of_the_softmax() {
     }
 }
 
-/// Gumbel noise draws each sample with its probability.
+/// Each draw of a batch is another, with its own probability, whatever the batch.
 #[test]
 fn samples_come_up_with_their_probabilities() {
     let labels = [0_u32, 0, 0, 1];
-    let probability = [0.2, 0.6];
-    let mut counts = [0.0_f64; 4];
-    for number in 0..20_000 {
-        let mut rng = Rng::new(5, Purpose::Sampler, number);
-        let score = |y: &u32| probability[*y as usize] / -(1.0 - rng.uniform()).ln();
-        counts[chosen(labels.iter().map(score), &labels, 2).row as usize] += 1.0 / 20_000.0;
+    let mut sampler = Learned::new(2);
+    // σ is 0.2 and 0.6.
+    sampler.phi = vec![-(4.0_f64.ln()), 1.5_f64.ln()];
+    let drawn = sampler.draw(&labels, 20_000, (5, 0));
+    let mut shares = [0.0_f64; 4];
+    for Drawn { row, class, shares: classes, share } in &drawn {
+        shares[*row as usize] += 1.0 / 20_000.0;
+        assert_eq!(*class, labels[*row as usize] as usize);
+        assert!((classes.iter().sum::<f64>() - 1.0).abs() < 1e-12 && *share <= classes[*class]);
     }
-    for (found, wanted) in counts.iter().zip([1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 0.5]) {
-        assert!((found - wanted).abs() < 0.015, "{counts:?}");
+    for (found, wanted) in shares.iter().zip([1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 0.5]) {
+        assert!((found - wanted).abs() < 0.015, "{shares:?}");
     }
+    let again = sampler.draw(&labels, 10, (5, 3));
+    assert!(again.iter().zip(&drawn[3..]).all(|(a, b)| a.row == b.row));
 }
