@@ -21,6 +21,7 @@ const USAGE: &str = "cargo xtask COMMAND
                   iNaturalist; needs 2.3 GB of disk, writes docs/performance.md
   tables          update README.md and results/ from tailfit-out/
   paper           update docs/paper.md and results/paper/ from tailfit-out/paper/
+  curves          update results/stage-1/curves.svg from the runs there
   python [--torch]
                   build the Python package into target/python and test it; --torch also installs
                   PyTorch (6 GB) and tests what goes in and out of models
@@ -38,7 +39,7 @@ fn main() -> Result<()> {
         ["python", "--torch"] => python::run(true),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
-        words @ (["tables" | "paper" | "large" | "peers"]
+        words @ (["tables" | "paper" | "curves" | "large" | "peers"]
         | ["peers", "backbone" | "solver"]
         | ["embed", _]) => measure(words),
         _ => bail!("{USAGE}"),

@@ -6,6 +6,7 @@
 //! |:--|:--|
 //! | build a network | [`Network`], [`Architecture`] |
 //! | describe how it is trained | [`BackboneRecipe`] |
+//! | do what a published system does otherwise | [`systems`] |
 //! | train it, interrupt and resume | [`Run`] |
 //! | extract its features | [`Extraction`] |
 //! | re-train its head on images | [`Live`] |
@@ -40,7 +41,7 @@ mod score;
 mod script;
 mod seam;
 mod streams;
-mod systems;
+pub mod systems;
 mod train;
 mod warp;
 
@@ -59,5 +60,4 @@ pub use self::recipe::BackboneRecipe;
 pub use self::run_files::{BEST, CHECKPOINT, EVENTS, LAST, LOG};
 pub use self::script::Script;
 pub use self::seam::host_loss;
-pub use self::systems::{AnySystem, Area, Bbn, EwbFdr, Rbl, Tde};
 pub use self::train::{End, Event, Run, best};

@@ -224,7 +224,7 @@ mod backbone {
         pub(crate) best: bool,
         /// How strongly the run's system changes what its head predicts, instead of the recipe's
         /// `strength`: the direction that TDE leaves out, the prior that RBL and EWB-FDR take out.
-        #[arg(long, value_name = "X", conflicts_with = "network")]
+        #[arg(long, value_name = "X", allow_negative_numbers = true, conflicts_with = "network")]
         pub(crate) strength: Option<f64>,
         /// Statistics that batch normalisation uses.
         #[arg(long, value_enum, default_value_t = NormRule::Evaluate)]

@@ -32,7 +32,7 @@ pub(crate) fn run() -> Result<()> {
         series,
     };
     write_atomically(FIGURE.as_ref(), chart.svg().as_bytes())?;
-    let head = "| recipe | imbalance ratio | epochs | mirrored at the last scored epoch | its epoch |\n|:--|--:|--:|--:|--:|\n";
+    let head = "| run | epochs | mirrored | at epoch |\n|:--|--:|--:|--:|\n";
     crate::docs::put(PAGE, "begun", &format!("\n{head}{}", rows.concat()))
 }
 
@@ -65,7 +65,6 @@ fn row(name: &str, run: &Value, curve: &[(f64, f64)]) -> Result<String> {
     let (of, done) = (&run["recipe"]["epochs"], &run["epoch"]);
     let (epoch, percent) = curve.last().with_context(|| format!("{name} was never scored"))?;
     let (recipe, ratio) = name.rsplit_once("-ir").unwrap_or((name, "100"));
-    Ok(format!(
-        "| [{recipe}](begun/{name}.json) | {ratio} | {done} of {of} | {percent:.2} | {epoch} |\n"
-    ))
+    let run = format!("[{recipe}](begun/{name}.json), imbalance ratio {ratio}");
+    Ok(format!("| {run} | {done} of {of} | {percent:.2} | {epoch} |\n"))
 }

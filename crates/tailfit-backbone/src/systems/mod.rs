@@ -1,7 +1,7 @@
 //! Systems: what their authors do otherwise than plain training of one network on one loss.
 //!
 //! The training loop asks a system five questions, at five places. A system is one file that answers
-//! those it has an answer to, and one line in the list below.
+//! those it has an answer to, and two lines here: its module, and its name in the list.
 
 mod area;
 mod bbn;
@@ -15,12 +15,7 @@ use tailfit::class_counts::ClassCounts;
 use tailfit::error::{Error, Result};
 use tch::Tensor;
 
-pub use self::area::Area;
-pub use self::bbn::Bbn;
-pub use self::ewb_fdr::EwbFdr;
-pub use self::rbl::Rbl;
 pub(crate) use self::step::{EpochStart, Seen, Step, Stream};
-pub use self::tde::Tde;
 use crate::heads::LinearMap;
 use crate::network::Network;
 use crate::recipe::BackboneRecipe;
@@ -76,7 +71,9 @@ impl System for Plain {}
 
 /// Turns the list of systems into one serialisable enum, `{ name = "…", … }` in TOML.
 macro_rules! systems {
-    ($($name:ident),* $(,)?) => {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        $(pub use self::$module::$name;)*
+
         /// A system by name, with its settings.
         #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "name", rename_all = "kebab-case")]
@@ -112,7 +109,7 @@ impl std::fmt::Display for AnySystem {
     }
 }
 
-systems!(Area, Bbn, EwbFdr, Rbl, Tde);
+systems!(area::Area, bbn::Bbn, ewb_fdr::EwbFdr, rbl::Rbl, tde::Tde);
 
 /// An error about a key that a system needs to be otherwise.
 fn needs(key: &str, expected: &str, found: impl std::fmt::Display) -> Error {

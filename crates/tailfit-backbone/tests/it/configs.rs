@@ -42,7 +42,7 @@ fn runs_are_of_these_recipes_and_in_the_table() {
         }
         let name = path.file_stem().unwrap().to_string_lossy();
         let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
-        let (_, recipe) = configs.iter().find(|(config, _)| *config == name).unwrap();
+        let recipe = recipe_of(&configs, &name);
         assert_eq!(&record.recipe, recipe, "{name}");
         assert_eq!((record.epoch, record.step), (recipe.sgd.epochs, 0), "{name}");
         assert!(record.log.iter().map(|epoch| epoch.epoch).eq(0..recipe.sgd.epochs), "{name}");
@@ -68,6 +68,26 @@ fn runs_are_of_these_recipes_and_in_the_table() {
         rows += 1;
     }
     assert_eq!(rows, table.matches(".json) |").count());
+}
+
+/// The recipe of a run: its name may end in the imbalance ratio.
+fn recipe_of<'a>(configs: &'a [(String, BackboneRecipe)], run: &str) -> &'a BackboneRecipe {
+    let name = run.rsplit_once("-ir").map_or(run, |(name, _)| name);
+    &configs.iter().find(|(config, _)| config == name).unwrap().1
+}
+
+/// What has only begun is of the recipes as they are, too.
+#[test]
+fn begun_runs_are_of_these_recipes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/stage-1/begun");
+    let configs = configs();
+    for entry in fs_err::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
+        let name = path.file_stem().unwrap().to_string_lossy();
+        assert_eq!(&record.recipe, recipe_of(&configs, &name), "{name}");
+        assert!(record.epoch < record.recipe.sgd.epochs, "{name} is whole");
+    }
 }
 
 /// Rates in the authors' code: schedules of the core's golden heads.

@@ -5,9 +5,10 @@ use ndarray::{Array2, ArrayView1};
 use tailfit::features::Features;
 use tailfit::losses::ClassWeights;
 use tailfit::recipe::{Cost, Schedule, Sgd};
+use tailfit_backbone::systems::{AnySystem, Area, Bbn, EwbFdr, Rbl, Tde};
 use tailfit_backbone::{
-    AnySystem, Architecture, Area, BackboneRecipe, Bbn, End, EwbFdr, Extraction, Extractor,
-    HeadLayer, LAST, LOG, Network, NormMode, Rbl, StoredAs, Subset, Tde, stage_1_head,
+    Architecture, BackboneRecipe, End, Extraction, Extractor, HeadLayer, LAST, LOG, Network,
+    NormMode, StoredAs, Subset, stage_1_head,
 };
 
 use crate::support::close;

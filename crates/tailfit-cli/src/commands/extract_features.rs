@@ -3,9 +3,10 @@
 use anyhow::{Result, bail};
 use tailfit::Precision;
 use tailfit::features::save_head;
+use tailfit_backbone::systems::AnySystem;
 use tailfit_backbone::{
-    AnySystem, BackboneRecipe, Extraction, Extractor, NormMode, Script, State, StoredAs, Subset,
-    device, set_threads, stage_1_head,
+    BackboneRecipe, Extraction, Extractor, NormMode, Script, State, StoredAs, Subset, device,
+    set_threads, stage_1_head,
 };
 
 use super::images::image_data;
