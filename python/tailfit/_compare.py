@@ -229,11 +229,12 @@ def _head(result) -> Head:
 
 
 def _native_names(effort) -> list[str]:
-    return [
-        method["name"]
-        for method in json.loads(_native.all_methods())
-        if (method["quick"] if effort == "quick" else effort == "full" or not method["further"])
-    ]
+    def taken(method) -> bool:
+        if effort == "quick":
+            return method["quick"]
+        return not method["by_name_only"] and (effort == "full" or not method["further"])
+
+    return [method["name"] for method in json.loads(_native.all_methods()) if taken(method)]
 
 
 def _value(text):

@@ -8,10 +8,11 @@ use tailfit::error::{Error, Result};
 use tailfit::images::{Images, Pixels};
 use tailfit::rng::{Purpose, Rng};
 
+use crate::cutout::cut_out;
 use crate::decode::decode;
 use crate::geometry::{fit, random_crop, resize};
 use crate::jitter::jitter;
-use crate::policy::{auto_augment, cut_out};
+use crate::policy::auto_augment;
 
 /// The augmentation of training images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,9 @@
 mod architecture;
 mod augment;
 mod batches;
+mod check;
 mod checkpoint;
+mod cutout;
 mod data;
 mod decode;
 mod device;

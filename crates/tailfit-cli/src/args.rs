@@ -107,7 +107,7 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Names of methods, separated by commas. If not given, those of the literature's usual comparison,
-    /// with --effort quick a few, and with --effort full all. See `tailfit list methods`.
+    /// with --effort quick a few, and with --effort full all but `balanced-meta-softmax`. See `tailfit list methods`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
     /// Your own method in TOML: name, `[recipe]`, `[search]`. May be given several times.

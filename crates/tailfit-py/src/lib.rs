@@ -35,14 +35,15 @@ fn method_of(name: &str) -> tailfit::error::Result<Method> {
     if name.contains('\n') { Method::from_toml(name, "method") } else { methods::find(name) }
 }
 
-/// Every method: name, source, recipe, whether a quick comparison takes it, and whether only a full one
-/// does (JSON).
+/// Every method: name, source, recipe, whether a quick comparison takes it, whether only a full one
+/// does, and whether none does unless it is named (JSON).
 #[pyfunction]
 fn all_methods() -> String {
     let each = |method: Method| {
         json!({
             "name": method.name, "source": method.source, "recipe": method.recipe,
             "quick": methods::is_quick(&method.name), "further": methods::is_further(&method.name),
+            "by_name_only": methods::is_by_name_only(&method),
         })
     };
     Value::from(methods::all().into_iter().map(each).collect::<Vec<_>>()).to_string()

@@ -20,6 +20,7 @@ fn main() -> Result<()> {
         ["peers"] => peers::run(),
         ["peers", "backbone"] => peers::backbone::run(),
         ["peers", "solver"] => peers::solver::run(),
+        ["peers", "systems"] => peers::systems::run(),
         ["large"] => large::run(),
         ["embed", folder] => embed::run(folder.as_ref()),
         _ => bail!("see `cargo xtask`"),

@@ -5,6 +5,7 @@ pub(crate) mod backbone;
 mod gaps;
 mod ours;
 pub(crate) mod solver;
+pub(crate) mod systems;
 mod table;
 
 use std::io::{BufRead, BufReader, Write};

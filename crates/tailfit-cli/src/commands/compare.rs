@@ -155,7 +155,7 @@ fn methods_of(args: &CompareArgs, effort: Effort) -> Result<Vec<Method>> {
         let wanted = |method: &Method| match effort {
             Effort::Quick => methods::is_quick(&method.name),
             Effort::Standard => !methods::is_further(&method.name),
-            Effort::Full => true,
+            Effort::Full => !methods::is_by_name_only(method),
         };
         let mut chosen: Vec<Method> = all.filter(wanted).collect();
         if args.data.class_vectors.is_some() {

@@ -46,21 +46,24 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
     let config: Config = Paper::config("table2.toml", text)?;
     let bar = paper.progress("table2", config.row.len() * config.ratios.len());
     let (mut rows, mut kept) = (Vec::new(), Vec::<RunRecord>::new());
-    for row in &config.row {
+    for (place, row) in config.row.iter().enumerate() {
+        // LOS on top once for each first stage.
+        let first = !config.row[..place].iter().any(|earlier| earlier.recipe == row.recipe);
         let (mut ours, mut with_los) = (Vec::new(), Vec::new());
         for &ratio in &config.ratios {
             let of = |method: &str| measured(paper, row, ratio, (method, &config.lr));
             let given = of(&row.method)?;
-            let los = if row.method == "los" { given.clone() } else { of("los")? };
-            for (cells, records) in [(&mut ours, given), (&mut with_los, los)] {
-                cells.push(mean(&records));
-                for record in records {
-                    if !kept.contains(&record) {
-                        kept.push(record);
-                    }
-                }
+            ours.push(mean(&given));
+            kept.extend(given);
+            if first && row.method != "los" {
+                let los = of("los")?;
+                with_los.push(mean(&los));
+                kept.extend(los);
             }
             bar.inc(1);
+        }
+        if with_los.is_empty() {
+            with_los.push("–".to_owned());
         }
         let cells = [row.label.clone(), row.network.clone(), row.paper.join(" / ")];
         let rest =

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result, nearest, nearest_in_message};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Sampler};
 
 /// A named recipe with its source and its searched hyper-parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,11 @@ const QUICK: [&str; 8] = [
 /// Whether a quick comparison takes a method if none are named.
 pub fn is_quick(name: &str) -> bool {
     QUICK.contains(&name)
+}
+
+/// Whether a comparison takes a method only if it is named, since its cost grows out of proportion.
+pub fn is_by_name_only(method: &Method) -> bool {
+    method.recipe.sampler == Sampler::Learned
 }
 
 /// Whether a comparison takes a method only if it is named, or everything is asked for: the more

@@ -53,7 +53,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// The number a program prints.
-fn rate(command: &mut Command) -> Result<f64> {
+pub(super) fn rate(command: &mut Command) -> Result<f64> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?} failed: {error}");
