@@ -21,7 +21,8 @@ use crate::args::ReproduceArgs;
 use crate::printer::Printer;
 
 /// Runs whose weights stand in `results/stage-1`.
-const TRAINED: [&str; 4] = ["cross-entropy", "cross-entropy-drw", "ldam-drw", "balanced-softmax"];
+const TRAINED: [&str; 5] =
+    ["cross-entropy", "cross-entropy-ir50", "cross-entropy-drw", "ldam-drw", "balanced-softmax"];
 
 /// The file of the head from which stage 2 starts, and of what a system predicts instead, if it does.
 pub(super) const HEAD: &str = "head.safetensors";
@@ -215,8 +216,8 @@ fn how_to_make(name: &str, folder: &Path) -> String {
     let (recipe, ratio) = name.rsplit_once("-ir").unwrap_or((name, "100"));
     let images = "--images cifar-100-binary";
     let split = format!("{images} --split split-{ratio}.json");
-    let (run, training) = if ratio == "100" && TRAINED.contains(&recipe) {
-        (format!("results/stage-1/{recipe}"), String::new())
+    let (run, training) = if TRAINED.contains(&name) {
+        (format!("results/stage-1/{name}"), String::new())
     } else {
         let hours = if recipe == "ltwb" { "six hours or more" } else { "one to three hours" };
         let training = format!(
@@ -261,4 +262,28 @@ pub(super) fn claim<'a>(records: impl IntoIterator<Item = &'a RunRecord>) -> Opt
 pub(super) fn best(records: &[RunRecord]) -> Option<&RunRecord> {
     let of = |record: &RunRecord| record.evaluation.accuracy.macro_percent;
     records.iter().max_by(|a, b| of(a).total_cmp(&of(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trained_runs_are_those_that_are_there() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/stage-1");
+        let mut there: Vec<String> = fs_err::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.join("last.safetensors").exists())
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        there.sort_unstable();
+        let mut named = TRAINED;
+        named.sort_unstable();
+        assert_eq!(there, named);
+        let how = how_to_make("cross-entropy-ir50", Path::new("features"));
+        assert!(how.contains("--run results/stage-1/cross-entropy-ir50"), "{how}");
+        let how = how_to_make("cross-entropy-ir10", Path::new("features"));
+        assert!(how.contains("--config configs/stage-1/cross-entropy.toml"), "{how}");
+    }
 }

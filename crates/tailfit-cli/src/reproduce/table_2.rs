@@ -62,12 +62,8 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
             }
             bar.inc(1);
         }
-        if with_los.is_empty() {
-            with_los.push("–".to_owned());
-        }
         let cells = [row.label.clone(), row.network.clone(), row.paper.join(" / ")];
-        let rest =
-            [row.authors.clone(), row.others.clone(), ours.join(" / "), with_los.join(" / ")];
+        let rest = [row.authors.clone(), row.others.clone(), joined(&ours), joined(&with_los)];
         rows.push(cells.into_iter().chain(rest).collect());
     }
     bar.finish_and_clear();
@@ -106,6 +102,15 @@ fn measured(
     let Some(data) = data else { return Ok(Vec::new()) };
     let method = with_rates(methods::find(method)?, lr);
     paper.records(&data, Selection::CrossFitted, &method, paper.seeds)
+}
+
+/// What was measured at each ratio, in one cell.
+fn joined(cells: &[String]) -> String {
+    match cells {
+        [] => "–".to_owned(),
+        _ if cells.iter().all(|cell| cell == NOT_RUN) => NOT_RUN.to_owned(),
+        _ => cells.join(" / "),
+    }
 }
 
 fn mean(records: &[RunRecord]) -> String {
