@@ -5,10 +5,10 @@ use tailfit::error::{Error, Result};
 use tailfit::losses::ClassWeights;
 use tch::{Device, Kind, Tensor};
 
+use super::look::look_at_training_images;
 use super::{EpochStart, Step, System, needs};
 use crate::recipe::BackboneRecipe;
 use crate::seam::host_loss;
-use crate::streams::look_at_training_images;
 
 /// Effective areas. From an epoch on, before each epoch: the mean μₖ of each class's features over the
 /// augmented training images in evaluation mode, then over batches of them
@@ -18,7 +18,8 @@ use crate::streams::look_at_training_images;
 /// wₖ ∝ 1 / Aₖ,  Σₖ wₖ = K
 /// ```
 ///
-/// and the recipe's loss with these weights and its `mean` (the authors': by weight). The areas depend on the batch size by construction.
+/// and the recipe's loss with these weights and its `mean` (the authors': by weight). By construction
+/// the areas depend on the batch size, and may exceed the number of images.
 ///
 /// Source: Chen et al., ICCV 2023, eq. 6 and 9 (`AREA_cifar.py`, batches of 64).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 mod area;
 mod bbn;
 mod ewb_fdr;
+mod look;
 mod rbl;
 mod step;
 mod tde;
@@ -51,8 +52,8 @@ pub(crate) trait System {
     /// What happens after a step?
     fn after_step(&self, _network: &Network) {}
 
-    /// What does it predict? The linear map in place of the head's own, from which stage 2 can start
-    /// too; none if that is the head's own.
+    /// What does it predict? The linear map in place of that which the head has learned, from which
+    /// stage 2 starts in any case; none if it is the same.
     fn prediction(&self, _network: &Network, _counts: &ClassCounts) -> Option<LinearMap> {
         None
     }
