@@ -50,7 +50,7 @@ fn whole(set: ImageSet) -> ImageData {
     ImageData::new(set, split).unwrap()
 }
 
-fn extraction() -> Extraction {
+pub(crate) fn extraction() -> Extraction {
     Extraction {
         preparation: BackboneRecipe { image_size: Some(SIDE), ..recipe() }.preparation(),
         norm: NormMode::Evaluate,

@@ -7,13 +7,13 @@ use tailfit::losses::ClassWeights;
 use tailfit::recipe::{Cost, Schedule, Sgd};
 use tailfit_backbone::systems::{AnySystem, Area, Bbn, EwbFdr, Rbl, Tde};
 use tailfit_backbone::{
-    Architecture, BackboneRecipe, End, Extraction, Extractor, HeadLayer, LAST, LOG, Network,
-    NormMode, StoredAs, Subset, stage_1_head,
+    Architecture, BackboneRecipe, Extractor, HeadLayer, Network, Subset, stage_1_head,
 };
 
+use crate::files::extraction;
 use crate::support::close;
 use crate::tensors::values;
-use crate::training::{data, recipe, train, train_all};
+use crate::training::{data, recipe, same_bits_after_stops, train, train_all};
 
 /// Every system with what it needs, on a network that is small enough for tests.
 fn systems() -> Vec<(&'static str, BackboneRecipe)> {
@@ -37,47 +37,20 @@ fn tensor(network: &Network, name: &str) -> Vec<f64> {
 
 #[test]
 fn stopped_anywhere_and_taken_up_again_the_weights_are_the_same_bits() {
-    let data = data(0);
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = |name: &str, file: &str| fs_err::read(folder.path().join(name).join(file)).unwrap();
     for (name, recipe) in systems() {
-        let (_, state, end) = train(&data, &recipe, &folder.path().join(name), usize::MAX).unwrap();
-        assert_eq!(end, End::Finished);
+        let state = same_bits_after_stops(name, &recipe);
         // Not by the loss: AREA's and BBN's weigh it otherwise in every epoch.
         let percent = state.log[2].accuracy.as_ref().unwrap().macro_percent;
         assert!(percent > 50.0, "{name}: {percent} % of three classes");
-        let parts = format!("{name}-parts");
-        let mut stops = 0;
-        while train(&data, &recipe, &folder.path().join(&parts), 2 + stops % 2).unwrap().2
-            == End::Stopped
-        {
-            stops += 1;
-        }
-        assert!(stops >= 5, "{name}: {stops} stops");
-        for file in [LAST, LOG] {
-            assert!(bytes(name, file) == bytes(&parts, file), "{name}: {file} differs");
-        }
     }
 }
 
 /// The network's features of the test images on file, and a system's logits of them.
-fn on_file(
-    (network, recipe): (&Network, &BackboneRecipe),
-    system: Option<&AnySystem>,
-) -> (Features, Array2<f64>) {
+fn on_file(network: &Network, system: Option<&AnySystem>) -> (Features, Array2<f64>) {
     let (data, folder) = (data(0), tempfile::tempdir().unwrap());
-    let extraction = Extraction {
-        preparation: recipe.preparation(),
-        norm: NormMode::Evaluate,
-        bf16: false,
-        mirror: false,
-        views: 0,
-        seed: 0,
-        stored: StoredAs::F32,
-    };
     let path = folder.path().join("test.safetensors");
     let extractor = Extractor::Network(network);
-    extraction.write(extractor, &data, Subset::Test, &path, "", &|_| {}).unwrap();
+    extraction().write(extractor, &data, Subset::Test, &path, "", &|_| {}).unwrap();
     let test = Features::load(&path, None).unwrap();
     let head = stage_1_head(network, system, &data).head;
     let logits = head.logits(test.plain.in_memory().unwrap());
@@ -92,7 +65,7 @@ fn predictions_on_features_score_as_the_system_does() {
     for (name, recipe) in systems() {
         let (network, state, _) =
             train(&data, &recipe, &folder.path().join(name), usize::MAX).unwrap();
-        let of = |system: Option<&AnySystem>| on_file((&network, &recipe), system);
+        let of = |system: Option<&AnySystem>| on_file(&network, system);
         let (test, logits) = of(recipe.system.as_ref());
         let best = |row: ArrayView1<'_, f64>| {
             (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as u32
@@ -125,8 +98,7 @@ fn predictions_take_the_prior_out() {
     {
         let network = recipe.network(3, 3, tch::Device::Cpu);
         let strong = recipe.with_strength(0.5).unwrap();
-        let [plain, taken] =
-            [None, Some(&strong)].map(|system| on_file((&network, &recipe), system).1);
+        let [plain, taken] = [None, Some(&strong)].map(|system| on_file(&network, system).1);
         for (plain, taken) in plain.rows().into_iter().zip(taken.rows()) {
             for (k, pi) in prior.iter().enumerate() {
                 let wanted =

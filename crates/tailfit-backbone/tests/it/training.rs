@@ -82,9 +82,6 @@ pub(crate) fn train_all(
 
 #[test]
 fn stopped_anywhere_and_taken_up_again_the_weights_are_the_same_bits() {
-    let data = data(0);
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = |name: &str, file: &str| fs_err::read(folder.path().join(name).join(file)).unwrap();
     for (name, recipe) in [
         ("plain", recipe()),
         ("bf16", BackboneRecipe { precision: tailfit::Precision::Bf16, ..recipe() }),
@@ -105,24 +102,31 @@ fn stopped_anywhere_and_taken_up_again_the_weights_are_the_same_bits() {
             },
         ),
     ] {
-        let whole = folder.path().join(name);
-        let (_, state, end) = train(&data, &recipe, &whole, usize::MAX).unwrap();
-        assert_eq!((end, state.log.len()), (End::Finished, 3));
+        let state = same_bits_after_stops(name, &recipe);
+        assert_eq!(state.log.len(), 3);
         assert!(state.log[0].accuracy.is_none() && state.log[1].accuracy.is_some());
         assert!(state.log[2].train_loss < state.log[0].train_loss, "{:?}", state.log);
-        let parts = format!("{name}-parts");
-        // 40 images make 5 batches: stops fall within epochs and at their ends.
-        let mut stops = 0;
-        while train(&data, &recipe, &folder.path().join(&parts), 2 + stops % 2).unwrap().2
-            == End::Stopped
-        {
-            stops += 1;
-        }
-        assert!(stops >= 5, "{stops} stops");
-        for file in [LAST, LOG] {
-            assert!(bytes(name, file) == bytes(&parts, file), "{name}: {file} differs");
-        }
     }
+}
+
+/// Trains a recipe in one go and in parts, checks that both write the same files, and gives its state.
+pub(crate) fn same_bits_after_stops(name: &str, recipe: &BackboneRecipe) -> State {
+    let (data, folder) = (data(0), tempfile::tempdir().unwrap());
+    let [whole, parts] = ["whole", "parts"].map(|part| folder.path().join(part));
+    let (_, state, end) = train(&data, recipe, &whole, usize::MAX).unwrap();
+    assert_eq!(end, End::Finished, "{name}");
+    // 40 images make 5 batches: stops fall within epochs and at their ends.
+    let mut stops = 0;
+    while train(&data, recipe, &parts, 2 + stops % 2).unwrap().2 == End::Stopped {
+        stops += 1;
+    }
+    assert!(stops >= 5, "{name}: {stops} stops");
+    for file in [LAST, LOG] {
+        let [whole, parts] =
+            [&whole, &parts].map(|folder| fs_err::read(folder.join(file)).unwrap());
+        assert!(whole == parts, "{name}: {file} differs");
+    }
+    state
 }
 
 #[test]

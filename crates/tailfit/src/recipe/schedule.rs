@@ -45,8 +45,11 @@ impl Schedule {
     /// is negative or not finite.
     pub fn check(&self) -> Result<()> {
         let Self::Step { milestones, factors, warm_up_from, .. } = self else { return Ok(()) };
-        let mut all = factors.iter().chain(warm_up_from);
-        let finite = all.all(|factor| factor.is_finite() && *factor >= 0.0);
+        let usable = |factor: &f64| factor.is_finite() && *factor >= 0.0;
+        if let Some(from) = warm_up_from.filter(|from| !usable(from)) {
+            return Err(Error::usage("schedule.step.warm_up_from", "a number from 0 on", from, ""));
+        }
+        let finite = factors.iter().all(usable);
         if milestones.len() == factors.len() && milestones.is_sorted() && finite {
             return Ok(());
         }
@@ -77,6 +80,22 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_warm_up_from_below_zero_is_named() {
+        let step = |warm_up_from| Schedule::Step {
+            milestones: vec![],
+            factors: vec![],
+            warm_up: 2,
+            warm_up_from,
+        };
+        assert!(step(Some(0.5)).check().is_ok());
+        assert_eq!([0, 1, 2].map(|e| step(Some(0.5)).factor(e, 9)), [0.5, 0.75, 1.0]);
+        for from in [-0.1, f64::NAN] {
+            let error = step(Some(from)).check().unwrap_err().to_string();
+            assert!(error.contains("warm_up_from"), "{error}");
+        }
+    }
 
     #[test]
     fn the_two_cosines_differ_by_one_epoch() {

@@ -68,10 +68,13 @@ impl Learned {
     pub(super) fn gradient(&self, drawn: &[Drawn], better: &Array1<f64>) -> Vec<f64> {
         let mut gradient = vec![0.0; self.phi.len()];
         for (Drawn { class, share, shares, .. }, better) in drawn.iter().zip(better) {
-            for (k, gradient) in gradient.iter_mut().enumerate() {
-                let own = if k == *class { 1.0 } else { 0.0 };
-                *gradient += better * share * (own - shares[k]) * (1.0 - sigmoid(self.phi[k]));
+            gradient[*class] += better * share;
+            for (gradient, of_class) in gradient.iter_mut().zip(shares) {
+                *gradient -= better * share * of_class;
             }
+        }
+        for (gradient, phi) in gradient.iter_mut().zip(&self.phi) {
+            *gradient *= 1.0 - sigmoid(*phi);
         }
         gradient
     }
