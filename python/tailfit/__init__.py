@@ -14,6 +14,6 @@ features out of a PyTorch model and puts the new head back.
 
 from tailfit._native import DataError, __version__
 from tailfit._compare import Comparison, compare, methods
-from tailfit._head import Head, load_head
+from tailfit._head import Gate, Head, load_head
 
-__all__ = ["Comparison", "DataError", "Head", "__version__", "compare", "load_head", "methods"]
+__all__ = ["Comparison", "DataError", "Gate", "Head", "__version__", "compare", "load_head", "methods"]

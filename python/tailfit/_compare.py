@@ -13,7 +13,7 @@ import webbrowser
 import numpy as np
 
 from tailfit import _native
-from tailfit._head import Head, as_head, native
+from tailfit._head import Head, as_head, from_native, native
 
 _LOG = logging.getLogger("tailfit")
 
@@ -225,7 +225,7 @@ _TABLES = {
 def _head(result) -> Head:
     names = json.loads(result["head_record"])
     metadata = {"method": names["method"], "made_by": f"tailfit {names['version']}"}
-    return Head(result["weight"], result["bias"], result["normalise_features"], metadata)
+    return from_native(result, metadata)
 
 
 def _native_names(effort) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,10 +11,28 @@ from tailfit import _native
 
 
 @dataclass(frozen=True)
+class Gate:
+    """What a gated head adds to its logits z: ``sigmoid(x @ weight + bias) * (scale * z + shift)``.
+
+    Attributes
+    ----------
+    weight : ndarray of shape (n_features,)
+    bias : float
+    scale, shift : ndarray of shape (n_classes,)
+    """
+
+    weight: np.ndarray
+    bias: float
+    scale: np.ndarray
+    shift: np.ndarray
+
+
+@dataclass(frozen=True)
 class Head:
     """The last layer: ``logits = x @ weight.T + bias``.
 
-    Scales, temperatures and offsets are folded in, so that a plain linear layer gives the same.
+    Scales, temperatures and offsets are folded in, so that a plain linear layer gives the same,
+    unless there is a gate, as ``disalign`` has, or features are normalised.
 
     Attributes
     ----------
@@ -22,19 +40,35 @@ class Head:
     bias : ndarray of shape (n_classes,)
     normalise_features : bool
         Whether features are first divided by their L2 norm, as cosine heads want it.
+    centre : ndarray of shape (n_features,), optional
+        What is subtracted from features before they are divided by their norm.
+    gate : Gate, optional
     """
 
     weight: np.ndarray
     bias: np.ndarray
     normalise_features: bool = False
     metadata: dict[str, str] = field(default_factory=dict, compare=False)
+    centre: np.ndarray | None = None
+    gate: Gate | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the logits are ``x @ weight.T + bias`` and nothing else."""
+        return not self.normalise_features and self.gate is None
 
     def logits(self, x) -> np.ndarray:
         """Logits of features, of shape (n_samples, n_classes), in double precision."""
         x = np.asarray(x, dtype=np.float64)
         if self.normalise_features:
+            x = x if self.centre is None else x - self.centre
             x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-        return x @ self.weight.T + self.bias
+        z = x @ self.weight.T + self.bias
+        if self.gate is None:
+            return z
+        with np.errstate(over="ignore"):
+            opening = 1 / (1 + np.exp(-(x @ self.gate.weight) - self.gate.bias))
+        return z + opening[:, None] * (self.gate.scale * z + self.gate.shift)
 
     def predict(self, x) -> np.ndarray:
         """The class of each sample, from 0."""
@@ -58,19 +92,24 @@ class Head:
             raise ValueError(f"y: expected classes from 0 to {logits.shape[1] - 1}, found others")
         labels = np.ascontiguousarray(labels, dtype=np.uint32)
         temperature = _native.fit_temperature(np.ascontiguousarray(logits), labels)
-        metadata = {**self.metadata, "temperature": repr(temperature)}
-        return Head(self.weight / temperature, self.bias / temperature, self.normalise_features, metadata)
+        gate = self.gate and replace(self.gate, shift=self.gate.shift / temperature)
+        return replace(
+            self,
+            weight=self.weight / temperature,
+            bias=self.bias / temperature,
+            metadata={**self.metadata, "temperature": repr(temperature)},
+            gate=gate,
+        )
 
     def save(self, path: str | os.PathLike, key: str = "fc") -> None:
         """Write a safetensors file with ``{key}.weight`` and ``{key}.bias``."""
-        arrays = np.ascontiguousarray(self.weight), np.ascontiguousarray(self.bias)
-        _native.save_head(os.fspath(path), (*arrays, self.normalise_features), key, self.metadata)
+        _native.save_head(os.fspath(path), native(self), key, self.metadata)
 
 
 def load_head(path: str | os.PathLike, key: str | None = None) -> Head:
     """Read a head from a safetensors or npz file; its key, such as ``"fc"``, is found if not given."""
     found = _native.load_head(os.fspath(path), key)
-    return Head(found["weight"], found["bias"], found["normalise_features"], found["metadata"])
+    return from_native(found, found["metadata"])
 
 
 def probabilities(logits: np.ndarray, target_prior=None) -> np.ndarray:
@@ -135,5 +174,24 @@ def native(head: Head | None):
     """The head as the native part takes it."""
     if head is None:
         return None
-    weight = np.ascontiguousarray(head.weight, dtype=np.float64)
-    return (weight, np.ascontiguousarray(head.bias, dtype=np.float64), head.normalise_features)
+    weight, bias = _doubles(head.weight), _doubles(head.bias)
+    centre = None if head.centre is None else _doubles(head.centre)
+    gate = head.gate and (
+        _doubles(head.gate.weight),
+        float(head.gate.bias),
+        _doubles(head.gate.scale),
+        _doubles(head.gate.shift),
+    )
+    return (weight, bias, head.normalise_features, centre, gate)
+
+
+def from_native(found, metadata=None) -> Head:
+    """A head as the native part gives it."""
+    gate = found["gate"] and Gate(*found["gate"])
+    return Head(
+        found["weight"], found["bias"], found["normalise_features"], metadata or {}, found["centre"], gate
+    )
+
+
+def _doubles(array) -> np.ndarray:
+    return np.ascontiguousarray(array, dtype=np.float64)

@@ -27,7 +27,9 @@ class DataError(ValueError):
     """Data that is unusable as it is."""
 
 _Labelled = tuple[NDArray[np.float32], NDArray[np.uint32]]
-_Head = tuple[NDArray[np.float64], NDArray[np.float64], bool]
+_Vector = NDArray[np.float64]
+_Gate = tuple[_Vector, float, _Vector, _Vector]
+_Head = tuple[NDArray[np.float64], _Vector, bool, _Vector | None, _Gate | None]
 
 def all_methods() -> str: ...
 def recipe(method: str, changes: list[tuple[str, str]]) -> str: ...

@@ -45,8 +45,9 @@ def replace_head(source: str | os.PathLike, head, target: str | os.PathLike, *, 
         not in the file (external data), or the head is no single linear layer.
     """
     head = as_head(head)
-    if head.normalise_features:
-        raise ValueError("head: expected a linear head, found one that normalises features: no single layer")
+    if not head.is_linear:
+        found = "normalises features" if head.normalise_features else "has a gate"
+        raise ValueError(f"head: expected a linear head, found one that {found}: no single layer")
     model = onnx.load(os.fspath(source), load_external_data=False)
     layer = _Layer(model.graph, _output(model.graph, output))
     layer.put(head)

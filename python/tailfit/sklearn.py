@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tailfit import _native
-from tailfit._head import Head, adjusted, probabilities
+from tailfit._head import adjusted, from_native, probabilities
 
 __all__ = ["TailClassifier", "TailClassifierCV"]
 
@@ -62,16 +62,20 @@ class _Linear(ClassifierMixin, BaseEstimator):
     @property
     def coef_(self):
         """Weights of shape (n_classes, n_features); for two classes one row, the second minus the first."""
-        check_is_fitted(self)
-        weight = self.head_.weight
+        weight = self._linear("coef_").weight
         return weight[1:] - weight[:1] if len(self.classes_) == 2 else weight
 
     @property
     def intercept_(self):
         """Biases, in the shape of ``coef_``."""
-        check_is_fitted(self)
-        bias = self.head_.bias
+        bias = self._linear("intercept_").bias
         return bias[1:] - bias[:1] if len(self.classes_) == 2 else bias
+
+    def _linear(self, attribute):
+        check_is_fitted(self)
+        if not self.head_.is_linear:
+            raise AttributeError(f"{attribute}: {self.method!r} is no linear function of X; see head_")
+        return self.head_
 
     @property
     def sparsify(self):
@@ -185,7 +189,7 @@ class TailClassifier(_Linear):
             seed=self._seed(),
             double=solves and small,
         )
-        self.head_ = Head(fitted["weight"], fitted["bias"], fitted["normalise_features"])
+        self.head_ = from_native(fitted)
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
         self.gap_ = float("nan") if fitted["gap"] is None else fitted["gap"]
         self.class_count_ = np.asarray(fitted["class_counts"])
@@ -306,5 +310,5 @@ class TailClassifierCV(_Linear):
         self.method_ = max(self.scores_, key=self.scores_.get)
         self.recipe_ = chosen[self.method_]["recipe"]
         best = results[self.method_]
-        self.head_ = Head(best["weight"], best["bias"], best["normalise_features"])
+        self.head_ = from_native(best)
         return self

@@ -122,15 +122,32 @@ def head_of(layer: nn.Linear) -> Head:
 
 
 class CosineHead(nn.Module):
-    """A linear layer on features divided by their norms."""
+    """A linear layer on features divided by their norms, less a centre before."""
 
     def __init__(self, in_features: int, out_features: int, **kwargs):
         super().__init__()
         self.linear = nn.Linear(in_features, out_features, **kwargs)
+        self.register_buffer("centre", torch.zeros(in_features, **kwargs))
 
     def forward(self, x):
         """Logits of features."""
-        return self.linear(nn.functional.normalize(x, dim=-1))
+        return self.linear(nn.functional.normalize(x - self.centre, dim=-1))
+
+
+class GatedHead(nn.Module):
+    """A linear layer z with a gate: ``z + sigmoid(gate(x)) * (scale * z + shift)``."""
+
+    def __init__(self, in_features: int, out_features: int, **kwargs):
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features, **kwargs)
+        self.gate = nn.Linear(in_features, 1, **kwargs)
+        self.scale = nn.Parameter(torch.zeros(out_features, **kwargs))
+        self.shift = nn.Parameter(torch.zeros(out_features, **kwargs))
+
+    def forward(self, x):
+        """Logits of features."""
+        z = self.linear(x)
+        return z + torch.sigmoid(self.gate(x)) * (self.scale * z + self.shift)
 
 
 def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None, check=None) -> nn.Module:
@@ -146,11 +163,7 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
     if layer.in_features != dim:
         raise ValueError(f"head: expected {layer.in_features} features, as {name!r} has, found {dim}")
     like = {"device": layer.weight.device, "dtype": layer.weight.dtype}
-    new = CosineHead(dim, n_classes, **like) if head.normalise_features else nn.Linear(dim, n_classes, **like)
-    linear = new.linear if head.normalise_features else new
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(head.weight)))
-        linear.bias.copy_(torch.from_numpy(np.ascontiguousarray(head.bias)))
+    new = _module(head, like)
     new.train(layer.training)
     for parameter in new.parameters():
         parameter.requires_grad_(layer.weight.requires_grad)
@@ -173,6 +186,26 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
     if np.abs(found - wanted).max() > tolerance * max(np.abs(wanted).max(), 1e-6):
         raise RuntimeError(f"{name!r} does not give the head's logits: please report it")
     return model
+
+
+def _module(head: Head, like) -> nn.Module:
+    n_classes, dim = head.weight.shape
+    if head.gate is not None and head.normalise_features:
+        raise ValueError("head: expected a gate or normalised features, found both")
+    kind = CosineHead if head.normalise_features else GatedHead if head.gate is not None else nn.Linear
+    new = kind(dim, n_classes, **like)
+    linear = getattr(new, "linear", new)
+    values = [(linear.weight, head.weight), (linear.bias, head.bias)]
+    if head.normalise_features and head.centre is not None:
+        values.append((new.centre, head.centre))
+    if head.gate is not None:
+        values.append((new.gate.weight, head.gate.weight[None]))
+        values.append((new.gate.bias, np.array([head.gate.bias])))
+        values += [(new.scale, head.gate.scale), (new.shift, head.gate.shift)]
+    with torch.no_grad():
+        for tensor, array in values:
+            tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+    return new
 
 
 def _plain(model: nn.Module) -> nn.Module:

@@ -40,6 +40,33 @@ def test_the_program_gives_the_same_bits(tmp_path):
     assert (head.weight == result.heads["los"].weight).all()
 
 
+@pytest.mark.parametrize("method", ["disalign", "nearest-class-mean-centred", "cosine", "los"])
+def test_heads_that_are_more_than_a_layer(tmp_path, method):
+    x, y = data()
+    x = x + np.linspace(1, 3, x.shape[1], dtype=np.float32)
+    x_test, y_test = data(1, (30, 30, 30, 30))
+    x_test = x_test + np.linspace(1, 3, x.shape[1], dtype=np.float32)
+    stage_1 = tailfit.compare(x, y, x_test, y_test, methods=["lr-balanced"]).heads["lr-balanced"]
+    result = tailfit.compare(x, y, x_test, y_test, methods=[method], head=stage_1, select="best-on-test")
+    head = result.heads[method]
+    assert head.is_linear == (method == "los")
+    assert (head.gate is not None, head.centre is not None) == (
+        method == "disalign",
+        method == "nearest-class-mean-centred",
+    )
+    right = result.records[0]["evaluation"]["accuracy"]["overall_percent"]
+    assert abs(100 * (head.predict(x_test) == y_test).mean() - right) < 1e-9
+    head.save(tmp_path / "head.safetensors")
+    again = tailfit.load_head(tmp_path / "head.safetensors")
+    assert np.allclose(again.logits(x_test), head.logits(x_test), atol=1e-6)
+    temperature = float(head.calibrated(x_test, y_test).metadata["temperature"])
+    calibrated = head.calibrated(x_test, y_test).logits(x_test)
+    assert np.allclose(calibrated * temperature, head.logits(x_test))
+    if head.gate or head.centre is not None:
+        with pytest.raises(ValueError, match="without a gate or a centre"):
+            tailfit.compare(x, y, x_test, y_test, methods=["los"], head=head)
+
+
 def test_what_comes_back(tmp_path, monkeypatch):
     x, y = data()
     x_test, y_test = data(1, (30, 30, 30, 30))

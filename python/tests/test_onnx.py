@@ -102,6 +102,8 @@ def test_what_is_unclear_is_refused(tmp_path):
     model(path, gemm, constants)
     refused(r"expected \(5, 7\).*found \(4, 7\)", tailfit.Head(np.zeros((4, 7)), np.zeros(4)))
     refused("normalises features", tailfit.Head(HEAD.weight, HEAD.bias, True))
+    gate = tailfit.Gate(HEAD.weight[0], 0.0, HEAD.bias, HEAD.bias)
+    refused("has a gate", tailfit.Head(HEAD.weight, HEAD.bias, gate=gate))
     refused("one of y, found 'z'", output="z")
     model(path, [node("Sigmoid", ["f"], "y")], {})
     refused("found Sigmoid 'Sigmoid_1'")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import tailfit
-from tailfit.torch import CosineHead, features, find_classifier, replace_head
+from tailfit.torch import CosineHead, GatedHead, features, find_classifier, replace_head
 
 
 class Small(nn.Module):
@@ -73,12 +73,19 @@ def test_modes_and_hooks_are_put_back():
 def test_from_features_to_a_better_layer(tmp_path):
     model = Small()
     taken = features(model, loader(60))
-    result = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=taken.head, methods=["los", "cosine"])
+    methods = ["los", "cosine", "disalign", "nearest-class-mean-centred"]
+    result = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=taken.head, methods=methods)
     replace_head(model, result.heads["los"])
     assert isinstance(model.fc, nn.Linear) and model.fc.out_features == 5
     other = Small()
     replace_head(other, result.heads["cosine"])
     assert isinstance(other.fc, CosineHead)
+    # Each layer is compared with its head when it is put in.
+    for method, kind in [("disalign", GatedHead), ("nearest-class-mean-centred", CosineHead)]:
+        other = Small()
+        replace_head(other, result.heads[method])
+        assert isinstance(other.fc, kind)
+        assert result.heads[method].centre is None or (other.fc.centre != 0).any()
     again = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=Small().fc, methods=["stage-1"])
     assert again.heads["stage-1"].weight.shape == (5, 16)
 

@@ -206,7 +206,7 @@ pub fn stage_1_head(network: &Network, system: Option<&AnySystem>, data: &ImageD
     let has_bias = bias.is_some();
     let bias = bias.map_or(Array1::zeros(k), |bias| Array1::from(flat(&bias)));
     let normalise_features = matches!(network.head_layer(), HeadLayer::Cosine { .. });
-    let head = Head { weight, bias, normalise_features };
+    let head = Head { normalise_features, ..Head::linear(weight, bias) };
     let key = network.architecture().head_key().to_owned();
     HeadFile { head, key, has_bias, metadata: HashMap::new() }
 }

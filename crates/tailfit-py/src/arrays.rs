@@ -6,30 +6,46 @@ use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tailfit::features::{Features, HeadFile};
-use tailfit::head::Head;
+use tailfit::head::{Gate, Head};
 
 use crate::raised;
 
 /// Features `[N, D]` with the class of each sample, from 0, `[N]`.
 pub(crate) type Labelled<'py> = (PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, u32>);
 
-/// Weight `[K, D]`, bias `[K]`, and whether features are divided by their norms.
-pub(crate) type PyHead<'py> = (PyReadonlyArray2<'py, f64>, PyReadonlyArray1<'py, f64>, bool);
+type Vector<'py> = PyReadonlyArray1<'py, f64>;
+
+/// A gate's v `[D]`, u, α and β, `[K]` each.
+pub(crate) type PyGate<'py> = (Vector<'py>, f64, Vector<'py>, Vector<'py>);
+
+/// Weight `[K, D]`, bias `[K]`, whether features are divided by their norms, the centre that is
+/// subtracted before, `[D]`, and the gate.
+pub(crate) type PyHead<'py> =
+    (PyReadonlyArray2<'py, f64>, Vector<'py>, bool, Option<Vector<'py>>, Option<PyGate<'py>>);
 
 pub(crate) fn features((x, y): &Labelled<'_>) -> PyResult<Features> {
     Features::new(x.as_array().to_owned(), y.as_array().to_vec()).map_err(raised)
 }
 
-pub(crate) fn head_file((weight, bias, normalise_features): &PyHead<'_>, key: &str) -> HeadFile {
+pub(crate) fn head_file(head: &PyHead<'_>, key: &str) -> HeadFile {
+    let (weight, bias, normalise_features, centre, gate) = head;
+    let own = |vector: &Vector<'_>| vector.as_array().to_owned();
+    let gate = gate.as_ref().map(|(weight, bias, scale, shift)| Gate {
+        weight: own(weight),
+        bias: *bias,
+        scale: own(scale),
+        shift: own(shift),
+    });
     let head = Head {
-        weight: weight.as_array().to_owned(),
-        bias: bias.as_array().to_owned(),
         normalise_features: *normalise_features,
+        centre: centre.as_ref().map(own),
+        gate,
+        ..Head::linear(weight.as_array().to_owned(), own(bias))
     };
     HeadFile::new(head, key, HashMap::new())
 }
 
-/// A head as a dictionary: weight, bias, normalise_features.
+/// A head as a dictionary: weight, bias, normalise_features, centre and gate, or `None` for either.
 pub(crate) fn head_dict<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     let weight: Bound<'py, PyArray2<f64>> = head.weight.to_pyarray(py);
@@ -37,5 +53,12 @@ pub(crate) fn head_dict<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py
     dict.set_item("weight", weight)?;
     dict.set_item("bias", bias)?;
     dict.set_item("normalise_features", head.normalise_features)?;
+    dict.set_item("centre", head.centre.as_ref().map(|centre| centre.to_pyarray(py)))?;
+    let gate = head.gate.as_ref().map(|gate| {
+        let [weight, scale, shift] =
+            [&gate.weight, &gate.scale, &gate.shift].map(|vector| vector.to_pyarray(py));
+        (weight, gate.bias, scale, shift)
+    });
+    dict.set_item("gate", gate)?;
     Ok(dict)
 }

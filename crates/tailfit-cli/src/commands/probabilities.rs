@@ -1,7 +1,7 @@
 //! What `tailfit evaluate` says about probabilities.
 
 use anyhow::Result;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde_json::{Value, json};
 use tailfit::features::{DataSet, Features, HeadFile, save_head};
 use tailfit::head::Head;
@@ -47,8 +47,7 @@ pub(super) fn temperature(args: &EvaluateArgs, data: &DataSet, file: &HeadFile) 
     };
     if let Some(path) = &args.out {
         let mut head = file.head.clone();
-        head.weight /= fitted;
-        head.bias /= fitted;
+        head.scale_logits(&Array1::from_elem(head.n_classes(), 1.0 / fitted));
         let mut metadata = file.metadata.clone();
         metadata.insert("temperature".to_owned(), fitted.to_string());
         save_head(path, &HeadFile::new(head, &file.key, metadata))?;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{DataRecord, Effort, Selection};
 use crate::error::{Error, Result};
 use crate::files::hex;
-use crate::head::Head;
+use crate::head::{Gate, Head};
 use crate::kernels::Precision;
 use crate::metrics::{Accuracy, Evaluation, TestPart};
 use crate::recipe::{Recipe, Solver};
@@ -168,12 +168,16 @@ impl RunRecord {
 }
 
 /// SHA-256 of a head as stored: the f32 weight, then the bias, then whether features are
-/// normalised.
+/// normalised, then the centre and the gate if there are any.
 pub fn head_sha256(head: &Head) -> String {
     let mut hash = Sha256::new();
     for value in head.weight.iter().chain(&head.bias) {
         hash.update((*value as f32).to_le_bytes());
     }
     hash.update([u8::from(head.normalise_features)]);
+    let more = head.centre.iter().flatten().chain(head.gate.iter().flat_map(Gate::values));
+    for value in more {
+        hash.update((*value as f32).to_le_bytes());
+    }
     hex(hash.finalize())
 }

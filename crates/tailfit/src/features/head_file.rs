@@ -11,7 +11,7 @@ use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result, listed, nearest};
 use crate::files::safetensors::Layout;
 use crate::files::{Source, write_atomically};
-use crate::head::Head;
+use crate::head::{Gate, Head};
 
 /// Prefixes under which common networks store their last layer, as in `fc.weight` and
 /// `fc.bias`.
@@ -146,29 +146,40 @@ fn parse(mut archive: Archive, place: &str, key: Option<&str>) -> Result<HeadFil
         let place = format!("{place}: {}", joined(&key, "weight"));
         return Err(Error::data(place, "shape [K, D], each at least 1", format!("{shape:?}"), ""));
     };
-    let bias_name = joined(&key, "bias");
-    let has_bias = names.contains(&bias_name);
-    let (bias_shape, bias) = if has_bias { read("bias")? } else { (vec![k], vec![0.0; k]) };
-    if bias_shape != [k] {
-        return Err(Error::data(
-            format!("{place}: {bias_name}"),
-            format!("shape [{k}]"),
-            format!("{bias_shape:?}"),
-            "",
-        ));
-    }
+    let mut vector = |name: &str, wanted: usize| -> Result<Option<Array1<f64>>> {
+        if !names.contains(&joined(&key, name)) {
+            return Ok(None);
+        }
+        let (shape, values) = read(name)?;
+        if shape == [wanted] {
+            return Ok(Some(Array1::from(values)));
+        }
+        let place = format!("{place}: {}", joined(&key, name));
+        Err(Error::data(place, format!("shape [{wanted}]"), format!("{shape:?}"), ""))
+    };
+    let bias = vector("bias", k)?;
+    let centre = vector("centre", d)?;
+    let gate = [("gate.weight", d), ("gate.bias", 1), ("gate.scale", k), ("gate.shift", k)]
+        .map(|(name, wanted)| vector(name, wanted));
+    let [weight_of_gate, bias_of_gate, scale, shift] = gate;
+    let gate = match (weight_of_gate?, bias_of_gate?, scale?, shift?) {
+        (Some(weight), Some(bias), Some(scale), Some(shift)) => {
+            Some(Gate { weight, bias: bias[0], scale, shift })
+        }
+        (None, None, None, None) => None,
+        _ => {
+            let expected = "all of `gate.weight`, `gate.bias`, `gate.scale` and `gate.shift`";
+            return Err(Error::data(place, expected, "some of them", ""));
+        }
+    };
     let metadata = archive.metadata();
-    let shape_error = |error| Error::data(place, "a matrix", error, "");
-    Ok(HeadFile {
-        head: Head {
-            weight: Array2::from_shape_vec((k, d), weight).map_err(shape_error)?,
-            bias: Array1::from(bias),
-            normalise_features: metadata.get("normalise_features").is_some_and(|v| v == "true"),
-        },
-        key,
-        has_bias,
-        metadata,
-    })
+    let weight = Array2::from_shape_vec((k, d), weight)
+        .map_err(|error| Error::data(place, "a matrix", error, ""))?;
+    let has_bias = bias.is_some();
+    let normalise_features = metadata.get("normalise_features").is_some_and(|v| v == "true");
+    let linear = Head::linear(weight, bias.unwrap_or_else(|| Array1::zeros(k)));
+    let head = Head { normalise_features, centre, gate, ..linear };
+    Ok(HeadFile { head, key, has_bias, metadata })
 }
 
 /// Writes a head in f32, atomically. The metadata says how to apply it.
@@ -179,17 +190,41 @@ fn parse(mut archive: Archive, place: &str, key: Option<&str>) -> Result<HeadFil
 pub fn save_head(path: &Path, file: &HeadFile) -> Result<()> {
     let head = &file.head;
     let mut metadata = file.metadata.clone();
-    let apply = if head.normalise_features {
+    metadata.insert("apply".to_owned(), apply(head).to_owned());
+    metadata.insert("normalise_features".to_owned(), head.normalise_features.to_string());
+    let mut layout = Layout::new(metadata);
+    let (k, d) = head.weight.dim();
+    let mut values: Vec<f64> = Vec::with_capacity(k * (d + 1));
+    let mut add = |name: &str, shape: &[usize], tensor: &mut dyn Iterator<Item = &f64>| {
+        layout.add(&joined(&file.key, name), "F32", 4, shape);
+        values.extend(tensor);
+    };
+    add("weight", &[k, d], &mut head.weight.iter());
+    add("bias", &[k], &mut head.bias.iter());
+    if let Some(centre) = &head.centre {
+        add("centre", &[d], &mut centre.iter());
+    }
+    if let Some(gate) = &head.gate {
+        add("gate.weight", &[d], &mut gate.weight.iter());
+        add("gate.bias", &[1], &mut [gate.bias].iter());
+        add("gate.scale", &[k], &mut gate.scale.iter());
+        add("gate.shift", &[k], &mut gate.shift.iter());
+    }
+    let mut bytes = layout.header();
+    bytes.extend(values.into_iter().flat_map(|v| (v as f32).to_le_bytes()));
+    write_atomically(path, &bytes)
+}
+
+/// How a head is applied, in words for other programs.
+fn apply(head: &Head) -> &'static str {
+    if head.gate.is_some() {
+        "z = weight @ features + bias; \
+         logits = z + sigmoid(gate.weight @ features + gate.bias) * (gate.scale * z + gate.shift)"
+    } else if head.normalise_features && head.centre.is_some() {
+        "logits = weight @ ((features - centre) / ||features - centre||_2) + bias"
+    } else if head.normalise_features {
         "logits = weight @ (features / ||features||_2) + bias"
     } else {
         "logits = weight @ features + bias"
-    };
-    metadata.insert("apply".to_owned(), apply.to_owned());
-    metadata.insert("normalise_features".to_owned(), head.normalise_features.to_string());
-    let mut layout = Layout::new(metadata);
-    layout.add(&joined(&file.key, "weight"), "F32", 4, &[head.n_classes(), head.dim()]);
-    layout.add(&joined(&file.key, "bias"), "F32", 4, &[head.n_classes()]);
-    let mut bytes = layout.header();
-    bytes.extend(head.weight.iter().chain(&head.bias).flat_map(|&v| (v as f32).to_le_bytes()));
-    write_atomically(path, &bytes)
+    }
 }

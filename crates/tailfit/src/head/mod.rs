@@ -1,18 +1,21 @@
 //! A classifier head: what stage 2 produces.
 
+mod gate;
 mod kinds;
 mod start;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+pub use self::gate::Gate;
 pub use self::kinds::HeadKind;
-pub(crate) use self::kinds::{Gradient, Kind, Params, Rates, Trained};
+pub(crate) use self::kinds::{Gradient, Kind, Layout, Params, Rates, Trained};
 pub use self::start::Start;
 
-/// The classifier: logits = W f + b, or W (f / ‖f‖) + b for a cosine head.
+/// The classifier: logits = W x + b, where x = f, or x = (f − c) / ‖f − c‖ for a cosine head, which
+/// may be centred (c) or not (c = 0). A gated head adds to them: see [`Gate`].
 ///
 /// Scales, temperatures and per-class offsets are folded into W and b, so that a plain linear
-/// layer yields the same logits. Kept in f64, stored in f32.
+/// layer yields the same logits, unless there is a gate. Kept in f64, stored in f32.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     /// Weight, `[K, D]`.
@@ -21,13 +24,27 @@ pub struct Head {
     pub bias: Array1<f64>,
     /// Whether features are first divided by their L2 norm.
     pub normalise_features: bool,
+    /// c, `[D]`, subtracted from features before they are divided by their norm; without
+    /// `normalise_features` it would fold into the bias, and is not looked at.
+    pub centre: Option<Array1<f64>>,
+    /// What depends on the sample beyond W x + b.
+    pub gate: Option<Gate>,
 }
 
 impl Head {
+    /// A linear layer of weight `[K, D]` and bias `[K]`.
+    pub fn linear(weight: Array2<f64>, bias: Array1<f64>) -> Self {
+        Self { weight, bias, normalise_features: false, centre: None, gate: None }
+    }
+
     /// A head with weight and bias 0.
     pub fn zeros(n_classes: usize, dim: usize) -> Self {
-        let (weight, bias) = (Array2::zeros((n_classes, dim)), Array1::zeros(n_classes));
-        Self { weight, bias, normalise_features: false }
+        Self::linear(Array2::zeros((n_classes, dim)), Array1::zeros(n_classes))
+    }
+
+    /// Whether the head is W f + b and nothing else.
+    pub fn is_linear(&self) -> bool {
+        !self.normalise_features && self.gate.is_none()
     }
 
     /// K, the number of classes.
@@ -42,7 +59,8 @@ impl Head {
 
     /// Whether all weights and biases are finite numbers.
     pub fn is_finite(&self) -> bool {
-        self.weight.iter().chain(&self.bias).all(|v| v.is_finite())
+        let more = self.centre.iter().flatten().chain(self.gate.iter().flat_map(Gate::values));
+        self.weight.iter().chain(&self.bias).chain(more).all(|v| v.is_finite())
     }
 
     /// Logits `[N, K]`, row-major, of features `[N, D]`.
@@ -51,13 +69,42 @@ impl Head {
     ///
     /// If the number of features is not D.
     pub fn logits(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
-        let mut features = features.mapv(f64::from);
+        self.logits_of(features.mapv(f64::from))
+    }
+
+    /// As [`Head::logits`], of features in double precision.
+    pub(crate) fn logits_of(&self, mut features: Array2<f64>) -> Array2<f64> {
         if self.normalise_features {
+            if let Some(centre) = &self.centre {
+                features -= centre;
+            }
             normalise_rows(&mut features);
         }
         // A product over one feature comes column by column.
         let logits = features.dot(&self.weight.t()) + &self.bias;
-        logits.as_standard_layout().into_owned()
+        let mut logits = logits.as_standard_layout().into_owned();
+        if let Some(gate) = &self.gate {
+            gate.apply(&mut logits, &features);
+        }
+        logits
+    }
+
+    /// Multiplies the logits of each class by a factor `[K]`.
+    pub fn scale_logits(&mut self, factors: &Array1<f64>) {
+        self.weight *= &factors.view().insert_axis(Axis(1));
+        self.bias *= factors;
+        if let Some(gate) = &mut self.gate {
+            gate.shift *= factors;
+        }
+    }
+
+    /// Adds a number to the logits of each class, `[K]`.
+    pub fn shift_logits(&mut self, shifts: &Array1<f64>) {
+        self.bias += shifts;
+        if let Some(gate) = &mut self.gate {
+            // What the gate would add for the shift is none of its business.
+            gate.shift -= &(&gate.scale * shifts);
+        }
     }
 
     /// ‖wₖ‖₂ of each class, without the bias, `[K]`.
@@ -77,7 +124,13 @@ impl Head {
     #[must_use]
     pub fn rounded(&self) -> Self {
         let round = |v: f64| f64::from(v as f32);
-        Self { weight: self.weight.mapv(round), bias: self.bias.mapv(round), ..self.clone() }
+        Self {
+            weight: self.weight.mapv(round),
+            bias: self.bias.mapv(round),
+            normalise_features: self.normalise_features,
+            centre: self.centre.as_ref().map(|centre| centre.mapv(round)),
+            gate: self.gate.as_ref().map(Gate::rounded),
+        }
     }
 }
 
@@ -96,11 +149,7 @@ mod tests {
 
     #[test]
     fn logits_norms_and_the_common_shift() {
-        let mut head = Head {
-            weight: array![[3.0, 4.0], [0.0, 1.0]],
-            bias: array![0.5, 0.0],
-            normalise_features: false,
-        };
+        let mut head = Head::linear(array![[3.0, 4.0], [0.0, 1.0]], array![0.5, 0.0]);
         assert_eq!(head.logits(array![[1.0, 2.0]].view()), array![[11.5, 2.0]]);
         assert_eq!(head.weight_norms(), [5.0, 1.0]);
         let before = head.centred_weight_norms();
@@ -109,5 +158,32 @@ mod tests {
         head.normalise_features = true;
         let z = head.logits(array![[0.0, 2.0]].view());
         assert_eq!(z, array![[2.5, -1.0]]);
+        head.centre = Some(array![1.0, 2.0]);
+        assert_eq!(head.logits(array![[1.0, 4.0]].view()), z);
+    }
+
+    /// Scaling and shifting the logits of a head with a gate does just that.
+    #[test]
+    fn logits_are_scaled_and_shifted_through_a_gate() {
+        let mut head = Head::linear(array![[3.0, 4.0], [0.0, 1.0]], array![0.5, 0.0]);
+        let gate = Gate {
+            weight: array![0.3, -0.2],
+            bias: 0.1,
+            scale: array![0.7, -0.4],
+            shift: array![0.2, 0.5],
+        };
+        head.gate = Some(gate);
+        let features = array![[1.0, 2.0], [-3.0, 0.5]];
+        let before = head.logits(features.view());
+        // σ(.3 − .4 + .1) = 1/2, and the plain logits are 11.5 and 2.
+        let by_hand = [11.5 + 0.5 * (0.7 * 11.5 + 0.2), 2.0 + 0.5 * (-0.4 * 2.0 + 0.5)];
+        let close = |a: &Array2<f64>, b: &Array2<f64>| {
+            a.iter().zip(b).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{a} {b}"));
+        };
+        close(&before.row(0).to_owned().insert_axis(Axis(0)), &array![by_hand]);
+        let (factors, shifts) = (array![2.0, 0.5], array![1.5, -3.0]);
+        head.scale_logits(&factors);
+        head.shift_logits(&shifts);
+        close(&head.logits(features.view()), &(&before * &factors + &shifts));
     }
 }

@@ -22,6 +22,16 @@ pub(crate) struct ScoringRows<R> {
     shift: Vec<(usize, R)>,
 }
 
+/// What is done to features before they are multiplied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input<'a, R> {
+    AsIs,
+    /// Each row is divided by its L2 norm, less a centre `[D]` before if that is not empty.
+    Normalised {
+        centre: &'a [R],
+    },
+}
+
 #[derive(Clone, Debug)]
 enum Values<R> {
     /// `[N / 8][D][8]`.
@@ -40,13 +50,22 @@ fn depth<R: Real>(dim: usize) -> usize {
 }
 
 impl<R: Real> ScoringRows<R> {
-    /// Packs features `[N, D]`, either as they are or with each row divided by its L2 norm. If
-    /// features of the mirrored images are given, it packs the mean of the two: a head is linear in
-    /// its input, so this yields the mean of their logits.
-    pub(crate) fn new(features: &[R], mirror: Option<&[R]>, dim: usize, normalised: bool) -> Self {
+    /// Packs features `[N, D]` as `input` says. If features of the mirrored images are given, it
+    /// packs the mean of the two: W x is linear in x, so this yields the mean of their logits.
+    pub(crate) fn new(
+        features: &[R],
+        mirror: Option<&[R]>,
+        dim: usize,
+        input: Input<'_, R>,
+    ) -> Self {
         let seen = |features: &[R]| {
             let mut rows = features.to_vec();
-            if normalised {
+            if let Input::Normalised { centre } = input {
+                if !centre.is_empty() {
+                    for row in rows.chunks_exact_mut(dim) {
+                        row.iter_mut().zip(centre).for_each(|(x, &centre)| *x = *x - centre);
+                    }
+                }
                 normalise_rows(&mut rows, dim);
             }
             rows

@@ -27,7 +27,7 @@ mod weights;
 #[allow(unsafe_code, reason = "matrix and dot-product instructions; see each block")]
 mod x86;
 
-pub(crate) use self::accurate::{ScoringColumns, ScoringRows, normalise_rows};
+pub(crate) use self::accurate::{Input, ScoringColumns, ScoringRows, normalise_rows};
 pub(crate) use self::block::{BLOCK, Unit, units};
 pub(crate) use self::columns::{column_norms, column_sums, scale_columns, scale_weights};
 pub(crate) use self::packed::{Packed, padded_depth};

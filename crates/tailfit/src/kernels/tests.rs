@@ -241,7 +241,7 @@ fn accurate_products_are_accurate() {
     for _ in 0..20 {
         let (n, dim, c) = (1 + rng.below(40), 1 + rng.below(200), 1 + rng.below(130));
         let (x, w) = (random(n * dim, &mut rng), random(dim * c, &mut rng));
-        let samples = ScoringRows::new(&singles(&x), None, dim, false);
+        let samples = ScoringRows::new(&singles(&x), None, dim, Input::AsIs);
         let mut columns = ScoringColumns::<f32>::new(dim, c);
         let panels = columns.panels;
         for (p, &value) in w.iter().enumerate() {
@@ -270,7 +270,7 @@ fn an_offset_costs_no_digits() {
     x.iter_mut().step_by(dim).for_each(|value| *value = 7e4);
     let w: Vec<f64> =
         random(dim * c, &mut rng).iter().map(|w| f64::from((0.01 * w) as f32)).collect();
-    let samples = ScoringRows::new(&singles(&x), None, dim, false);
+    let samples = ScoringRows::new(&singles(&x), None, dim, Input::AsIs);
     let mut columns = ScoringColumns::<f32>::new(dim, c);
     let panels = columns.panels;
     for (p, &value) in w.iter().enumerate() {

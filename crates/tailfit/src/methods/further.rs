@@ -1,7 +1,7 @@
 //! Losses, heads and weights of the field beyond the comparison of Sun et al.
 
 use super::catalogue::{COST, DECAYS, EFFECTIVE, PLAIN, RATES, SGD, TAUS, UNTRAINED, method};
-use super::optima::{CONVERGED, PATH};
+use super::optima::{CLASS_MEANS, CONVERGED, PATH};
 use super::{Method, Values};
 use crate::head::HeadKind;
 use crate::losses::{
@@ -9,7 +9,7 @@ use crate::losses::{
     LabelAwareSmoothing, LabelOverSmoothing, Lade, Ldam, Mean, Seesaw, SoftmaxEqualisation,
     VectorScaling,
 };
-use crate::recipe::{AdjustmentForm, Cost, LogitAdjustment, Recipe, Sampler, Sgd};
+use crate::recipe::{AdjustmentForm, Conditioning, Cost, LogitAdjustment, Recipe, Sampler, Sgd};
 
 /// Four fifths into training, where deferred weights set in: epoch 160 of 200 in Cao et al.'s code.
 const DEFERRED: usize = 16;
@@ -43,6 +43,17 @@ pub(super) fn all() -> Vec<Method> {
             &[PATH],
         )
         .with_conditioning(),
+        method(
+            "nearest-class-mean-centred",
+            "nearest-class-mean-cosine once the mean of all samples is subtracted: cl2n in the code of Kang et al., ICLR 2020; the \
+             head keeps that mean",
+            Recipe {
+                head: HeadKind::Cosine { scale: 16.0 },
+                features: Conditioning::Centred,
+                ..CLASS_MEANS
+            },
+            &[],
+        ),
         method(
             "logit-adjusted",
             "the loss of Menon et al., ICLR 2021: balanced softmax with a searched strength tau",
@@ -186,6 +197,18 @@ pub(super) fn all() -> Vec<Method> {
                 ..PLAIN
             },
             &[RATES, DECAYS],
+        ),
+        method(
+            "disalign",
+            "Zhang et al., CVPR 2021: a gate, open for some samples more than for others, on scaled and shifted logits, with \
+             weights 1 / pi^1.2; the head is no linear layer",
+            Recipe {
+                cost: Cost { class_weights: GENERALISED, mean: Mean::ByWeight, ..COST },
+                head: HeadKind::Gated,
+                sgd: Sgd { lr: 0.1, weight_decay: 5e-4, ..SGD },
+                ..PLAIN
+            },
+            &[("lr", &[3e-3, 1e-2, 3e-2, 0.1, 0.3]), DECAYS],
         ),
         method(
             "gaussian-cloud",

@@ -23,7 +23,7 @@ pub(super) const CONVERGED: Recipe = Recipe {
     sgd: Sgd { weight_decay: 1e-3, ..SGD },
     ..PLAIN
 };
-const CLASS_MEANS: Recipe = Recipe { start: Start::ClassMeans, ..UNTRAINED };
+pub(super) const CLASS_MEANS: Recipe = Recipe { start: Start::ClassMeans, ..UNTRAINED };
 const INVERSE: ClassWeights = ClassWeights::Power { rho: 1.0 };
 
 /// The class whose vector is nearest by cosine. It needs class vectors, so it is not among those that

@@ -27,8 +27,11 @@ impl Method {
     /// makes a difference to the method and is not searched already.
     #[must_use]
     pub fn with_conditioning(mut self) -> Self {
-        let linear = matches!(self.recipe.head, HeadKind::Linear | HeadKind::ScaledLinear { .. });
-        let differs = self.recipe.sgd.epochs > 0 && linear || self.recipe.normalise.is_some();
+        let sees = matches!(
+            self.recipe.head,
+            HeadKind::Linear | HeadKind::ScaledLinear { .. } | HeadKind::Gated
+        );
+        let differs = self.recipe.sgd.epochs > 0 && sees || self.recipe.normalise.is_some();
         let is_free = self.recipe.features == Conditioning::AsIs
             && !self.search.iter().any(|axis| axis.path.starts_with("features"));
         if differs && is_free && !self.search.is_empty() {

@@ -97,8 +97,7 @@ mod tests {
 
     #[test]
     fn precision_recall_and_confusions() {
-        let head =
-            Head { weight: Array2::eye(3), bias: Array1::zeros(3), normalise_features: false };
+        let head = Head::linear(Array2::eye(3), Array1::zeros(3));
         let features =
             array![[1.0_f32, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.5]];
         let labels = [0, 0, 1, 2];

@@ -72,8 +72,8 @@ pub struct Evaluation {
     pub loma_cv: Option<f64>,
     /// Mean primary `LoMa` of the few-shot classes divided by that of the many-shot classes.
     pub loma_few_over_many: Option<f64>,
-    /// ‖wₖ‖₂ without bias, `[K]`; absent for a cosine head, where it is meaningless, and where two
-    /// heads scored.
+    /// ‖wₖ‖₂ without bias, `[K]`; absent for a cosine head, where it is meaningless, for a gated one, of
+    /// which it says little, and where two heads scored.
     pub weight_norms: Option<Vec<f64>>,
     /// ‖wₖ − mean w‖₂, `[K]`; likewise absent.
     pub centred_weight_norms: Option<Vec<f64>>,
@@ -185,7 +185,7 @@ fn evaluate_each(
     let of_shot = |shot| thresholds.mean(counts, shot, primary);
     let few_over_many = of_shot(Shot::Few).zip(of_shot(Shot::Many)).map(|(few, many)| few / many);
     // Norms are those of one head; two that are the same are one.
-    let one = heads.iter().all(|head| *head == heads[0]) && !heads[0].normalise_features;
+    let one = heads.iter().all(|head| *head == heads[0]) && heads[0].is_linear();
     Evaluation {
         n_samples: rows.len(),
         accuracy: Accuracy::new(&hits, &samples, counts, thresholds),

@@ -18,7 +18,7 @@ pub use self::class_report::{ClassReport, class_reports};
 pub use self::confusion::Confusion;
 pub(crate) use self::evaluation::evaluate_halves;
 pub use self::evaluation::{Evaluation, EvaluationSet, evaluate};
-pub(crate) use self::hits::{columns_of, hits, write_head};
+pub(crate) use self::hits::{ScoredHeads, Views, hits, views};
 pub use self::logits_magnitude::{
     Deviations, LogitStatistics, LogitsMagnitude, Readings, coefficient_of_variation, one_norm,
     relative_magnitudes,

@@ -57,6 +57,13 @@ pub(crate) trait Real:
     fn flushed(self) -> Self {
         if self.abs() < Self::NEGLIGIBLE { Self::ZERO } else { self }
     }
+    /// The logistic function, 1 / (1 + e⁻ˣ).
+    #[inline(always)]
+    fn logistic(self) -> Self {
+        let e = (-self.abs()).exp_neg();
+        let smaller = e / (Self::ONE + e);
+        if self < Self::ZERO { smaller } else { Self::ONE - smaller }
+    }
     /// The larger of two numbers; the first if either is NaN.
     #[inline(always)]
     fn larger(self, other: Self) -> Self {

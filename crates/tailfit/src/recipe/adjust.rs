@@ -1,7 +1,7 @@
 //! Rules applied to a trained head without further training: weight normalisation and
 //! post-hoc logit adjustment. Both fold into W and b.
 
-use ndarray::Axis;
+use ndarray::{Array1, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::class_counts::ClassCounts;
@@ -85,14 +85,13 @@ pub enum AdjustmentForm {
 impl LogitAdjustment {
     /// Adjusts the head.
     pub fn apply(self, head: &mut Head, counts: &ClassCounts) {
-        for (k, frequency) in counts.frequencies().into_iter().enumerate() {
-            match self.form {
-                AdjustmentForm::Additive => head.bias[k] -= self.tau * frequency.ln(),
-                AdjustmentForm::Multiplicative => {
-                    let factor = frequency.powf(-self.tau);
-                    head.weight.row_mut(k).mapv_inplace(|w| w * factor);
-                    head.bias[k] *= factor;
-                }
+        let frequencies = Array1::from(counts.frequencies());
+        match self.form {
+            AdjustmentForm::Additive => {
+                head.shift_logits(&frequencies.mapv(|f| -self.tau * f.ln()));
+            }
+            AdjustmentForm::Multiplicative => {
+                head.scale_logits(&frequencies.mapv(|f| f.powf(-self.tau)));
             }
         }
     }
@@ -104,11 +103,7 @@ mod tests {
     use ndarray::array;
 
     fn head() -> Head {
-        Head {
-            weight: array![[3.0, 4.0], [0.0, 1.0]],
-            bias: array![1.0, 2.0],
-            normalise_features: false,
-        }
+        Head::linear(array![[3.0, 4.0], [0.0, 1.0]], array![1.0, 2.0])
     }
 
     #[test]

@@ -21,7 +21,8 @@ impl Recipe {
         self.head.check(self.start)?;
         self.sampler.check()?;
         self.check_features()?;
-        let trains_weights = !matches!(self.head, HeadKind::Scaled | HeadKind::Margin);
+        let trains_weights =
+            !matches!(self.head, HeadKind::Scaled | HeadKind::Margin | HeadKind::Gated);
         let expected = "none for a head that keeps its weights";
         range("constraint", trains_weights || self.constraint.is_none(), expected, "max-norm")?;
         let keeps_logits = matches!(self.head, HeadKind::Linear | HeadKind::Cosine { .. });
@@ -43,15 +44,24 @@ impl Recipe {
         range("constraint.radius", radius.is_finite() && radius > 0.0, "a number > 0", radius)
     }
 
-    /// What is done to features before they are divided by their norm folds into no linear head.
+    /// What is done to features before they are divided by their norm folds into no linear head; a
+    /// centre is kept beside it.
     fn check_features(&self) -> Result<()> {
         if let Conditioning::Whitened { shrinkage } = self.features {
             let ok = shrinkage > 0.0 && shrinkage <= 1.0;
             range("features.whitened.shrinkage", ok, "0 < shrinkage <= 1", shrinkage)?;
         }
-        let folds = self.features == Conditioning::AsIs || !self.head.rules().normalises_features;
-        let expected = "`as-is` for a cosine head, which divides features by their norm";
-        range("features", folds, expected, "another")
+        let cosine = self.head.rules().normalises_features;
+        let folds = matches!(self.features, Conditioning::AsIs | Conditioning::Centred);
+        let expected =
+            "`as-is` or `centred` for a cosine head, which then divides features by their norm";
+        range("features", folds || !cosine, expected, "another")?;
+        // Neither a gate nor a norm taken about a centre leaves room for another head's logits.
+        let ensemble = self.zero_shot.is_none()
+            || !(self.head.rules().has_gate || cosine && self.features != Conditioning::AsIs);
+        range("zero_shot", ensemble, "none for a gated or a centred cosine head", "one")?;
+        let plain = self.normalise.is_none() || !self.head.rules().has_gate;
+        range("normalise", plain, "none for a gated head, whose shift has no norm", "one")
     }
 
     /// What a learned sampler goes with.

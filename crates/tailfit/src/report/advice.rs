@@ -178,7 +178,7 @@ mod tests {
         let (train, test) = (set(&|k| 60 / (k + 1)), set(&|_| 30));
         let weight =
             Array2::from_shape_fn((10, 10), |(k, j)| f64::from(u8::from((k + shift) % 10 == j)));
-        let head = Head { weight, bias: Array1::zeros(10), normalise_features: false };
+        let head = Head::linear(weight, Array1::zeros(10));
         let head = HeadFile::new(head, "fc", HashMap::new());
         let data =
             DataSet::new("toy", train, test, None, Some(head), ShotThresholds::default()).unwrap();

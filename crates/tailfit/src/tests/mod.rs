@@ -1,7 +1,7 @@
 //! Tests in f64, the number type of the golden files, which is not public.
 
 mod contract;
-mod heads;
+pub(crate) mod heads;
 mod losses;
 mod others;
 mod rules;

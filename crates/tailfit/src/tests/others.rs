@@ -136,6 +136,43 @@ pub(super) fn class_means(id: &str, golden: &Value, p: &Value, out: &Value) {
     close(id, &distances, &numbers(&out["logits"]), TOLERANCE);
 }
 
+/// Their centred and normalised features are ours of a centred cosine head, which keeps the directions
+/// of the means. With x of norm 1, their squared distance to a mean μ is 1 + ‖μ‖² − 2 ‖μ‖ cos.
+pub(super) fn centred_means(id: &str, golden: &Value, p: &Value, out: &Value) {
+    let s = super::heads::shared(golden);
+    let cases = golden["cases"].as_array().unwrap();
+    let inputs = &cases.iter().find(|case| case["id"] == "ncm_un_l2").unwrap()["inputs"];
+    let means = matrix(&out["centroids"]);
+    let data = Shared {
+        features: matrix(&inputs["train_features"]),
+        labels: labels(&inputs["train_labels"]),
+        counts: ClassCounts::new(vec![1; means.nrows()]).unwrap(),
+        head: s.head,
+    };
+    let changes = [
+        ("lr", json!(0)),
+        ("start", json!("class-means")),
+        ("features", json!("centred")),
+        ("head", json!({"cosine": {"scale": 1}})),
+    ];
+    let (_, head) = one_step(&data, &changes);
+    close(id, head.centre.as_ref().unwrap().as_slice().unwrap(), &numbers(&out["mean"]), TOLERANCE);
+    let norms: Vec<f64> = means.rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
+    let weight = &head.weight * &ndarray::Array1::from(norms.clone()).insert_axis(Axis(1));
+    close(id, weight.as_slice().unwrap(), means.as_slice().unwrap(), TOLERANCE);
+    let of = |cosine: f64, norm: f64| {
+        if p["distance"] == "l2" {
+            2.0 * norm * cosine - 1.0 - norm * norm
+        } else {
+            norm * cosine / s.features.ncols() as f64
+        }
+    };
+    let cosines = logits(&head, &s.features);
+    let found: Vec<f64> =
+        cosines.iter().zip(norms.iter().cycle()).map(|(&cosine, &norm)| of(cosine, norm)).collect();
+    close(id, &found, &numbers(&out["logits"]), TOLERANCE);
+}
+
 fn counts_of(out: &Value) -> usize {
     matrix(&out["centroids"]).nrows()
 }

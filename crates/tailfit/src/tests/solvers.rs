@@ -149,7 +149,7 @@ fn every_tau_of_balanced_softmax_has_the_weights_of_cross_entropy_where_the_bias
 fn label_over_smoothing_sees_its_targets_through_class_sums_alone() {
     let data = data();
     let weight = Array2::from_shape_fn((K, D), |(k, j)| unit(3, 1, (k * D + j) as u64));
-    let head = Head { weight, bias: ndarray::Array1::zeros(K), normalise_features: false };
+    let head = Head::linear(weight, ndarray::Array1::zeros(K));
     let mut class_sums = Array2::<f64>::zeros((K, D));
     for (i, &label) in data.labels.iter().enumerate() {
         for j in 0..D {

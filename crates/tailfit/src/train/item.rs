@@ -130,11 +130,10 @@ fn score<R: Real>(
     else {
         return;
     };
-    let shape = (courses.len(), seen.problem.counts.n_classes());
-    let heads = stack.finished_columns();
+    let heads = stack.finished_heads();
     let all = sets.as_ref().zip(rows.as_ref()).zip(halves.as_ref());
     let PerSet { test, validation } =
-        all.map(|((set, rows), halves)| hits(rows, (set.labels, halves), heads, shape));
+        all.map(|((set, rows), halves)| hits(rows, (set.labels, halves), heads));
     let mut validation = validation.map(Vec::into_iter);
     for (course, test) in courses.iter_mut().zip(test) {
         let validation = validation.as_mut().and_then(Iterator::next);

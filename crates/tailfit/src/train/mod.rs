@@ -203,6 +203,14 @@ fn check<R: Real>(problem: &Problem<'_, R>, recipe: &Recipe) -> Result<()> {
         let remedy = "divide them by their norms, as the encoder's similarity does";
         return Err(Error::data("training features", expected, "others", remedy));
     }
+    if let Some(given) = problem.stage_1.filter(|_| recipe.start == Start::Stage1)
+        && (given.gate.is_some() || given.centre.is_some())
+    {
+        let expected = "a head without a gate or a centre, from which others can start";
+        let found = if given.gate.is_some() { "one with a gate" } else { "one with a centre" };
+        let remedy = "give the head that the network was trained with";
+        return Err(Error::data("head", expected, found, remedy).answered_by("head"));
+    }
     let needs_head = recipe.start == Start::Stage1
         || recipe.constraint.is_some_and(|constraint| constraint.radius.is_none());
     if needs_head && problem.stage_1.is_none() {

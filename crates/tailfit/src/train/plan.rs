@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::problem::Problem;
-use super::seen::Seen;
+use super::seen::{Seen, SeenAs};
 use super::{Outcome, Trial};
 use crate::error::Result;
 use crate::head::Start;
 use crate::numbers::Real;
-use crate::recipe::{Conditioning, Solver};
+use crate::recipe::Solver;
 
 /// Maximum number of heads in a work item, for which each batch is packed once.
 const HEADS: usize = 16;
@@ -25,27 +25,20 @@ pub(super) struct Plan<'a, R: Real> {
     /// Whether there are fewer items than threads, so that individual steps are spread.
     pub(super) split: bool,
     /// The features in each way that a trial sees them.
-    seen: Vec<(View, Seen<'a, R>)>,
-}
-
-/// Whether features are divided by their norms, and how they are conditioned.
-type View = (bool, Conditioning);
-
-fn view_of(trial: &Trial) -> View {
-    (trial.recipe.head.rules().normalises_features, trial.recipe.features)
+    seen: Vec<Seen<'a, R>>,
 }
 
 /// Trials of one solver, as indices into the list of all trials.
 pub(super) struct Group {
     pub(super) solver: Solver,
-    pub(super) seen: View,
+    pub(super) seen: SeenAs,
     pub(super) trials: Vec<usize>,
 }
 
 /// Trials that see the same batches through the same kind of head, as indices into the list of
 /// all trials.
 pub(super) struct Item {
-    pub(super) seen: View,
+    pub(super) seen: SeenAs,
     pub(super) trials: Vec<usize>,
 }
 
@@ -80,34 +73,39 @@ impl Key {
 
 impl<'a, R: Real> Plan<'a, R> {
     pub(super) fn new(problem: &'a Problem<'a, R>, trials: &[Trial]) -> Result<Self> {
-        let mut seen: Vec<(View, Seen<'a, R>)> = Vec::new();
-        for view in trials.iter().map(view_of) {
-            let there = |wanted: View| seen.iter().position(|(view, _)| *view == wanted);
-            if there(view).is_some() {
+        let mut seen: Vec<Seen<'a, R>> = Vec::new();
+        for seen_as in trials.iter().map(SeenAs::of) {
+            let there = |wanted: SeenAs| seen.iter().position(|seen| seen.how == wanted);
+            if there(seen_as).is_some() {
                 continue;
             }
-            let plain = (view.0, Conditioning::AsIs);
-            let base = there(plain).unwrap_or_else(|| {
-                seen.push((plain, Seen::new(problem, view.0)));
+            let base = there(seen_as.base()).unwrap_or_else(|| {
+                seen.push(Seen::new(problem, seen_as.base()));
                 seen.len() - 1
             });
-            let starts = |t: &Trial| view_of(t).0 == view.0 && t.recipe.start == Start::ClassMeans;
-            if trials.iter().any(starts) {
-                seen[base].1.find_class_means()?;
+            let starts =
+                |t: &Trial| SeenAs::of(t) == seen_as && t.recipe.start == Start::ClassMeans;
+            let starts = trials.iter().any(starts);
+            if starts && !seen_as.normalised {
+                seen[base].find_class_means()?;
             }
-            if view != plain {
-                let conditioned = seen[base].1.conditioned(view.1)?;
-                seen.push((view, conditioned));
+            if seen_as != seen_as.base() {
+                let conditioned = seen[base].conditioned(seen_as)?;
+                seen.push(conditioned);
+            }
+            if let Some(seen) = seen.last().filter(|_| starts) {
+                seen.find_class_means()?;
             }
         }
         let mut solved = Vec::new();
         for solver in [Solver::Ridge, Solver::Lbfgs] {
-            for (view, _) in &seen {
-                let of =
-                    |&i: &usize| trials[i].recipe.solver == solver && view_of(&trials[i]) == *view;
+            for seen_as in seen.iter().map(|seen| seen.how) {
+                let of = |&i: &usize| {
+                    trials[i].recipe.solver == solver && SeenAs::of(&trials[i]) == seen_as
+                };
                 let trials: Vec<usize> = (0..trials.len()).filter(of).collect();
                 if !trials.is_empty() {
-                    solved.push(Group { solver, seen: *view, trials });
+                    solved.push(Group { solver, seen: seen_as, trials });
                 }
             }
         }
@@ -123,7 +121,7 @@ impl<'a, R: Real> Plan<'a, R> {
         let mut items = Vec::new();
         for group in groups.into_values() {
             let n = group.len().div_ceil(most).max(wanted.min(group.len()));
-            let seen = view_of(&trials[group[0]]);
+            let seen = SeenAs::of(&trials[group[0]]);
             let portions = group.chunks(group.len().div_ceil(n));
             items.extend(portions.map(|part| Item { seen, trials: part.to_vec() }));
         }
@@ -131,9 +129,8 @@ impl<'a, R: Real> Plan<'a, R> {
     }
 
     /// The features as some trials see them.
-    pub(super) fn seen(&self, view: View) -> &Seen<'a, R> {
-        let found = self.seen.iter().find(|(known, _)| *known == view);
-        found.map(|(_, seen)| seen).expect("made for every trial")
+    pub(super) fn seen(&self, seen_as: SeenAs) -> &Seen<'a, R> {
+        self.seen.iter().find(|seen| seen.how == seen_as).expect("made for every trial")
     }
 
     /// Puts outcomes, given group by group and then item by item, in the order of the trials.

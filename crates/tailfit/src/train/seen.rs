@@ -9,8 +9,8 @@ use super::problem::{Problem, ScoredSet, View};
 use super::transform::{Transform, Within};
 use crate::error::Result;
 use crate::head::{Head, Start};
-use crate::kernels::ScoringRows;
-use crate::metrics::PerSet;
+use crate::kernels::Input;
+use crate::metrics::{PerSet, Views, views};
 use crate::numbers::Real;
 use crate::recipe::{Conditioning, Recipe};
 
@@ -21,7 +21,7 @@ const ROWS: usize = 256;
 /// scored set packed.
 pub(super) struct Seen<'a, R: Real> {
     pub(super) problem: &'a Problem<'a, R>,
-    pub(super) normalised: bool,
+    pub(super) how: SeenAs,
     /// What is done to the training features; scored sets stay as they are.
     transform: Option<Transform<R>>,
     /// The stage-1 head on the features as they are seen.
@@ -29,35 +29,75 @@ pub(super) struct Seen<'a, R: Real> {
     /// Class means, `[K, D]`, and what whitenings share: once something needs them.
     class_means: OnceLock<Array2<f64>>,
     within: OnceLock<Arc<Within<R>>>,
-    pub(super) scored: Option<Arc<PerSet<ScoringRows<R>>>>,
+    pub(super) scored: Option<Arc<PerSet<Views<R>>>>,
+}
+
+/// How a head sees features.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SeenAs {
+    /// Whether they are divided by their L2 norm.
+    pub(super) normalised: bool,
+    /// Whether heads have a gate, so that mirrored features are scored one by one.
+    pub(super) gated: bool,
+    /// What is done to them first.
+    pub(super) conditioning: Conditioning,
+}
+
+impl SeenAs {
+    /// What a trial's head sees.
+    pub(super) fn of(trial: &Trial) -> Self {
+        let rules = trial.recipe.head.rules();
+        let (normalised, gated) = (rules.normalises_features, rules.has_gate);
+        Self { normalised, gated, conditioning: trial.recipe.features }
+    }
+
+    /// That from which the conditioned one is made: the features as they are.
+    pub(super) fn base(self) -> Self {
+        let conditioning = Conditioning::AsIs;
+        let normalised = self.normalised && self.conditioning == conditioning;
+        Self { normalised, conditioning, ..self }
+    }
+}
+
+/// The scored sets of a problem, packed; with `centre` for features divided by their norms.
+fn scored<R: Real>(
+    problem: &Problem<'_, R>,
+    seen_as: SeenAs,
+    centre: &[R],
+) -> Option<Arc<PerSet<Views<R>>>> {
+    let input = if seen_as.normalised { Input::Normalised { centre } } else { Input::AsIs };
+    let pack = |set: &ScoredSet<'_, R>| {
+        views((&set.features, set.mirror.as_deref()), problem.dim, input, seen_as.gated)
+    };
+    problem.scored.as_ref().map(|sets| Arc::new(sets.as_ref().map(pack)))
 }
 
 impl<'a, R: Real> Seen<'a, R> {
-    pub(super) fn new(problem: &'a Problem<'a, R>, normalised: bool) -> Self {
-        let pack = |set: &ScoredSet<'_, R>| {
-            ScoringRows::new(&set.features, set.mirror.as_deref(), problem.dim, normalised)
-        };
-        let scored = problem.scored.as_ref().map(|sets| Arc::new(sets.as_ref().map(pack)));
+    /// Features that are not conditioned.
+    pub(super) fn new(problem: &'a Problem<'a, R>, seen_as: SeenAs) -> Self {
+        let scored = scored(problem, seen_as, &[]);
         let stage_1 = problem.stage_1.cloned();
         let (class_means, within) = (OnceLock::new(), OnceLock::new());
-        Self { problem, normalised, transform: None, stage_1, class_means, within, scored }
+        Self { problem, how: seen_as, transform: None, stage_1, class_means, within, scored }
     }
 
-    /// The same features conditioned in another way, with the scored sets shared, and the class means
-    /// if they are known.
-    pub(super) fn conditioned(&self, conditioning: Conditioning) -> Result<Self> {
-        let transform = Transform::new(conditioning, self)?;
+    /// The features as they are, seen in another way. Unless their norms are divided by, the scored
+    /// sets are shared, and the class means if they are known.
+    pub(super) fn conditioned(&self, seen_as: SeenAs) -> Result<Self> {
+        let transform = Transform::new(seen_as.conditioning, self)?;
         let mut stage_1 = self.stage_1.clone();
         if let (Some(transform), Some(head)) = (&transform, &mut stage_1) {
             transform.unfold(head);
         }
-        let (problem, normalised) = (self.problem, self.normalised);
+        let problem = self.problem;
         let (class_means, within) = (OnceLock::new(), OnceLock::new());
-        if let (Some(transform), Some(means)) = (&transform, self.class_means.get()) {
+        let means = self.class_means.get().filter(|_| !seen_as.normalised);
+        if let (Some(transform), Some(means)) = (&transform, means) {
             class_means.get_or_init(|| transform.points(means));
         }
-        let scored = self.scored.clone();
-        Ok(Self { problem, normalised, transform, stage_1, class_means, within, scored })
+        let centre = transform.as_ref().filter(|_| seen_as.normalised).map(Transform::mean);
+        let scored = centre.map_or(self.scored.clone(), |centre| scored(problem, seen_as, centre));
+        Ok(Self { problem, how: seen_as, transform, stage_1, class_means, within, scored })
     }
 
     /// What all whitenings of these features share.
@@ -99,7 +139,7 @@ impl<'a, R: Real> Seen<'a, R> {
         if start == Start::ClassMeans {
             let weight = self.class_means.get().expect("found for every such trial").clone();
             let bias = weight.rows().into_iter().map(|mean| -0.5 * mean.dot(&mean)).collect();
-            return Head { weight, bias, normalise_features: false };
+            return Head::linear(weight, bias);
         }
         if let (Start::ClassVectors, Some(vectors)) = (start, self.problem.class_vectors) {
             let mut head = Head { weight: vectors.clone(), ..Head::zeros(0, 0) };
@@ -117,7 +157,11 @@ impl<'a, R: Real> Seen<'a, R> {
     pub(super) fn finish(&self, recipe: &Recipe, head: &mut Head) {
         recipe.finish(head, self.problem.counts);
         if let Some(transform) = &self.transform {
-            transform.fold(head);
+            if self.how.normalised {
+                head.centre = Some(transform.exact_mean());
+            } else {
+                transform.fold(head);
+            }
         }
         if let (Some(share), Some(vectors)) = (recipe.zero_shot, self.problem.class_vectors) {
             head.weight.scaled_add(share, vectors);
@@ -157,7 +201,7 @@ impl<'a, R: Real> Seen<'a, R> {
         if let Some(transform) = &self.transform {
             transform.apply(out);
         }
-        if self.normalised {
+        if self.how.normalised {
             crate::kernels::normalise_rows(out, dim);
         }
         Ok(())

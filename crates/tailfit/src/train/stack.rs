@@ -4,13 +4,13 @@ use rayon::prelude::*;
 
 use super::seen::Seen;
 use super::{Problem, Trial};
-use crate::head::{Gradient, Head, HeadKind, Kind, Params, Rates, Trained};
+use crate::head::{Gradient, Head, HeadKind, Kind, Layout, Params, Rates, Trained};
 use crate::kernels::{
-    Aligned, BLOCK, Packed, Panels, Rows, ScoringColumns, Unit, Weights, column_norms,
-    padded_depth, scale_weights, zeros,
+    Aligned, BLOCK, Packed, Panels, Rows, Unit, Weights, column_norms, padded_depth, scale_weights,
+    zeros,
 };
 use crate::losses::{BatchLoss, ClassWeights, HeadLogits, Samples};
-use crate::metrics::write_head;
+use crate::metrics::ScoredHeads;
 use crate::numbers::Real;
 use crate::recipe::Every;
 
@@ -25,7 +25,7 @@ pub(super) struct Stack<'a, R: Real> {
     trained: Trained<R>,
     kind: Box<dyn Kind<R>>,
     /// The finished heads, for scoring.
-    scored: ScoringColumns<R>,
+    scored: ScoredHeads<R>,
     epoch: usize,
     split: bool,
     /// Whether some loss has a term of whole batches, for which the logits are kept.
@@ -101,7 +101,7 @@ impl<'a, R: Real> Stack<'a, R> {
             Some(rule.radius(norms.as_deref().unwrap_or(&[1.0])))
         };
         let kinds: Vec<HeadKind> = trials.iter().map(|trial| trial.recipe.head).collect();
-        let mut kind = HeadKind::training(&kinds, n_classes, c);
+        let mut kind = HeadKind::training(&kinds, Layout { n_classes, dim, panels, unit });
         let (mut weights, mut bias) = (Weights::new(panels, unit), Params::new(R::ZERO, c));
         for (h, trial) in trials.iter().enumerate() {
             let mut head = seen.start(trial);
@@ -119,7 +119,7 @@ impl<'a, R: Real> Stack<'a, R> {
             radius: trials.iter().map(radius).collect(),
             trained: Trained { weights, bias, rates },
             kind,
-            scored: ScoringColumns::new(dim, trials.len() * n_classes),
+            scored: ScoredHeads::new(dim, (trials.len(), n_classes), seen.how.gated),
             epoch: 0,
             split,
             of_batches: trials.iter().any(|trial| trial.recipe.cost.loss.is_of_batches()),
@@ -197,7 +197,7 @@ impl<'a, R: Real> Stack<'a, R> {
         let Trained { weights, bias, .. } = &self.trained;
         let c = weights.panels.columns;
         weights.forward(Rows { values: z, pitch: c }, batch, from, &bias.value);
-        self.kind.forward(z, kept);
+        self.kind.forward((batch, from), z, kept);
         if self.of_batches {
             kept.copy_from_slice(z);
         }
@@ -250,21 +250,19 @@ impl<'a, R: Real> Stack<'a, R> {
         let (n_classes, dim) = self.seen.problem.shape();
         let Trained { weights: Weights { panels, value, .. }, bias, .. } = &self.trained;
         let columns = h * n_classes..(h + 1) * n_classes;
-        let mut head = Head {
-            weight: panels.read(value, columns.start, (n_classes, dim)),
-            bias: bias.value[columns].iter().map(|b| b.to_f64()).collect(),
-            normalise_features: false,
-        };
+        let weight = panels.read(value, columns.start, (n_classes, dim));
+        let bias = bias.value[columns].iter().map(|b| b.to_f64()).collect();
+        let mut head = Head::linear(weight, bias);
         self.kind.fold(h, &mut head);
         self.seen.finish(&self.trials[h].recipe, &mut head);
         head
     }
 
     /// The finished heads side by side, for scoring.
-    pub(super) fn finished_columns(&mut self) -> &ScoringColumns<R> {
+    pub(super) fn finished_heads(&mut self) -> &ScoredHeads<R> {
         for h in 0..self.trials.len() {
             let head = self.finished(h);
-            write_head(&mut self.scored, h, &head.weight, &head.bias);
+            self.scored.write(h, &head);
         }
         self.scored.changed();
         &self.scored

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use faer::{Mat, MatRef};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 
 use super::seen::Seen;
 use super::solve::{Sums, check_dim};
@@ -138,6 +138,12 @@ impl<R: Real> Transform<R> {
             }
         };
         head.bias -= &head.weight.dot(&self.exact_mean());
+        if let Some(gate) = &mut head.gate {
+            let weight = gate.weight.view().insert_axis(Axis(0)).to_owned();
+            let mut row = Head::linear(weight, Array1::from_elem(1, gate.bias));
+            self.fold(&mut row);
+            (gate.weight, gate.bias) = (row.weight.row(0).to_owned(), row.bias[0]);
+        }
     }
 
     /// Points in the space of the features, `[K, D]`, as they are transformed.
@@ -154,7 +160,12 @@ impl<R: Real> Transform<R> {
         }
     }
 
-    fn exact_mean(&self) -> Array1<f64> {
+    /// μ, `[D]`.
+    pub(super) fn mean(&self) -> &[R] {
+        &self.mean
+    }
+
+    pub(super) fn exact_mean(&self) -> Array1<f64> {
         self.mean.iter().map(|mean| mean.to_f64()).collect()
     }
 }

@@ -20,12 +20,12 @@ fn f32s(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn features(n: usize, d: usize) -> Vec<u8> {
+pub(crate) fn features(n: usize, d: usize) -> Vec<u8> {
     f32s(&(0..n * d).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>())
 }
 
 /// A safetensors file of (name, type, shape, data).
-fn safetensors(path: &Path, tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> PathBuf {
+pub(crate) fn safetensors(path: &Path, tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> PathBuf {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
     for (name, dtype, shape, bytes) in tensors {
         let offsets = [data.len(), data.len() + bytes.len()];
@@ -39,7 +39,7 @@ fn safetensors(path: &Path, tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Path
     path.to_owned()
 }
 
-fn message<T: std::fmt::Debug>(result: tailfit::error::Result<T>) -> String {
+pub(crate) fn message<T: std::fmt::Debug>(result: tailfit::error::Result<T>) -> String {
     result.unwrap_err().to_string()
 }
 

@@ -148,7 +148,7 @@ fn accuracy_calibration_and_weight_norms() {
     let golden = golden("metrics.json");
     let Input { z, labels, counts, rank } = input(&golden);
     let features = z.mapv(|v| v as f32);
-    let head = Head { weight: Array2::eye(K), bias: Array1::zeros(K), normalise_features: false };
+    let head = Head::linear(Array2::eye(K), Array1::zeros(K));
     let kept: Vec<usize> = (0..N).filter(|&i| i % 50 < 50 - 3 * rank[labels[i] as usize]).collect();
     for (name, rows) in [("balanced_test", None), ("unbalanced_test", Some(kept.as_slice()))] {
         let set = EvaluationSet { features: features.view(), mirror: None, labels: &labels, rows };
@@ -182,7 +182,7 @@ fn weight_norms_raw_and_centred() {
         unit(key, 4, (k * 16 + j) as u64) * (1.5 - 0.08 * input.rank[k] as f64)
     });
     close("W", &weight.row(0).to_vec(), &numbers(&golden["W_first_row"]), 1e-15);
-    let head = Head { weight, bias: Array1::zeros(K), normalise_features: false };
+    let head = Head::linear(weight, Array1::zeros(K));
     let norms = &golden["results"]["weight_norms"];
     close("raw", &head.weight_norms(), &numbers(&norms["raw"]), TOLERANCE);
     close("centred", &head.centred_weight_norms(), &numbers(&norms["centred"]), TOLERANCE);

@@ -189,8 +189,7 @@ pub(crate) fn cifar10() -> Option<DataSet> {
     let folder = shared("data/cifar10-lt-ir100-resnet32-features")?;
     let set = |name| features(&folder, name, "features.f32le", 64, false);
     let weight = floats(&folder.join("stage1_classifier_weight_10x64.f32le"), 64, false);
-    let head =
-        Head { weight: weight.mapv(f64::from), bias: Array1::zeros(10), normalise_features: false };
+    let head = Head::linear(weight.mapv(f64::from), Array1::zeros(10));
     let file = HeadFile::new(head, "linear", std::collections::HashMap::default());
     let thresholds = ShotThresholds { many_above: 1000, few_below: 200 };
     Some(

@@ -1,13 +1,14 @@
-use super::{Gradient, Head, HeadKind, Kind, Rules, Start, Trained, draw};
+use super::{Gradient, Head, HeadKind, Kind, Layout, Rules, Start, Trained, draw};
 use crate::error::{Error, Result};
 use crate::head::normalise_rows;
-use crate::kernels::{Weights, column_norms, column_sums, scale_columns};
+use crate::kernels::{Packed, Weights, column_norms, column_sums, scale_columns};
 use crate::numbers::Real;
 use crate::rng::Rng;
 
 pub(super) const RULES: Rules = Rules {
     name: "cosine",
     normalises_features: true,
+    has_gate: false,
     // A zero vector has no direction.
     starts: (
         &[Start::Stage1, Start::ClassMeans, Start::ClassVectors, Start::Random],
@@ -48,7 +49,8 @@ pub(super) struct Training<R> {
 }
 
 impl<R: Real> Training<R> {
-    pub(super) fn new(kinds: &[HeadKind], n_classes: usize, columns: usize) -> Self {
+    pub(super) fn new(kinds: &[HeadKind], Layout { n_classes, panels, .. }: Layout) -> Self {
+        let columns = panels.columns;
         let zeros = || vec![R::ZERO; columns];
         let scales = kinds.iter().map(|&kind| scale(kind)).collect();
         let [norms, factor, decay, sums] = [(); 4].map(|()| zeros());
@@ -71,14 +73,14 @@ impl<R: Real> Kind<R> for Training<R> {
         }
     }
 
-    fn forward(&self, z: &mut [R], kept: &mut [R]) {
+    fn forward(&self, _batch: (&Packed<R>, usize), z: &mut [R], kept: &mut [R]) {
         scale_columns(z, &self.factor);
         kept.copy_from_slice(z);
     }
 
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>) {
         // dL/dw = (s/‖w‖) Σ g f̂ − (Σ g z / ‖w‖²) w; the second term acts as a decay.
-        column_sums(&mut self.sums, gradient.z, Some(gradient.kept));
+        column_sums(&mut self.sums, gradient.z, Some(&*gradient.kept));
         for (k, decay) in self.decay.iter_mut().enumerate() {
             *decay = trained.rates.decay[k] - self.sums[k] / (self.norms[k] * self.norms[k]);
         }

@@ -1,10 +1,11 @@
-use super::{Gradient, Head, HeadKind, Kind, Rules, Start, Trained, draw};
+use super::{Gradient, Head, HeadKind, Kind, Layout, Rules, Start, Trained, draw};
 use crate::numbers::Real;
 use crate::rng::Rng;
 
 pub(super) const RULES: Rules = Rules {
     name: "linear",
     normalises_features: false,
+    has_gate: false,
     starts: (
         &[Start::Stage1, Start::ClassMeans, Start::ClassVectors, Start::Zero, Start::Random],
         "any start",
@@ -24,7 +25,7 @@ pub(super) fn random(rng: &mut Rng, head: &mut Head) {
 pub(super) struct Training<R>(std::marker::PhantomData<R>);
 
 impl<R> Training<R> {
-    pub(super) fn new(_kinds: &[HeadKind], _n_classes: usize, _columns: usize) -> Self {
+    pub(super) fn new(_kinds: &[HeadKind], _layout: Layout) -> Self {
         Self(std::marker::PhantomData)
     }
 }

@@ -1,10 +1,11 @@
-use super::{Gradient, Head, HeadKind, Kind, Params, Rules, Start, Trained, linear};
-use crate::kernels::{column_sums, scale_columns};
+use super::{Gradient, Head, HeadKind, Kind, Layout, Params, Rules, Start, Trained, linear};
+use crate::kernels::{Packed, column_sums, scale_columns};
 use crate::numbers::Real;
 
 pub(super) const RULES: Rules = Rules {
     name: "margin",
     normalises_features: false,
+    has_gate: false,
     starts: (&[Start::Stage1], "`stage-1`, whose weights a margin head keeps"),
     random: linear::random,
     check: |_| Ok(()),
@@ -22,7 +23,8 @@ pub(super) struct Training<R> {
 }
 
 impl<R: Real> Training<R> {
-    pub(super) fn new(_kinds: &[HeadKind], n_classes: usize, columns: usize) -> Self {
+    pub(super) fn new(_kinds: &[HeadKind], Layout { n_classes, panels, .. }: Layout) -> Self {
+        let columns = panels.columns;
         Self {
             scale: Params::new(R::ONE, columns),
             shift: Params::new(R::ZERO, columns),
@@ -39,7 +41,7 @@ impl<R: Real> Kind<R> for Training<R> {
         self.norms.extend(head.weight_norms().into_iter().map(R::from_f64));
     }
 
-    fn forward(&self, z: &mut [R], kept: &mut [R]) {
+    fn forward(&self, _batch: (&Packed<R>, usize), z: &mut [R], kept: &mut [R]) {
         kept.copy_from_slice(z);
         scale_columns(z, &self.scale.value);
         for row in z.chunks_exact_mut(self.scale.value.len()) {
@@ -51,7 +53,7 @@ impl<R: Real> Kind<R> for Training<R> {
 
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>) {
         let steps = trained.rates.steps(&trained.rates.decay);
-        column_sums(&mut self.sums, gradient.z, Some(gradient.kept));
+        column_sums(&mut self.sums, gradient.z, Some(&*gradient.kept));
         self.scale.descend(&self.sums, &steps);
         column_sums(&mut self.sums, gradient.z, None);
         for (sum, norm) in self.sums.iter_mut().zip(&self.norms) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Head, Start};
 use crate::error::{Error, Result};
-use crate::kernels::{Packed, Steps, Weights, column_sums, descend, vectorised};
+use crate::kernels::{Packed, Panels, Steps, Unit, Weights, column_sums, descend, vectorised};
 use crate::numbers::Real;
 use crate::rng::Rng;
 
@@ -41,6 +41,12 @@ pub enum HeadKind {
     /// Trains ω and β, `[K]` each, starting at 1 and 0. Weight decay pulls ω towards 0, not towards 1.
     /// Source: Wang et al., ACML 2023, eq. 6.
     Margin,
+    /// A gate on the logits (DisAlign): zₖ + σ(v·f + u) (αₖ zₖ + βₖ), with z = W f + b frozen.
+    /// Trains α and β, `[K]` each, v, `[D]`, and u, starting at 1, 0, 0.1 and 0. Weight decay pulls all
+    /// towards 0, where the gate does nothing. The finished head is not linear: see [`Gate`](super::Gate).
+    /// Source: Zhang et al., CVPR 2021, eq. 5 and 6. Starts are those of the authors' code, but for u,
+    /// which it draws from ±1/√D.
+    Gated,
 }
 
 /// Turns the list of kinds into functions that look up each kind's rules and training.
@@ -54,14 +60,13 @@ macro_rules! kinds {
                 match self { $($variant => $module::RULES,)* }
             }
 
-            /// Training state for heads of one kind side by side, with `columns` columns in all.
+            /// Training state for heads of one kind side by side.
             pub(crate) fn training<R: Real>(
                 kinds: &[Self],
-                n_classes: usize,
-                columns: usize,
+                layout: Layout,
             ) -> Box<dyn Kind<R>> {
                 match kinds[0] {
-                    $($variant => Box::new($module::Training::<R>::new(kinds, n_classes, columns)),)*
+                    $($variant => Box::new($module::Training::<R>::new(kinds, layout)),)*
                 }
             }
         }
@@ -70,10 +75,24 @@ macro_rules! kinds {
 
 kinds! {
     cosine: HeadKind::Cosine { .. },
+    gated: HeadKind::Gated,
     linear: HeadKind::Linear,
     margin: HeadKind::Margin,
     scaled: HeadKind::Scaled,
     scaled_linear: HeadKind::ScaledLinear { .. },
+}
+
+/// How heads stand side by side: class k of head h is column h·K + k of the weights' panels.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    /// K.
+    pub n_classes: usize,
+    /// D, without padding.
+    pub dim: usize,
+    /// Those of the weights.
+    pub panels: Panels,
+    /// What multiplies bf16, if batches are packed so.
+    pub unit: Option<Unit>,
 }
 
 /// What is known about a kind before training.
@@ -83,6 +102,8 @@ pub(crate) struct Rules {
     pub name: &'static str,
     /// Whether features are divided by their L2 norm.
     pub normalises_features: bool,
+    /// Whether the finished head has a gate, so that views are scored one by one.
+    pub has_gate: bool,
     /// The starts it allows, as values and in words.
     pub starts: (&'static [Start], &'static str),
     /// Draws a random start into a head of zeros.
@@ -119,9 +140,9 @@ pub(crate) trait Kind<R: Real>: Send + Sync {
     /// Called before the logits of a batch, to compute what depends only on the weights.
     fn prepare(&mut self, _weights: &Weights<R>) {}
 
-    /// Turns x W + bias, `[B, C]`, into logits. `kept`, `[B, C]`, has room for what [`Kind::step`]
-    /// needs later.
-    fn forward(&self, _z: &mut [R], _kept: &mut [R]) {}
+    /// Turns x W + bias, `[n, C]`, of the batch's samples from the given one on into logits. `kept`,
+    /// `[n, C]`, has room for what [`Kind::step`] needs later.
+    fn forward(&self, _batch: (&Packed<R>, usize), _z: &mut [R], _kept: &mut [R]) {}
 
     /// Updates the parameters, given the gradient of the logits.
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>);
@@ -136,7 +157,7 @@ pub(crate) struct Gradient<'a, R> {
     /// Gradient with respect to the logits, `[B, C]`.
     pub z: &'a mut [R],
     /// What [`Kind::forward`] kept, `[B, C]`.
-    pub kept: &'a [R],
+    pub kept: &'a mut [R],
     /// The samples of the batch.
     pub batch: &'a Packed<R>,
     /// Whether to spread the step over threads.

@@ -1,10 +1,11 @@
-use super::{Gradient, Head, HeadKind, Kind, Params, Rules, Start, Trained, linear};
-use crate::kernels::{column_sums, scale_columns};
+use super::{Gradient, Head, HeadKind, Kind, Layout, Params, Rules, Start, Trained, linear};
+use crate::kernels::{Packed, column_sums, scale_columns};
 use crate::numbers::Real;
 
 pub(super) const RULES: Rules = Rules {
     name: "scaled",
     normalises_features: false,
+    has_gate: false,
     starts: (&[Start::Stage1], "`stage-1`, whose weights a scaled head keeps"),
     random: linear::random,
     check: |_| Ok(()),
@@ -19,19 +20,20 @@ pub(super) struct Training<R> {
 }
 
 impl<R: Real> Training<R> {
-    pub(super) fn new(_kinds: &[HeadKind], n_classes: usize, columns: usize) -> Self {
+    pub(super) fn new(_kinds: &[HeadKind], Layout { n_classes, panels, .. }: Layout) -> Self {
+        let columns = panels.columns;
         Self { scale: Params::new(R::ONE, columns), n_classes, sums: vec![R::ZERO; columns] }
     }
 }
 
 impl<R: Real> Kind<R> for Training<R> {
-    fn forward(&self, z: &mut [R], kept: &mut [R]) {
+    fn forward(&self, _batch: (&Packed<R>, usize), z: &mut [R], kept: &mut [R]) {
         kept.copy_from_slice(z);
         scale_columns(z, &self.scale.value);
     }
 
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>) {
-        column_sums(&mut self.sums, gradient.z, Some(gradient.kept));
+        column_sums(&mut self.sums, gradient.z, Some(&*gradient.kept));
         self.scale.descend(&self.sums, &trained.rates.steps(&trained.rates.decay));
     }
 

@@ -1,6 +1,6 @@
-use super::{Gradient, Head, HeadKind, Kind, Params, Rules, Trained, linear};
+use super::{Gradient, Head, HeadKind, Kind, Layout, Params, Rules, Trained, linear};
 use crate::error::{Error, Result};
-use crate::kernels::{Steps, column_sums, scale_columns};
+use crate::kernels::{Packed, Steps, column_sums, scale_columns};
 use crate::numbers::Real;
 
 pub(super) const RULES: Rules =
@@ -29,7 +29,8 @@ pub(super) struct Training<R> {
 }
 
 impl<R: Real> Training<R> {
-    pub(super) fn new(kinds: &[HeadKind], n_classes: usize, columns: usize) -> Self {
+    pub(super) fn new(kinds: &[HeadKind], Layout { n_classes, panels, .. }: Layout) -> Self {
+        let columns = panels.columns;
         let rates = kinds.iter().map(|&kind| rate(kind)).collect();
         let [sums, lr] = [(); 2].map(|()| vec![R::ZERO; columns]);
         Self { scale: Params::new(R::ONE, columns), rates, n_classes, sums, lr }
@@ -37,14 +38,14 @@ impl<R: Real> Training<R> {
 }
 
 impl<R: Real> Kind<R> for Training<R> {
-    fn forward(&self, z: &mut [R], kept: &mut [R]) {
+    fn forward(&self, _batch: (&Packed<R>, usize), z: &mut [R], kept: &mut [R]) {
         kept.copy_from_slice(z);
         scale_columns(z, &self.scale.value);
     }
 
     fn step(&mut self, gradient: Gradient<'_, R>, trained: &mut Trained<R>) {
         let Trained { weights, bias, rates } = trained;
-        column_sums(&mut self.sums, gradient.z, Some(gradient.kept));
+        column_sums(&mut self.sums, gradient.z, Some(&*gradient.kept));
         scale_columns(gradient.z, &self.scale.value);
         self.scale.descend(&self.sums, &rates.steps(&rates.decay));
         let last = self.rates.len() - 1;

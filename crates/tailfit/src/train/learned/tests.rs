@@ -61,11 +61,7 @@ fn case() -> Case {
     let counts = numbers(&params["class_counts"]).into_iter().map(|n| n as usize).collect();
     let counts = ClassCounts::new(counts).unwrap();
     let number = |name: &str| params[name].as_f64().unwrap();
-    let head = Head {
-        weight: matrix(&inputs["W"]),
-        bias: numbers(&inputs["b"]).into(),
-        normalise_features: false,
-    };
+    let head = Head::linear(matrix(&inputs["W"]), numbers(&inputs["b"]).into());
     let velocity = (matrix(&inputs["momentum_W"]), numbers(&inputs["momentum_b"]).into());
     let decay = (number("weight_decay"), number("weight_decay"));
     let mut sampler = Learned::new(4);

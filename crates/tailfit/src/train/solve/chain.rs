@@ -137,7 +137,7 @@ impl<R: Real> Chain<R> {
             bias -= mean;
         }
         let weight = Array2::from_shape_fn((k, d), |(c, j)| weight[(j, c)]);
-        Head { weight, bias, normalise_features: false }
+        Head::linear(weight, bias)
     }
 
     /// Decay of the weights and of the bias.

@@ -25,7 +25,7 @@ use super::seen::Seen;
 use super::{Options, Outcome, Solution, Trial};
 use crate::error::{Error, Result};
 use crate::head::Head;
-use crate::metrics::{ClassTally, PerSet, columns_of, hits};
+use crate::metrics::{ClassTally, PerSet, ScoredHeads, Views, hits};
 use crate::numbers::Real;
 use crate::recipe::Solver;
 
@@ -104,11 +104,10 @@ pub(super) fn score<R: Real>(
 ) -> Option<PerSet<ClassTally>> {
     let (sets, rows) = (seen.problem.scored.as_ref()?, seen.scored.as_deref()?);
     let halves = seen.problem.halves(seed)?;
-    let columns = columns_of(head);
-    let shape = (1, head.n_classes());
+    let heads = ScoredHeads::of(head);
     let all = sets.as_ref().zip(rows.as_ref()).zip(halves.as_ref());
-    let of = |((set, rows), halves): ((&super::ScoredSet<'_, R>, _), &Vec<u8>)| {
-        hits(rows, (set.labels, halves), &columns, shape).pop()
+    let of = |((set, rows), halves): ((&super::ScoredSet<'_, R>, &Views<R>), &Vec<u8>)| {
+        hits(rows, (set.labels, halves), &heads).pop()
     };
     let PerSet { test, validation } = all.map(of);
     Some(PerSet { test: test?, validation: validation.flatten() })

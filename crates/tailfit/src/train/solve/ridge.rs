@@ -95,7 +95,7 @@ impl System {
         let bias: Vec<f64> =
             bias.iter().enumerate().map(|(c, b)| b - output(&self.shift, c)).collect();
         let weight = Array2::from_shape_fn((k, self.shift.len()), |(c, j)| weight[(j, c)]);
-        let head = Head { weight, bias: Array1::from(bias), normalise_features: false };
+        let head = Head::linear(weight, Array1::from(bias));
         (head, 0.5 * square)
     }
 }

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 use serde_json::{Value, json};
 
 use super::item::train_in_order;
-use super::seen::Seen;
+use super::seen::{Seen, SeenAs};
 use super::{Outcome, Problem, Trial};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
@@ -41,7 +41,7 @@ fn setup(golden: &Value) -> Setup {
     });
     let bias = Array1::from_shape_fn(N_CLASSES, |k| 0.1 * unit(key, 4, k as u64));
     assert_eq!(weight.row(0).to_vec(), numbers(&golden["W_start_first_row"]));
-    let stage_1 = Head { weight, bias, normalise_features: false };
+    let stage_1 = Head::linear(weight, bias);
     Setup { features, labels, counts: ClassCounts::new(counts).unwrap(), stage_1 }
 }
 
@@ -69,10 +69,9 @@ fn run(setup: &Setup, golden: &Value, recipe: Recipe) -> Outcome {
         .iter()
         .map(|order| numbers(order).into_iter().map(|row| row as u32).collect())
         .collect();
-    let cosine = matches!(recipe.head, crate::head::HeadKind::Cosine { .. });
     let trial = Trial { recipe, seed: 0, stop_after: None };
     let problem = problem_of(setup);
-    let seen = Seen::new(&problem, cosine);
+    let seen = Seen::new(&problem, SeenAs::of(&trial));
     let order = |epoch: usize| orders[epoch].clone();
     train_in_order(&seen, &[&trial], &unscored(), false, order).unwrap().remove(0)
 }
