@@ -59,11 +59,11 @@ def compare(
     methods : list of str, optional
         Names from ``tailfit.methods()``, combinations such as ``"los+class-balanced"``, or
         configurations in TOML. If not given, those of the literature's usual comparison, a few for
-        ``effort="quick"``, and all for ``effort="full"``.
+        ``effort="quick"``, all for ``effort="full"``, and combinations too for ``effort="thorough"``.
     select : {"last", "validation", "cross-validated", "cross-fitted", "best-on-test"}, optional
         How epoch and hyper-parameters are chosen: on the validation set if there is one, else
         cross-fitted on the two halves of the test set.
-    effort : {"quick", "standard", "full"}
+    effort : {"quick", "standard", "thorough", "full"}
     seeds : int, optional
         Number of seeds; 5, or 1 for ``effort="quick"``.
     class_vectors : array of shape (n_classes, n_features), optional
@@ -76,9 +76,7 @@ def compare(
     test = _labelled_like(x_test, y_test, names, "x_test")
     validation = None if x_val is None else _labelled_like(x_val, y_val, names, "x_val")
     if methods is None:
-        methods = _native_names(effort)
-        if class_vectors is not None:
-            methods += ["zero-shot", "balanced-softmax-converged+zero-shot"]
+        methods = _native.usual_methods(effort, class_vectors is not None)
     elif isinstance(methods, str):
         methods = [methods]
     if select is None:
@@ -226,15 +224,6 @@ def _head(result) -> Head:
     names = json.loads(result["head_record"])
     metadata = {"method": names["method"], "made_by": f"tailfit {names['version']}"}
     return from_native(result, metadata)
-
-
-def _native_names(effort) -> list[str]:
-    def taken(method) -> bool:
-        if effort == "quick":
-            return method["quick"]
-        return not method["by_name_only"] and (effort == "full" or not method["further"])
-
-    return [method["name"] for method in json.loads(_native.all_methods()) if taken(method)]
 
 
 def _value(text):

@@ -246,7 +246,7 @@ class TailClassifierCV(_Linear):
     ----------
     methods : list of str, default=("lda", "lr-balanced", "balanced-softmax-converged")
         What to choose from.
-    effort : {"quick", "standard", "full"}, default="quick"
+    effort : {"quick", "standard", "thorough", "full"}, default="quick"
         How much of each grid is tried.
     target_prior : as for TailClassifier
     random_state : int, RandomState or None, default=None

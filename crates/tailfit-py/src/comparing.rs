@@ -78,7 +78,7 @@ pub(crate) fn compare<'py>(
     let mut chosen = chosen.map_err(raised)?;
     let selection =
         named(&Selection::ALL, |s| s.rule().name, selection, "select").map_err(raised)?;
-    let effort = named(&Effort::ALL, Effort::name, effort, "effort").map_err(raised)?;
+    let effort = effort_named(effort)?;
     if selection != Selection::BestOnTest {
         chosen = chosen.into_iter().map(Method::with_conditioning).collect();
     }
@@ -118,6 +118,11 @@ pub(crate) fn compare<'py>(
             },
         },
     )
+}
+
+/// The effort of this name.
+pub(crate) fn effort_named(name: &str) -> PyResult<Effort> {
+    named(&Effort::ALL, Effort::name, name, "effort").map_err(raised)
 }
 
 fn raised_text(error: impl ToString) -> PyErr {

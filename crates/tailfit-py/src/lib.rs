@@ -35,18 +35,19 @@ fn method_of(name: &str) -> tailfit::error::Result<Method> {
     if name.contains('\n') { Method::from_toml(name, "method") } else { methods::find(name) }
 }
 
-/// Every method: name, source, recipe, whether a quick comparison takes it, whether only a full one
-/// does, and whether none does unless it is named (JSON).
+/// Every method: name, source and recipe (JSON).
 #[pyfunction]
 fn all_methods() -> String {
-    let each = |method: Method| {
-        json!({
-            "name": method.name, "source": method.source, "recipe": method.recipe,
-            "quick": methods::is_quick(&method.name), "further": methods::is_further(&method.name),
-            "by_name_only": methods::is_by_name_only(&method),
-        })
-    };
+    let each = |method: Method| json!({"name": method.name, "source": method.source, "recipe": method.recipe});
     Value::from(methods::all().into_iter().map(each).collect::<Vec<_>>()).to_string()
+}
+
+/// The names of the methods that a comparison takes if none are named.
+#[pyfunction]
+fn usual_methods(effort: &str, class_vectors: bool) -> PyResult<Vec<String>> {
+    let effort = comparing::effort_named(effort)?;
+    let chosen = effort.methods(class_vectors).map_err(raised)?;
+    Ok(chosen.into_iter().map(|method| method.name).collect())
 }
 
 /// The recipe (JSON) of a method, with the values (JSON) at dotted paths replaced.
@@ -108,6 +109,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("DataError", module.py().get_type::<DataError>())?;
     module.add_function(wrap_pyfunction!(all_methods, module)?)?;
+    module.add_function(wrap_pyfunction!(usual_methods, module)?)?;
     module.add_function(wrap_pyfunction!(recipe, module)?)?;
     module.add_function(wrap_pyfunction!(run, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;

@@ -151,17 +151,7 @@ fn methods_of(args: &CompareArgs, effort: Effort) -> Result<Vec<Method>> {
         chosen.push(Method::from_toml(&text, &path.display().to_string())?);
     }
     if chosen.is_empty() {
-        let all = methods::all().into_iter();
-        let wanted = |method: &Method| match effort {
-            Effort::Quick => methods::is_quick(&method.name),
-            Effort::Standard => !methods::is_further(&method.name),
-            Effort::Full => !methods::is_by_name_only(method),
-        };
-        let mut chosen: Vec<Method> = all.filter(wanted).collect();
-        if args.data.class_vectors.is_some() {
-            chosen.extend(methods::with_class_vectors()?);
-        }
-        return Ok(chosen);
+        return Ok(effort.methods(args.data.class_vectors.is_some())?);
     }
     // Files and rows go by name.
     for (at, method) in chosen.iter().enumerate() {

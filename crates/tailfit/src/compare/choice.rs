@@ -62,7 +62,7 @@ impl Choice {
         }
         let less_training = self.by == Validation;
         let mut best: Option<(f64, Pick)> = None;
-        for &trial in trials {
+        for &trial in trials.iter().filter(|&&trial| !outcomes[trial].hits.is_empty()) {
             let outcome = &outcomes[trial];
             let first = (outcome.hits.len() - 1).min(1);
             for epoch in first..=outcome.finite_epochs() {

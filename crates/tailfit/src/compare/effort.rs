@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
+use crate::error::Result;
+use crate::methods::{self, Method};
 use crate::metrics::{ClassTally, PerSet};
 use crate::recipe::{Recipe, Solver};
 use crate::train::Outcome;
@@ -17,7 +19,9 @@ pub enum Effort {
     /// The whole grid by successive halving: all trials for a tenth of their epochs, the best eight
     /// for three tenths, and the best two to the end.
     Standard,
-    /// The whole grid, every trial to its end.
+    /// The whole grid, every trial to its end, and combinations of methods.
+    Thorough,
+    /// The whole grid, every trial to its end, and nothing beyond: what published tables show.
     #[default]
     Full,
 }
@@ -31,13 +35,14 @@ struct Rung {
 
 impl Effort {
     /// Every effort.
-    pub const ALL: [Self; 3] = [Self::Quick, Self::Standard, Self::Full];
+    pub const ALL: [Self; 4] = [Self::Quick, Self::Standard, Self::Thorough, Self::Full];
 
     /// Name in commands and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
             Self::Standard => "standard",
+            Self::Thorough => "thorough",
             Self::Full => "full",
         }
     }
@@ -46,8 +51,43 @@ impl Effort {
     pub fn help(self) -> &'static str {
         match self {
             Self::Quick => "A first look in a minute: a few methods, half of each grid, one seed",
-            Self::Standard => "Every method's whole grid, by successive halving",
-            Self::Full => "Every trial of every grid to its end",
+            Self::Standard => {
+                "Every method's whole grid, by successive halving, and beyond its edges"
+            }
+            Self::Thorough => {
+                "Every trial of every grid to its end, beyond its edges, and combinations"
+            }
+            Self::Full => "Every trial of every grid to its end, and nothing else",
+        }
+    }
+
+    /// The methods that a comparison takes if none are named, for data with a vector for each class or
+    /// without.
+    ///
+    /// # Errors
+    ///
+    /// Never, but for a fault of this program.
+    pub fn methods(self, class_vectors: bool) -> Result<Vec<Method>> {
+        let wanted = |method: &Method| match self {
+            Self::Quick => methods::is_quick(&method.name),
+            Self::Standard => !methods::is_further(&method.name),
+            Self::Thorough | Self::Full => !methods::is_by_name_only(method),
+        };
+        let mut chosen: Vec<Method> = methods::all().into_iter().filter(wanted).collect();
+        if self == Self::Thorough {
+            chosen.extend(methods::combinations());
+        }
+        if class_vectors {
+            chosen.extend(methods::with_class_vectors()?);
+        }
+        Ok(chosen)
+    }
+
+    /// How many steps a search takes beyond an edge of the grid, as long as the best lies there.
+    pub fn steps_beyond(self) -> usize {
+        match self {
+            Self::Quick | Self::Standard | Self::Thorough => 2,
+            Self::Full => 0,
         }
     }
 
@@ -57,7 +97,7 @@ impl Effort {
             Self::Standard => {
                 const { &[Rung { share: 0.1, keep: 8 }, Rung { share: 0.3, keep: 2 }] }
             }
-            Self::Full => &[],
+            Self::Thorough | Self::Full => &[],
         }
     }
 
@@ -93,8 +133,8 @@ impl Effort {
         // The first of equals stays.
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         ranked.truncate(self.rungs()[rung].keep);
-        let mut kept: Vec<usize> = ranked.into_iter().map(|(_, trial)| trial).collect();
-        kept.sort_unstable();
-        kept
+        // In the order in which the choice came to know them, which depends on no other.
+        let is_kept = |trial: &&usize| ranked.iter().any(|(_, kept)| kept == *trial);
+        trials.iter().filter(is_kept).copied().collect()
     }
 }

@@ -1,6 +1,7 @@
 //! One method on one data set: train the grid for every seed, select, and re-train the
 //! selected trials to get their heads.
 
+mod beyond;
 mod choice;
 mod data_record;
 mod effort;
@@ -78,11 +79,19 @@ struct SeedRun {
     samples: PerSet<ClassTally>,
     /// Outcomes of the trials, in the order of the grid, each as far as it was trained.
     outcomes: Vec<Outcome>,
+    /// How many of them are in the grid.
+    n_trials: usize,
     /// The trials that each choice kept to the end.
     kept: Vec<(Choice, Vec<usize>)>,
 }
 
 impl SeedRun {
+    /// Number of trials beyond the grid.
+    fn n_beyond(&self) -> usize {
+        let beyond = self.outcomes[self.n_trials..].iter();
+        beyond.filter(|outcome| !outcome.hits.is_empty()).count()
+    }
+
     fn pick(&self, choice: Choice, recipes: &[Recipe]) -> Option<Pick> {
         let kept = self.kept.iter().find(|(of, _)| *of == choice).map(|(_, kept)| kept.clone());
         let trials = kept.unwrap_or_else(|| (0..recipes.len()).collect());
@@ -198,8 +207,10 @@ impl<'a> Comparison<'a> {
     ///
     /// If a selected trial does not repeat bit for bit, which would be a bug in this program.
     pub fn run(&self, method: &Method, progress: &(dyn Fn(usize) + Sync)) -> Result<MethodResult> {
-        let recipes = self.recipes(method)?;
-        let runs = self.train(&recipes, &method.recipe, progress)?;
+        let thinned = (self.effort == Effort::Quick).then(|| method.thinned());
+        let mut recipes = self.recipes(method)?;
+        let searched = thinned.as_ref().unwrap_or(method);
+        let runs = self.train(searched, &mut recipes, progress)?;
         let rule = self.selection.rule();
         let to_use = Chosen::new(&runs[0], &recipes, rule.head)?;
         let by_seed: Vec<Vec<Chosen<'_>>> =

@@ -52,6 +52,11 @@ pub struct RunRecord {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(n: &usize) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_full(effort: &Effort) -> bool {
     *effort == Effort::Full
 }
@@ -83,8 +88,11 @@ pub struct HeadRecord {
 pub struct SelectionRecord {
     /// The selection rule.
     pub rule: Selection,
-    /// Number of trials chosen from.
+    /// Number of trials chosen from: those of the grid.
     pub n_trials: usize,
+    /// Number of further trials beyond the grid's edges, where the best lay.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub n_beyond: usize,
     /// How much was spent on them.
     #[serde(default, skip_serializing_if = "is_full")]
     pub effort: Effort,

@@ -68,7 +68,8 @@ impl Comparison<'_> {
             seed: run.seed,
             selection: SelectionRecord {
                 rule: self.selection,
-                n_trials: recipes.len(),
+                n_trials: run.n_trials,
+                n_beyond: run.n_beyond(),
                 effort: self.effort,
                 optimistic: chosen.iter().any(|one| {
                     // Validation samples that are test samples too make the choice theirs.
@@ -98,7 +99,8 @@ impl Comparison<'_> {
                 accuracy: path.map(|hits| self.accuracy(&hits, &run.samples.test)).collect(),
             }
         };
-        recipes.iter().zip(&run.outcomes).enumerate().map(curve).collect()
+        let trained = recipes.iter().zip(&run.outcomes).enumerate();
+        trained.filter(|(_, (_, outcome))| !outcome.hits.is_empty()).map(curve).collect()
     }
 }
 

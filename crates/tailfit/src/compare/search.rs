@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Comparison, SeedRun};
 use crate::error::Result;
+use crate::methods::Method;
 use crate::recipe::{Recipe, Solver};
 use crate::train::{Options, Outcome, Trial, train};
 
@@ -17,11 +18,11 @@ impl Comparison<'_> {
         let stops = self.stops(recipes);
         let all: usize = recipes.iter().map(whole).sum();
         match (stops.first(), stops.last()) {
-            // About a third of the trials go on, and a tenth to the end.
+            // About a third of the trials go on, and a tenth to the end; about one step beyond an edge.
             (Some(first), Some(last)) => {
-                recipes.len() * first + recipes.len() * last / 3 + all / 10
+                recipes.len() * first + recipes.len() * last / 3 + all / 10 + last
             }
-            _ => all,
+            _ => all + self.effort.steps_beyond() * all / (2 * recipes.len()),
         }
     }
 
@@ -30,20 +31,21 @@ impl Comparison<'_> {
         if recipes.len() > 1 { self.effort.stops(&recipes[0]) } else { vec![] }
     }
 
-    /// Trains the grid for every seed.
+    /// Trains the grid of a method for every seed; recipes beyond its edges are added to `recipes`.
     pub(super) fn train(
         &self,
-        recipes: &[Recipe],
-        default: &Recipe,
+        method: &Method,
+        recipes: &mut Vec<Recipe>,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<SeedRun>> {
         let rule = self.selection.rule();
         let everything: Vec<usize> = (0..recipes.len()).collect();
+        let n_trials = recipes.len();
         let run = |(at, &seed): (usize, &u64)| {
             // The head to use is that of the first seed.
             let choices = rule.choices.iter().chain((at == 0).then_some(&rule.head));
             let kept = choices.map(|&choice| (choice, everything.clone())).collect();
-            SeedRun { seed, samples: self.samples(seed), outcomes: vec![], kept }
+            SeedRun { seed, samples: self.samples(seed), outcomes: vec![], n_trials, kept }
         };
         let mut runs: Vec<SeedRun> = self.seeds.iter().enumerate().map(run).collect();
         let all = vec![everything.clone(); runs.len()];
@@ -52,7 +54,13 @@ impl Comparison<'_> {
         for (run, outcomes) in runs.iter_mut().zip(outcomes) {
             run.outcomes = outcomes;
         }
+        if stops.is_empty() {
+            for _ in 0..self.effort.steps_beyond() {
+                self.step_beyond(method, recipes, &mut runs, None, progress)?;
+            }
+        }
         for (rung, &epochs) in stops.iter().enumerate() {
+            self.step_beyond(method, recipes, &mut runs, Some(epochs), progress)?;
             let mut wanted = vec![];
             for run in &mut runs {
                 let mut of_run = BTreeSet::new();
@@ -63,22 +71,18 @@ impl Comparison<'_> {
                 }
                 if rung + 1 == stops.len() {
                     // Tables show the default recipe's whole course.
-                    of_run.extend(recipes.iter().position(|recipe| recipe == default));
+                    of_run.extend(recipes.iter().position(|recipe| *recipe == method.recipe));
                 }
                 wanted.push(of_run.into_iter().collect::<Vec<_>>());
             }
             let trained = self.up_to(recipes, &wanted, stops.get(rung + 1).copied(), progress)?;
-            for ((run, wanted), outcomes) in runs.iter_mut().zip(wanted).zip(trained) {
-                for (trial, outcome) in wanted.into_iter().zip(outcomes) {
-                    run.outcomes[trial] = outcome;
-                }
-            }
+            place(&mut runs, wanted, trained);
         }
         Ok(runs)
     }
 
     /// Trains some trials of each seed for some epochs, or to their end.
-    fn up_to(
+    pub(super) fn up_to(
         &self,
         recipes: &[Recipe],
         wanted: &[Vec<usize>],
@@ -95,5 +99,14 @@ impl Comparison<'_> {
         self.cross_validate(&trials, &mut outcomes, &options)?;
         let mut outcomes = outcomes.into_iter();
         Ok(wanted.iter().map(|wanted| outcomes.by_ref().take(wanted.len()).collect()).collect())
+    }
+}
+
+/// Puts what was trained of each seed in its place.
+pub(super) fn place(runs: &mut [SeedRun], wanted: Vec<Vec<usize>>, trained: Vec<Vec<Outcome>>) {
+    for ((run, wanted), outcomes) in runs.iter_mut().zip(wanted).zip(trained) {
+        for (trial, outcome) in wanted.into_iter().zip(outcomes) {
+            run.outcomes[trial] = outcome;
+        }
     }
 }

@@ -12,14 +12,12 @@ use crate::recipe::{
 };
 
 pub(super) fn method(name: &str, source: &str, recipe: Recipe, search: &[Values]) -> Method {
-    Method::new(
-        name,
-        source,
-        recipe,
-        search
-            .iter()
-            .map(|&(path, values)| (path.into(), values.iter().map(|&v| number(v)).collect())),
-    )
+    let search = search
+        .iter()
+        .map(|&(path, values)| (path.into(), values.iter().map(|&v| number(v)).collect()));
+    let mut method = Method::new(name, source, recipe, search);
+    method.search.iter_mut().for_each(|axis| axis.open = true);
+    method
 }
 
 pub(super) const PLAIN: Recipe = Recipe::PLAIN;

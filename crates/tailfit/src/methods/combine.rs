@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Axis, Method};
+use super::{Axis, Method, find};
 use crate::error::{Error, Result, nearest};
 use crate::recipe::Recipe;
 
@@ -83,6 +83,16 @@ pub fn additions() -> impl Iterator<Item = (&'static str, &'static str)> {
     ADDITIONS.iter().map(|addition| (addition.name, addition.help))
 }
 
+/// What a thorough comparison takes besides single methods: the usual losses with everything that can
+/// be added to them without class vectors.
+pub fn combinations() -> Vec<Method> {
+    let bases = ["cross-entropy", "balanced-softmax", "label-smoothing", "los", "cosine"];
+    let additions = ADDITIONS.iter().filter(|addition| addition.name != "zero-shot");
+    let names =
+        additions.flat_map(|addition| bases.map(|base| format!("{base}+{}", addition.name)));
+    names.filter_map(|name| find(&name).ok()).collect()
+}
+
 impl Method {
     /// The method with additions, by name. A search of several numbers stays as large as it was: an
     /// addition's strength takes the place of every axis but the first.
@@ -131,7 +141,7 @@ impl Method {
                     axis.values = axis.values.iter().step_by(every).cloned().collect();
                 }
                 let values = values.iter().map(|&value| json!(value)).collect();
-                self.search.push(Axis { path: path.to_owned(), values });
+                self.search.push(Axis { path: path.to_owned(), values, open: true });
             }
             self.source = format!("{}; {}", self.source, addition.help);
             self.name = whole;
@@ -161,6 +171,13 @@ mod tests {
         let both = find("los+class-balanced+logit-adjustment").unwrap();
         assert_eq!(both.recipe.cost.class_weights, ClassWeights::Power { rho: 1.0 });
         assert!(both.recipe.adjustment.is_some());
+    }
+
+    #[test]
+    fn a_thorough_comparison_takes_combinations_of_the_same_budget() {
+        let all = super::combinations();
+        assert_eq!(all.len(), 30, "five losses with six additions each");
+        assert!(all.iter().all(|method| method.grid().unwrap().len() == 20));
     }
 
     #[test]

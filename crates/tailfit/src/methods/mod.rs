@@ -2,11 +2,12 @@
 
 mod catalogue;
 mod combine;
+mod edges;
 mod further;
 mod optima;
 mod search;
 
-pub use self::combine::additions;
+pub use self::combine::{additions, combinations};
 pub use self::search::Axis;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -108,14 +109,15 @@ struct MethodFile {
 }
 
 impl Method {
-    /// A method from its parts; `search` lists dotted paths and the values to try.
+    /// A method from its parts; `search` lists dotted paths and the values to try, and none beyond.
     pub fn new(
         name: &str,
         source: &str,
         recipe: Recipe,
         search: impl IntoIterator<Item = (String, Vec<Value>)>,
     ) -> Self {
-        let search = search.into_iter().map(|(path, values)| Axis { path, values }).collect();
+        let search = search.into_iter().map(|(path, values)| Axis { path, values, open: false });
+        let search = search.collect();
         Self { name: name.to_owned(), source: source.to_owned(), recipe, search }
     }
 
@@ -216,7 +218,7 @@ mod tests {
         let edges = |gamma: f64, decay: f64| {
             let recipe = method.recipe.with("lr", &json!(0.1)).unwrap();
             let recipe = recipe.with("loss.gamma", &json!(gamma)).unwrap();
-            method.edges(&recipe.with("weight_decay", &json!(decay)).unwrap()).join("; ")
+            method.edges(&recipe.with("weight_decay", &json!(decay)).unwrap(), 0).join("; ")
         };
         assert_eq!(edges(2.0, 0.0), "");
         assert_eq!(edges(1.0, 0.0), "loss.gamma 1, the smallest");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Method, number};
+use super::Method;
 use crate::error::{Error, Result};
 use crate::head::HeadKind;
 use crate::recipe::{Conditioning, Recipe};
@@ -14,6 +14,8 @@ pub struct Axis {
     pub path: String,
     /// Values to try: numbers, or the names of settings.
     pub values: Vec<Value>,
+    /// Whether values beyond its ends may be tried, where the best so far lies at one.
+    pub open: bool,
 }
 
 /// What [`Method::with_conditioning`] tries.
@@ -36,7 +38,7 @@ impl Method {
             && !self.search.iter().any(|axis| axis.path.starts_with("features"));
         if differs && is_free && !self.search.is_empty() {
             let values = CONDITIONINGS.map(Value::from).to_vec();
-            self.search.push(Axis { path: "features".to_owned(), values });
+            self.search.push(Axis { path: "features".to_owned(), values, open: false });
         }
         self
     }
@@ -77,29 +79,5 @@ impl Method {
             recipes = recipes.iter().flat_map(each).collect::<Result<_>>()?;
         }
         Ok(recipes)
-    }
-
-    /// Where this recipe of the grid lies on its edge, in words, such as `lr 0.1, the largest`:
-    /// what lies beyond was not tried, and may be better. An axis of one value or of names has no
-    /// edge, and zero is none, because hyper-parameters end there.
-    pub fn edges(&self, recipe: &Recipe) -> Vec<String> {
-        let at = |axis: &Axis, value: f64| {
-            recipe.with(&axis.path, &number(value)).is_ok_and(|same| same == *recipe)
-        };
-        let edge = |axis: &Axis| {
-            let values: Option<Vec<f64>> = axis.values.iter().map(Value::as_f64).collect();
-            let values = values?;
-            let smallest = values.iter().copied().min_by(f64::total_cmp)?;
-            let largest = values.iter().copied().max_by(f64::total_cmp)?;
-            let (value, which) = if smallest == largest {
-                return None;
-            } else if at(axis, largest) {
-                (largest, "largest")
-            } else {
-                (smallest, "smallest")
-            };
-            (value != 0.0 && at(axis, value)).then(|| format!("{} {value}, the {which}", axis.path))
-        };
-        self.search.iter().filter_map(edge).collect()
     }
 }

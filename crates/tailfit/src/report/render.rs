@@ -54,14 +54,18 @@ fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
     let effort = match rows.first().map(Summary::effort) {
         Some(Effort::Quick) => " (quick: half of each axis, by successive halving)",
         Some(Effort::Standard) => " by successive halving",
-        Some(Effort::Full) | None => "",
+        Some(Effort::Thorough | Effort::Full) | None => "",
+    };
+    let beyond = match rows.iter().map(Summary::n_beyond).max() {
+        Some(0) | None => String::new(),
+        Some(n) => format!(" and {n} beyond the edges of its grid"),
     };
     let views =
         if data.n_views > 0 { format!(", {} training views", data.n_views) } else { String::new() };
     let mirror = if data.mirror { ", mirror-averaged" } else { "" };
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     format!(
-        "{}: top-1 accuracy in percent on {} test samples{mirror}{views}; {rule}; up to {trials} trials per method{effort}; \
+        "{}: top-1 accuracy in percent on {} test samples{mirror}{views}; {rule}; up to {trials} trials per method{beyond}{effort}; \
          mean ± standard deviation over {n_seeds} {seeds}. Train sha256 {}, test sha256 {}.",
         data.name,
         data.n_test,
@@ -78,7 +82,9 @@ pub fn edges_note(methods: &[Method], records: &[RunRecord]) -> Option<String> {
         let searched = own.filter(|record| record.selection.rule.rule().searches());
         let heads: Vec<&HeadRecord> = searched.flat_map(|record| &record.heads).collect();
         let mut times = BTreeMap::new();
-        for edge in heads.iter().flat_map(|head| method.edges(&head.recipe)) {
+        let effort = records.first().map(|record| record.selection.effort);
+        let steps = effort.unwrap_or_default().steps_beyond();
+        for edge in heads.iter().flat_map(|head| method.edges(&head.recipe, steps)) {
             *times.entry(edge).or_insert(0) += 1;
         }
         times.retain(|_, &mut times: &mut usize| 2 * times > heads.len());
@@ -89,7 +95,7 @@ pub fn edges_note(methods: &[Method], records: &[RunRecord]) -> Option<String> {
     (!all.is_empty()).then(|| {
         let all = all.join("; ");
         format!(
-            "Mostly chosen at the edge of the grid, so that values beyond may be better: {all}."
+            "Mostly chosen at the edge of what was tried, so that values beyond may be better: {all}."
         )
     })
 }

@@ -57,6 +57,11 @@ impl Summary<'_> {
         self.first.selection.n_trials
     }
 
+    /// The most trials beyond the grid's edges for any seed.
+    pub fn n_beyond(&self) -> usize {
+        self.records.iter().map(|record| record.selection.n_beyond).max().unwrap_or(0)
+    }
+
     /// How trials and epochs were chosen.
     pub fn selection(&self) -> Selection {
         self.first.selection.rule

@@ -73,6 +73,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// That of a trial which was not trained.
+    pub(crate) fn untrained() -> Self {
+        Self { train_loss: vec![], hits: vec![], head: Head::zeros(0, 0), solution: None }
+    }
+
     /// Number of epochs before the loss stopped being a finite number: all of them unless training
     /// diverged. Only where every epoch was scored.
     pub fn finite_epochs(&self) -> usize {

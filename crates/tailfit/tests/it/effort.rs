@@ -90,10 +90,16 @@ fn halving_does_not_keep_what_diverges() {
 #[test]
 fn halving_spends_less_and_says_so() {
     let data = data(features([25; K], 5));
-    let [quick, standard, full] = Effort::ALL.map(|effort| run(&data, effort, 4));
+    let [quick, standard, thorough, full] = Effort::ALL.map(|effort| run(&data, effort, 4));
     assert_eq!(full.1, 40 * 20);
     assert!(quick.1 < standard.1 && standard.1 < full.1 * 2 / 5, "{} {}", quick.1, standard.1);
     assert_eq!((quick.0.selection.n_trials, standard.0.selection.n_trials), (4, 40));
+    let [.., in_standard, in_thorough, in_full] =
+        [&quick, &standard, &thorough, &full].map(|(record, _)| record.selection.n_beyond);
+    // Two steps for each axis and choice at most, of which there are three with the head to use.
+    assert!(in_standard <= 12, "{:?}", standard.0.selection);
+    assert!(in_thorough > 0 && in_full == 0);
+    assert_eq!(thorough.1, full.1 + 20 * in_thorough);
     let json = |record: &RunRecord| record.to_json();
     assert!(json(&standard.0).contains("\"effort\": \"standard\""));
     assert!(!json(&full.0).contains("\"effort\""), "as in records of earlier versions");
