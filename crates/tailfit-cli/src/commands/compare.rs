@@ -63,17 +63,19 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         warnings::of_scale(&data, printer)?;
     }
 
-    let work = chosen
+    let work: Vec<usize> = chosen
         .iter()
         .map(|method| comparison.work(method))
-        .sum::<tailfit::error::Result<usize>>()?;
+        .collect::<tailfit::error::Result<_>>()?;
     let mut folder = OwnedFolder::claim(&args.out, planned(&chosen, seeds), "records")?;
     let stop = stop_on_interrupt()?;
-    let bar = printer.progress(work);
+    let bar = printer.progress(work.iter().sum());
     let mut records = Vec::new();
     let mut paths = Vec::new();
     let mut failed = Vec::new();
-    for method in &chosen {
+    for (at, method) in chosen.iter().enumerate() {
+        // What a method takes is an estimate.
+        bar.set_position(work[..at].iter().sum::<usize>() as u64);
         if stop.load(Ordering::Relaxed) {
             failed.push(method.name.as_str());
             continue;

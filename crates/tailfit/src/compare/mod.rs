@@ -186,7 +186,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Approximate number of head-epochs that [`Comparison::run`] will report for a method.
+    /// Approximate number of head-epochs that [`Comparison::run`] will report for a method; the search
+    /// for an optimum counts for as many as take that long.
     ///
     /// # Errors
     ///

@@ -8,13 +8,23 @@ use crate::methods::Method;
 use crate::recipe::{Recipe, Solver};
 use crate::train::{Options, Outcome, Trial, train};
 
+/// How many head-epochs of SGD take as long as the search for an optimum, about.
+const OPTIMUM: usize = 45;
+
 impl Comparison<'_> {
+    /// Approximate number of head-epochs, or as much time, that a trial takes.
+    fn epochs_of(&self, recipe: &Recipe) -> usize {
+        match recipe.solver {
+            Solver::Sgd => recipe.sgd.epochs.max(1),
+            Solver::Ridge => 1,
+            // An optimum is the same for every seed, and found once.
+            Solver::Lbfgs => (OPTIMUM / self.seeds.len()).max(1),
+        }
+    }
+
     /// Approximate number of head-epochs that a grid takes for a seed.
     pub(super) fn head_epochs(&self, recipes: &[Recipe]) -> usize {
-        let whole = |recipe: &Recipe| match recipe.solver {
-            Solver::Sgd => recipe.sgd.epochs.max(1),
-            Solver::Ridge | Solver::Lbfgs => 1,
-        };
+        let whole = |recipe: &Recipe| self.epochs_of(recipe);
         let stops = self.stops(recipes);
         let all: usize = recipes.iter().map(whole).sum();
         match (stops.first(), stops.last()) {
@@ -94,6 +104,10 @@ impl Comparison<'_> {
             wanted.iter().map(trial).collect::<Vec<_>>()
         };
         let trials: Vec<Trial> = self.seeds.iter().zip(wanted).flat_map(of_seed).collect();
+        // A solver counts the trials it has solved.
+        let solves = recipes.first().is_some_and(|recipe| recipe.solver == Solver::Lbfgs);
+        let each = if solves { self.epochs_of(&recipes[0]) } else { 1 };
+        let progress: &(dyn Fn(usize) + Sync) = &|done| progress(done * each);
         let options = Options { progress, score_every_epoch: true, precision: self.precision };
         let mut outcomes = train(self.data, &trials, &options)?;
         self.cross_validate(&trials, &mut outcomes, &options)?;
