@@ -39,6 +39,8 @@ def compare(
     precision="auto",
     class_names=None,
     class_vectors=None,
+    groups=None,
+    groups_test=None,
     many_above=100,
     few_below=20,
     name="data",
@@ -69,6 +71,9 @@ def compare(
     class_vectors : array of shape (n_classes, n_features), optional
         A vector for each class, such as the text encoder's of its name: adds the method ``"zero-shot"``
         and the combination ``"+zero-shot"``.
+    groups, groups_test : array of shape (n_samples,), optional
+        Which samples belong together, such as pictures of one patient: folds, halves and intervals keep
+        them together.
     progress : callable(done, total), or True for tqdm if it is installed
         Ctrl-C keeps the methods that are finished.
     """
@@ -111,6 +116,7 @@ def compare(
             class_vectors=None
             if class_vectors is None
             else np.ascontiguousarray(class_vectors, dtype=np.float64),
+            groups=[as_groups(groups, x, "groups"), as_groups(groups_test, test[0], "groups_test")],
             finished=finished,
             progress=bar,
         )
@@ -241,6 +247,16 @@ def features(x, what="x") -> np.ndarray:
     if x.ndim != 2:
         raise ValueError(f"{what}: expected features of shape (n_samples, n_features), found {x.shape}")
     return x
+
+
+def as_groups(groups, x, what) -> list[str] | None:
+    """The name of each sample's group."""
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    if groups.shape != (len(x),):
+        raise ValueError(f"{what}: expected shape ({len(x)},), one for each sample, found {groups.shape}")
+    return groups.astype(str).tolist()
 
 
 def _labelled(x, y, class_names):

@@ -69,6 +69,7 @@ def compare(
     few_below: int,
     class_names: list[str] | None,
     class_vectors: NDArray[np.float64] | None,
+    groups: list[list[str] | None],
     finished: Callable[[str, Any], object],
     progress: Callable[[int, int], object] | None,
 ) -> None: ...

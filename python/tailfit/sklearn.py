@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tailfit import _native
+from tailfit._compare import as_groups
 from tailfit._head import adjusted, from_native, probabilities
 
 __all__ = ["TailClassifier", "TailClassifierCV"]
@@ -275,8 +276,12 @@ class TailClassifierCV(_Linear):
         self.target_prior = target_prior
         self.random_state = random_state
 
-    def fit(self, X, y):
-        """Choose and fit the head for features X (n_samples, n_features) and classes y."""
+    def fit(self, X, y, groups=None):
+        """Choose and fit the head for features X (n_samples, n_features) and classes y.
+
+        ``groups`` says which samples belong together, such as pictures of one patient: folds keep them
+        together.
+        """
         X, classes, _ = self._checked(X, y, None)
         results, failed = {}, {}
 
@@ -300,6 +305,7 @@ class TailClassifierCV(_Linear):
             few_below=20,
             class_names=None,
             class_vectors=None,
+            groups=[as_groups(groups, X, "groups"), None],
             finished=finished,
             progress=None,
         )

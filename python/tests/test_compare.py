@@ -67,6 +67,21 @@ def test_heads_that_are_more_than_a_layer(tmp_path, method):
             tailfit.compare(x, y, x_test, y_test, methods=["los"], head=head)
 
 
+def test_groups_are_kept_together():
+    x, y = data()
+    x, y = np.repeat(x, 4, axis=0), np.repeat(y, 4)
+    patients = np.array([f"patient {i // 4}" for i in range(len(y))])
+    run = lambda **more: tailfit.compare(  # noqa: E731
+        x, y, x, y, methods=["lda"], select="cross-validated", groups_test=patients, **more
+    )
+    with_groups, without = run(groups=patients), run()
+    percent = [r.records[0]["heads"][0]["validation_percent"] for r in (with_groups, without)]
+    assert percent[0] < percent[1], percent
+    assert with_groups.records[0]["data"]["test_groups"] == len(y) // 4
+    with pytest.raises(ValueError, match="groups_test: expected shape"):
+        tailfit.compare(x, y, x, y, methods=["lda"], groups_test=patients[1:])
+
+
 def test_what_comes_back(tmp_path, monkeypatch):
     x, y = data()
     x_test, y_test = data(1, (30, 30, 30, 30))

@@ -44,6 +44,9 @@ def test_rare_classes_are_found():
     plain = LogisticRegression(max_iter=1000).fit(x, y)
     fair = TailClassifier().fit(x, y)
     chosen = TailClassifierCV().fit(x, y)
+    grouped = TailClassifierCV().fit(np.repeat(x, 3, axis=0), np.repeat(y, 3), groups=np.arange(3 * len(y)) // 3)
+    alone = TailClassifierCV().fit(np.repeat(x, 3, axis=0), np.repeat(y, 3))
+    assert max(grouped.scores_.values()) < max(alone.scores_.values()), "a copy is in another fold"
     score = lambda model: balanced_accuracy_score(y_test, model.predict(x_test))
     assert score(fair) > score(plain) + 0.03
     assert score(chosen) > score(plain) + 0.03

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList};
 use tailfit::PrecisionChoice;
 use tailfit::compare::{Comparison, Effort, MethodResult, RunRecord, Selection};
 use tailfit::error::{Error, Result};
+use tailfit::groups::Groups;
 use tailfit::features::{DataSet, HeadFile};
 use tailfit::methods::Method;
 use tailfit::shots::ShotThresholds;
@@ -53,7 +54,7 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str, what: &s
 /// result: a dictionary with records (JSON) and the head, or an error; `progress` with the head-epochs
 /// done and those there are in all.
 #[pyfunction]
-#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, class_vectors, finished, progress))]
+#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, class_vectors, groups, finished, progress))]
 #[expect(clippy::too_many_arguments, reason = "each has its name in Python")]
 pub(crate) fn compare<'py>(
     py: Python<'py>,
@@ -71,6 +72,7 @@ pub(crate) fn compare<'py>(
     few_below: usize,
     class_names: Option<Vec<String>>,
     class_vectors: Option<PyReadonlyArray2<'py, f64>>,
+    groups: [Option<Vec<String>>; 2],
     finished: Bound<'py, PyAny>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<()> {
@@ -82,14 +84,19 @@ pub(crate) fn compare<'py>(
     if selection != Selection::BestOnTest {
         chosen = chosen.into_iter().map(Method::with_conditioning).collect();
     }
-    let set = |set: &Labelled<'_>| -> PyResult<_> {
+    let set = |set: &Labelled<'_>, groups: Option<Vec<String>>| -> PyResult<_> {
         let mut features = features(set)?;
+        if let Some(groups) = groups {
+            features = features.with_groups(Groups::new(groups)).map_err(raised)?;
+        }
         features.class_names.clone_from(&class_names);
         Ok(Some(features))
     };
+    let [of_train, of_test] = groups;
+    let validation = validation.as_ref().map_or(Ok(None), |validation| set(validation, None))?;
     let asked = Asked {
         name,
-        sets: [set(&train)?, set(&test)?, validation.as_ref().map_or(Ok(None), set)?],
+        sets: [set(&train, of_train)?, set(&test, of_test)?, validation],
         head: head.map(|head| head_file(&head, "fc")),
         class_vectors: class_vectors.map(|vectors| vectors.as_array().to_owned()),
         methods: chosen,

@@ -40,6 +40,7 @@ pub mod figures;
 pub mod files;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod groups;
 pub mod head;
 pub mod images;
 mod kernels;

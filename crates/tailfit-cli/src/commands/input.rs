@@ -40,7 +40,9 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     let reading = printer.spinner(&format!("reading {}", first.display()));
     let read = |files: &[PathBuf], labels: &[PathBuf], storage, option| {
         let label_column = args.label_column.as_deref();
-        let reading = Reading { labels, label_column, label_base: args.label_base, storage };
+        let group_column = args.group_column.as_deref();
+        let label_base = args.label_base;
+        let reading = Reading { labels, label_column, group_column, label_base, storage };
         Features::read(files, &reading).map_err(|error| naming(error, option))
     };
     let mut train = read(&args.train, &args.train_labels, storage, "train_labels")?;
@@ -98,7 +100,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
 /// A fifth of each class's training features becomes the test set; the only sample of a class does not.
 fn held_out(train: Features) -> Result<(Features, Features)> {
     let n_classes = train.labels.iter().max().map_or(0, |&max| max as usize + 1);
-    let (kept, test) = hold_out(&train.labels, n_classes, 20.0, 0)?;
+    let (kept, test) = hold_out(&train.labels, train.groups.as_ref(), n_classes, 20.0, 0)?;
     let how = "a fifth of each class held out as test set, seed 0";
     let part = |rows: &[u32]| -> Result<Features> {
         let mut part = train.select(rows).map_err(|error| error.answered_by("test"))?;

@@ -40,7 +40,7 @@ pub(super) fn temperature(args: &EvaluateArgs, data: &DataSet, file: &HeadFile) 
         let temperature = fit_temperature(logits(&file.head, set)?.view(), &set.labels);
         (temperature, scores(z.view(), labels, temperature), "fitted on the validation set")
     } else {
-        let after = scores(cross_fitted(&z, labels).view(), labels, 1.0);
+        let after = scores(cross_fitted(&z, &data.test).view(), labels, 1.0);
         let how =
             "each half of the test set at the temperature of the other; the one shown is of both";
         (fit_temperature(z.view(), labels), after, how)
@@ -74,8 +74,9 @@ pub(super) fn temperature(args: &EvaluateArgs, data: &DataSet, file: &HeadFile) 
 }
 
 /// Logits of which each half is divided by the temperature of the other.
-fn cross_fitted(z: &Array2<f64>, labels: &[u32]) -> Array2<f64> {
-    let halves = halves(labels, 0);
+fn cross_fitted(z: &Array2<f64>, set: &Features) -> Array2<f64> {
+    let labels = &set.labels;
+    let halves = halves(labels, set.groups.as_ref(), 0);
     let mut scaled = z.clone();
     for half in 0..2 {
         let rows =

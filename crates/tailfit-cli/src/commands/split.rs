@@ -60,12 +60,13 @@ fn of_features(args: &SplitArgs, percent: f64, folder: &Path, printer: &Printer)
     let reading = Reading {
         labels: &args.labels,
         label_column: args.label_column.as_deref(),
+        group_column: args.group_column.as_deref(),
         label_base: args.label_base,
         ..Reading::default()
     };
     let all = Features::read(&args.features, &reading)?;
     let n_classes = all.labels.iter().max().map_or(0, |&largest| largest as usize + 1);
-    let (train, test) = hold_out(&all.labels, n_classes, percent, args.seed)?;
+    let (train, test) = hold_out(&all.labels, all.groups.as_ref(), n_classes, percent, args.seed)?;
     for (file, rows) in files.iter().zip([&train, &test]) {
         all.select(rows)?.save(file)?;
     }

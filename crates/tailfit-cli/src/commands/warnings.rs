@@ -32,6 +32,16 @@ fn of_leaks(data: &DataSet, printer: &Printer) -> Result<()> {
             data.test.len(),
         ));
     }
+    if let (Some(groups), Some(of_train)) = (&data.test.groups, &data.train.groups) {
+        let shared = groups.shared_with(of_train);
+        if let Some(first) = shared.first() {
+            printer.warning(&format!(
+                "{} of the test set's {} groups are in training too (first: `{first}`); scores on them are too good",
+                shared.len(),
+                groups.n_groups(),
+            ));
+        }
+    }
     Ok(())
 }
 
@@ -42,7 +52,13 @@ pub(super) fn of_head(data: &DataSet, printer: &Printer) {
     let DataSet { train, counts, thresholds, stage_1, .. } = data;
     let (Some(file), Ok(features)) = (stage_1, train.plain.in_memory()) else { return };
     let rows: Vec<usize> = (0..train.len()).step_by(train.len().div_ceil(5000)).collect();
-    let set = EvaluationSet { features, mirror: None, labels: &train.labels, rows: Some(&rows) };
+    let set = EvaluationSet {
+        features,
+        mirror: None,
+        labels: &train.labels,
+        rows: Some(&rows),
+        groups: None,
+    };
     let right = |head: &Head| evaluate(head, &set, counts, *thresholds).accuracy.macro_percent;
     let found = right(&file.head);
     let labels = rows.iter().map(|&row| train.labels[row]);

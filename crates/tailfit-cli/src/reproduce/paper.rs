@@ -82,6 +82,7 @@ impl<'a> Paper<'a> {
                 let reading = Reading {
                     labels: &[],
                     label_column: None,
+                    group_column: None,
                     label_base: 0,
                     storage: Storage::MEMORY,
                 };

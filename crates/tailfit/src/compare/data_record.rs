@@ -7,6 +7,7 @@ use super::head_sha256;
 use crate::error::Result;
 use crate::features::{DataSet, Features};
 use crate::files::hex;
+use crate::groups::Groups;
 use crate::metrics::samples_per_class;
 use crate::shots::ShotThresholds;
 
@@ -26,6 +27,9 @@ pub struct DataRecord {
     pub dim: usize,
     /// Number of test samples.
     pub n_test: usize,
+    /// Number of groups of test samples, which halves and intervals keep together, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_groups: Option<usize>,
     /// Whether every class has the same number of test samples.
     pub test_is_balanced: bool,
     /// Imbalance ratio, max n / min n.
@@ -114,6 +118,7 @@ impl DataRecord {
             n_classes: counts.n_classes(),
             dim: train.dim(),
             n_test: test.len(),
+            test_groups: test.groups.as_ref().map(Groups::n_groups),
             test_is_balanced: per_class.iter().all(|&n| n == per_class[0]),
             imbalance_ratio: counts.imbalance_ratio(),
             class_counts: counts.as_slice().to_vec(),

@@ -3,6 +3,7 @@
 use super::Comparison;
 use crate::error::{Error, Result};
 use crate::features::{DataSet, Features, HeadFile, Matrix};
+use crate::groups::Groups;
 use crate::metrics::ClassTally;
 use crate::rng::{Purpose, Rng};
 use crate::train::{Options, Outcome, Trial, train, train_stage_1};
@@ -19,8 +20,14 @@ pub(super) struct Fold {
 }
 
 /// The fold of each sample, if any. Each class is shuffled and dealt out in turn, so that it is in
-/// training in every fold; the only sample of a class is in no fold. A function of the labels alone.
-fn fold_of_each(labels: &[u32], n_classes: usize) -> Vec<Option<usize>> {
+/// training in every fold; the only sample of a class is in no fold. Groups, if there are any, are
+/// dealt out whole instead, and a group with all samples of a class is in no fold. A function of the
+/// labels and the groups alone.
+fn fold_of_each(labels: &[u32], groups: Option<&Groups>, n_classes: usize) -> Vec<Option<usize>> {
+    if let Some(groups) = groups {
+        let shares = [1.0 / FOLDS as f64; FOLDS];
+        return groups.deal(labels, &shares, |_| true, &mut Rng::new(0, Purpose::Folds, 1));
+    }
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); n_classes];
     for (row, &label) in labels.iter().enumerate() {
         rows[label as usize].push(row);
@@ -46,7 +53,8 @@ pub(super) fn folds(data: &DataSet) -> Result<Vec<Fold>> {
         return Err(Error::usage("selection `cross-validated`", expected, found, remedy)
             .answered_by("memory"));
     }
-    let fold_of = fold_of_each(&data.train.labels, data.counts.n_classes());
+    let fold_of =
+        fold_of_each(&data.train.labels, data.train.groups.as_ref(), data.counts.n_classes());
     let fold = |number: usize| {
         let is_scored = |row: &u32| fold_of[*row as usize] == Some(number);
         let (scored, train) = (0..fold_of.len() as u32).partition(is_scored);
@@ -110,12 +118,14 @@ impl Comparison<'_> {
         rows.map(|&row| self.data.train.labels[row as usize]).collect()
     }
 
-    /// Number of classes that cross-validation cannot judge, because they have one training sample; 0
-    /// for other rules.
+    /// Number of classes that cross-validation cannot judge, because they have one training sample, or
+    /// one group; 0 for other rules.
     pub fn unjudged_classes(&self) -> usize {
-        let single = |n: &&usize| **n == 1;
-        let any = !self.folds.is_empty();
-        if any { self.data.counts.as_slice().iter().filter(single).count() } else { 0 }
+        if self.folds.is_empty() {
+            return 0;
+        }
+        let judged: std::collections::BTreeSet<u32> = self.labels_in_folds().into_iter().collect();
+        self.data.counts.n_classes() - judged.len()
     }
 }
 
@@ -126,8 +136,8 @@ mod tests {
     #[test]
     fn every_class_stays_in_training_and_every_other_sample_is_scored_once() {
         let labels = [vec![0; 13], vec![1; 2], vec![2]].concat();
-        let folds = fold_of_each(&labels, 3);
-        assert_eq!(folds, fold_of_each(&labels, 3));
+        let folds = fold_of_each(&labels, None, 3);
+        assert_eq!(folds, fold_of_each(&labels, None, 3));
         let of = |class: u32, fold: usize| {
             let both = labels.iter().zip(&folds);
             both.filter(|(label, of)| **label == class && **of == Some(fold)).count()

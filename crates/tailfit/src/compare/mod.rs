@@ -25,7 +25,8 @@ pub use self::replay::replay;
 pub use self::scores::score;
 pub use self::select::{Rule, Selection};
 use crate::error::{Error, Result};
-use crate::features::DataSet;
+use crate::features::{DataSet, Features};
+use crate::groups::Groups;
 use crate::head::Head;
 use crate::kernels::Precision;
 use crate::methods::Method;
@@ -241,13 +242,16 @@ impl<'a> Comparison<'a> {
     /// Samples of the scored sets, by class and by the halves of a seed.
     fn samples(&self, seed: u64) -> PerSet<ClassTally> {
         let k = self.data.counts.n_classes();
-        let of = |labels: &[u32]| ClassTally::of(labels, &halves(labels, seed), k);
+        let of = |labels: &[u32], groups: Option<&Groups>| {
+            ClassTally::of(labels, &halves(labels, groups, seed), k)
+        };
+        let of_set = |set: &Features| of(&set.labels, set.groups.as_ref());
         PerSet {
-            test: of(&self.data.test.labels),
+            test: of_set(&self.data.test),
             validation: if self.folds.is_empty() {
-                self.data.validation.as_ref().map(|set| of(&set.labels))
+                self.data.validation.as_ref().map(of_set)
             } else {
-                Some(of(&self.labels_in_folds()))
+                Some(of(&self.labels_in_folds(), None))
             },
         }
     }

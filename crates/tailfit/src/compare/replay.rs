@@ -2,7 +2,7 @@
 
 use super::{Criterion, DataRecord, HeadRecord, RunRecord, head_sha256, score};
 use crate::error::Result;
-use crate::features::DataSet;
+use crate::features::{DataSet, Features};
 use crate::head::Head;
 use crate::kernels::instruction_set;
 use crate::metrics::{Accuracy, ClassTally, Evaluation, PerSet, TestPart, halves};
@@ -41,11 +41,12 @@ pub fn replay(
         heads.iter().zip(&record.heads).map(|(head, of)| (head, of.scored_on)).collect();
     let evaluation: Evaluation = score(data, record.seed, &parts)?;
     let k = data.counts.n_classes();
-    let tally = |labels: &[u32]| ClassTally::of(labels, &halves(labels, record.seed), k);
-    let samples = PerSet {
-        test: tally(&data.test.labels),
-        validation: data.validation.as_ref().map(|set| tally(&set.labels)),
+    let tally = |set: &Features| {
+        let halves = halves(&set.labels, set.groups.as_ref(), record.seed);
+        ClassTally::of(&set.labels, &halves, k)
     };
+    let samples =
+        PerSet { test: tally(&data.test), validation: data.validation.as_ref().map(tally) };
     let accuracy_after = |epoch: usize| {
         let mut hits = vec![0; k];
         for (outcome, head) in whole.iter().zip(&record.heads) {

@@ -116,7 +116,7 @@ pub fn score(data: &DataSet, seed: u64, heads: &[(&Head, TestPart)]) -> Result<E
         [(head, TestPart::All)] => Ok(evaluate(head, &set, &data.counts, data.thresholds)),
         [(a, TestPart::HalfA), (b, TestPart::HalfB)]
         | [(b, TestPart::HalfB), (a, TestPart::HalfA)] => {
-            let halves = halves(&data.test.labels, seed);
+            let halves = halves(&data.test.labels, data.test.groups.as_ref(), seed);
             Ok(evaluate_halves([a, b], &halves, &set, &data.counts, data.thresholds))
         }
         _ => {

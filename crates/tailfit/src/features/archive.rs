@@ -15,6 +15,8 @@ pub(super) const FEATURE_KEYS: [&str; 8] =
     ["features", "feats", "embeddings", "embedding", "X", "x", "data", "X_train"];
 pub(super) const LABEL_KEYS: [&str; 6] = ["labels", "label", "y", "targets", "target", "y_train"];
 
+const GROUP_KEYS: [&str; 2] = ["groups", "group"];
+
 /// A file of named arrays.
 pub(super) enum Archive {
     Npz(Npz),
@@ -76,7 +78,13 @@ impl Archive {
         if let Some(key) = find(&LABEL_KEYS).filter(|_| !labels_elsewhere) {
             raw.labels = self.array(key)?.map(|labels| labels.labels()).transpose()?;
         }
+        if let Some(key) = find(&GROUP_KEYS) {
+            raw.groups = self.array(key)?.map(|groups| groups.labels()).transpose()?;
+        }
         let metadata = self.metadata();
+        if let Some(names) = metadata.get("group_names") {
+            raw.groups = raw.groups.map(|groups| groups.named(names, place)).transpose()?;
+        }
         raw.provenance = metadata.get("provenance").cloned();
         if let Some(names) = metadata.get("class_names") {
             let names = serde_json::from_str(names).map_err(|error| {

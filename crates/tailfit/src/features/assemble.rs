@@ -6,6 +6,7 @@ use super::raw::Raw;
 use super::stored::Stored;
 use super::{Features, same};
 use crate::error::{Error, Result, plain};
+use crate::groups::Groups;
 
 /// Longest provenance that is kept, in characters.
 const LONGEST: usize = 2000;
@@ -19,7 +20,7 @@ impl Features {
             [] => return Err(Error::usage("features", "at least one file", "none", "")),
         };
         let (mut plain_parts, mut mirror_parts, mut views_parts) = (vec![], vec![], vec![]);
-        let mut labels = None;
+        let (mut labels, mut groups, mut grouped) = (None, Vec::new(), 0);
         let (mut columns, mut class_names, mut provenance) = (None, None, None);
         let n_files = files.len();
         for (number, (raw, place)) in files.into_iter().enumerate() {
@@ -51,6 +52,11 @@ impl Features {
                     return Err(Error::data(&place, expected, "others", ""));
                 }
             }
+            if let Some(of_file) = raw.groups {
+                same(&format!("{place}: groups"), &[n], &[of_file.len()])?;
+                groups.extend(of_file.texts());
+                grouped += 1;
+            }
             if let Some(mirror) = raw.mirror {
                 let mirror = squeezed(mirror, 2);
                 same(&mirror.place, &[n, d], &mirror.shape)?;
@@ -67,11 +73,13 @@ impl Features {
         let n_views = views_parts.first().map_or(0, Vec::len);
         let halfway = |parts: usize| parts != 0 && parts != n_files;
         if halfway(mirror_parts.len())
+            || halfway(grouped)
             || halfway(views_parts.len())
             || views_parts.iter().any(|views| views.len() != n_views)
             || plain_parts.iter().any(|part| part.shape[1] != plain_parts[0].shape[1])
         {
-            let expected = "files of equal D, with equally many views, and mirrors in all or none";
+            let expected =
+                "files of equal D, with equally many views, and mirrors and groups in all or none";
             return Err(Error::data(place, expected, "some that differ", ""));
         }
         let all = plain_parts.iter().chain(&mirror_parts).chain(views_parts.iter().flatten());
@@ -94,6 +102,7 @@ impl Features {
         let features = Self {
             columns,
             named_by_label,
+            groups: (grouped > 0).then(|| Groups::new(groups)),
             class_names: names.or_else(|| class_names.clone()),
             provenance: plain(&provenance.unwrap_or_else(|| place.clone()), LONGEST),
             ..features

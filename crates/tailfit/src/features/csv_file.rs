@@ -40,6 +40,7 @@ pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw>
     let columns = Columns::of(&first, asked, &place)?;
     let sample = columns.names.is_none().then_some(Ok(first));
     let (mut bytes, mut labels, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let mut groups = Vec::new();
     let mut counts_samples = vec![true; width];
     let mut n = 0_usize;
     for record in sample.into_iter().chain(records) {
@@ -48,6 +49,8 @@ pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw>
             if Some(column) == columns.label {
                 labels.push(field.to_owned());
                 lines.push(record.position().map_or(0, csv::Position::line));
+            } else if Some(column) == columns.group {
+                groups.push(field.to_owned());
             } else if !columns.ignored.contains(&column) {
                 let value = field
                     .parse::<f64>()
@@ -58,8 +61,10 @@ pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw>
         }
         n += 1;
     }
-    let is_feature =
-        |column: &usize| Some(*column) != columns.label && !columns.ignored.contains(column);
+    let is_feature = |column: &usize| {
+        let other = [columns.label, columns.group].contains(&Some(*column));
+        !other && !columns.ignored.contains(column)
+    };
     let features: Vec<usize> = (0..width).filter(is_feature).collect();
     if n > 2
         && let Some(column) = features.iter().find(|&&column| counts_samples[column])
@@ -78,7 +83,8 @@ pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw>
     };
     let labels = columns.label.map(|_| Labels::from_text(labels, line_of)).transpose()?;
     let features = Stored { source, at: 0, dtype: Dtype::F32, shape, place };
-    Ok(Raw { features: Some(features), columns: names, labels, ..Raw::default() })
+    let groups = columns.group.map(|_| Labels::Names(groups));
+    Ok(Raw { features: Some(features), columns: names, labels, groups, ..Raw::default() })
 }
 
 /// What the first line says of the columns.
@@ -88,12 +94,30 @@ struct Columns {
     names: Option<Vec<String>>,
     /// The column of the labels, unless they are in another file.
     label: Option<usize>,
+    /// The column of the groups, if there is one.
+    group: Option<usize>,
     /// Columns of labels that are in another file.
     ignored: Vec<usize>,
 }
 
 impl Columns {
     fn of(first: &StringRecord, asked: Asked<'_>, place: &str) -> Result<Self> {
+        let columns = Self::of_labels(first, asked, place)?;
+        let Some(wanted) = asked.group_column else { return Ok(columns) };
+        let by_name = first.iter().position(|name| name == wanted);
+        let group = match columns.names {
+            Some(_) => by_name,
+            None => wanted.parse().ok().filter(|&column: &usize| column < first.len()),
+        };
+        let Some(group) = group.filter(|group| Some(*group) != columns.label) else {
+            let expected = "a column of groups of that name, other than the labels";
+            let error = Error::data(at(place, first, 0), expected, format!("`{wanted}`"), "");
+            return Err(error.answered_by("group_column"));
+        };
+        Ok(Self { group: Some(group), ..columns })
+    }
+
+    fn of_labels(first: &StringRecord, asked: Asked<'_>, place: &str) -> Result<Self> {
         let at = |column| at(place, first, column);
         let is_label = |name: &str| match asked.label_column {
             Some(column) => name == column,
@@ -116,11 +140,13 @@ impl Columns {
                 return Err(Error::data(at(0), expected, found, "").answered_by("label_column"));
             };
             let label = (!asked.labels_elsewhere).then_some(label);
-            let bad = |&column: &usize| Some(column) != label && !is_number(&first[column]);
+            let group = asked.group_column.and_then(|column| column.parse().ok());
+            let other = |column: usize| [label, group].contains(&Some(column));
+            let bad = |&column: &usize| !other(column) && !is_number(&first[column]);
             if let Some(column) = (0..first.len()).find(bad) {
                 return Err(no_number(&first[column], at(column)));
             }
-            return Ok(Self { names: None, label, ignored: Vec::new() });
+            return Ok(Self { label, ..Self::default() });
         }
         if let Some(column) = first.iter().position(is_index) {
             let found = format!("`{}`, an index", &first[column]);
@@ -128,7 +154,7 @@ impl Columns {
         }
         let names = Some(first.iter().map(str::to_owned).collect());
         if asked.labels_elsewhere {
-            return Ok(Self { names, label: None, ignored: known });
+            return Ok(Self { names, ignored: known, ..Self::default() });
         }
         let label = match known.as_slice() {
             [column] => Some(*column),
@@ -149,7 +175,7 @@ impl Columns {
                 return Err(error.answered_by("label_column"));
             }
         };
-        Ok(Self { names, label, ignored: Vec::new() })
+        Ok(Self { names, label, ..Self::default() })
     }
 }
 

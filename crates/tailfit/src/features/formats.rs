@@ -26,7 +26,7 @@ pub const FORMATS: &[Format] = &[
     Format {
         extension: "safetensors",
         holds: "features (or X, feats, embeddings, data) [N, D], labels (or y, targets) [N]; \
-                optional views [V, N, D], mirror [N, D]; optional metadata class_names (JSON list), \
+                optional views [V, N, D], mirror [N, D], groups [N]; optional metadata class_names (JSON list), \
                 provenance",
         read: |source, place, asked| {
             Archive::Safetensors(Tensors::open(source, place)?).raw(place, asked.labels_elsewhere)
@@ -72,6 +72,8 @@ pub struct Reading<'a> {
     pub labels: &'a [PathBuf],
     /// The column of the labels in CSV: its name, or its number from 0 if columns have no names.
     pub label_column: Option<&'a str>,
+    /// The column of the groups in CSV, likewise; in files of named arrays they are `groups`.
+    pub group_column: Option<&'a str>,
     /// The number of the first class.
     pub label_base: u32,
     /// What is held in memory.
@@ -80,7 +82,13 @@ pub struct Reading<'a> {
 
 impl Default for Reading<'_> {
     fn default() -> Self {
-        Self { labels: &[], label_column: None, label_base: 0, storage: Storage::MEMORY }
+        Self {
+            labels: &[],
+            label_column: None,
+            group_column: None,
+            label_base: 0,
+            storage: Storage::MEMORY,
+        }
     }
 }
 
@@ -106,6 +114,7 @@ impl Features {
         let asked = Asked {
             labels_elsewhere: !reading.labels.is_empty(),
             label_column: reading.label_column,
+            group_column: reading.group_column,
         };
         let raw = |(file, path): (usize, &PathBuf)| -> Result<(Raw, String)> {
             let format = format_of(path)?;

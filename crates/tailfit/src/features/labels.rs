@@ -38,6 +38,32 @@ impl Labels {
         numbers.collect::<Result<_>>().map(Self::Numbers)
     }
 
+    /// Numbers by the names that they have in a JSON list.
+    pub(super) fn named(self, names: &str, place: &str) -> Result<Self> {
+        let place = format!("{place}: group_names");
+        let names: Vec<String> = serde_json::from_str(names)
+            .map_err(|error| Error::data(&place, "a JSON list of strings", error, ""))?;
+        let name = |number: &u32| {
+            names.get(*number as usize).cloned().ok_or_else(|| {
+                Error::data(&place, format!("a name for group {number}"), names.len(), "")
+            })
+        };
+        match self {
+            Self::Numbers(numbers) => {
+                Ok(Self::Names(numbers.iter().map(name).collect::<Result<_>>()?))
+            }
+            Self::Names(_) => Ok(self),
+        }
+    }
+
+    /// Each as text.
+    pub(super) fn texts(self) -> Vec<String> {
+        match self {
+            Self::Numbers(numbers) => numbers.iter().map(u32::to_string).collect(),
+            Self::Names(names) => names,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Numbers(numbers) => numbers.len(),

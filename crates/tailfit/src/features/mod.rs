@@ -32,6 +32,7 @@ pub use self::scale::Scale;
 pub use self::unlabelled::Unlabelled;
 use crate::error::{Error, Result};
 use crate::files::hex;
+use crate::groups::Groups;
 
 /// Features `[N, D]` with their labels and their provenance.
 ///
@@ -58,6 +59,8 @@ pub struct Features {
     /// Weight of each sample in training, `[N]`, at least 0; all 1 if there are none. A weight of 2
     /// is the sample twice, for losses, priors and class weights alike.
     pub weights: Option<Vec<f64>>,
+    /// Samples that belong together, if any do: folds, halves and held-out sets keep them together.
+    pub groups: Option<Groups>,
     /// Name of each feature, `[D]`, if the file names them.
     pub columns: Option<Vec<String>>,
     /// Name of each class, if known.
@@ -112,6 +115,16 @@ impl Features {
         Ok(Self { weights: Some(weights), ..self })
     }
 
+    /// The same with the group of each sample, `[N]`.
+    ///
+    /// # Errors
+    ///
+    /// If there are not N.
+    pub fn with_groups(self, groups: Groups) -> Result<Self> {
+        same(&format!("{}: groups", self.provenance), &[self.len()], &[groups.len()])?;
+        Ok(Self { groups: Some(groups), ..self })
+    }
+
     /// The weights of the samples, scaled to a mean of 1.
     pub(crate) fn mean_one_weights(&self) -> Vec<f64> {
         let Some(weights) = &self.weights else { return vec![1.0; self.len()] };
@@ -133,6 +146,7 @@ impl Features {
             mirror,
             labels,
             weights: None,
+            groups: None,
             columns: None,
             class_names: None,
             named_by_label: false,
@@ -216,6 +230,9 @@ impl Features {
         }
         for weight in self.weights.iter().flatten() {
             hash.update(weight.to_le_bytes());
+        }
+        for group in self.groups.iter().flat_map(Groups::each) {
+            hash.update(group.to_le_bytes());
         }
         let shape = [self.len(), self.dim(), usize::from(self.mirror.is_some())];
         hash.update(format!("{shape:?}"));

@@ -10,6 +10,8 @@ pub(super) struct Asked<'a> {
     pub(super) labels_elsewhere: bool,
     /// The column of the labels: its name, or its number (from 0) if the columns have no names.
     pub(super) label_column: Option<&'a str>,
+    /// The column of the groups, likewise.
+    pub(super) group_column: Option<&'a str>,
 }
 
 /// The contents of a file before they are checked.
@@ -19,6 +21,7 @@ pub(super) struct Raw {
     pub(super) views: Option<Stored>,
     pub(super) mirror: Option<Stored>,
     pub(super) labels: Option<Labels>,
+    pub(super) groups: Option<Labels>,
     /// Names of the features, `[D]`.
     pub(super) columns: Option<Vec<String>>,
     pub(super) class_names: Option<Vec<String>>,

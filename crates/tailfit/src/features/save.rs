@@ -9,6 +9,7 @@ use super::{Features, Matrix};
 use crate::error::Result;
 use crate::files::safetensors::Layout;
 use crate::files::write_atomically_with;
+use crate::groups::Groups;
 
 impl Features {
     /// Some of the samples, in memory, in the order given.
@@ -31,6 +32,7 @@ impl Features {
             mirror: self.mirror.as_ref().map(of).transpose()?,
             labels: rows.iter().map(|&row| self.labels[row]).collect(),
             weights: self.weights.as_ref().map(|w| rows.iter().map(|&row| w[row]).collect()),
+            groups: self.groups.as_ref().map(|groups| groups.select(rows.iter().copied())),
             ..self.nothing()
         })
     }
@@ -43,6 +45,7 @@ impl Features {
             mirror: None,
             labels: vec![0],
             weights: None,
+            groups: None,
             columns: self.columns.clone(),
             class_names: self.class_names.clone(),
             named_by_label: self.named_by_label,
@@ -62,6 +65,10 @@ impl Features {
             let names = serde_json::to_string(names).unwrap_or_default();
             metadata.insert("class_names".to_owned(), names);
         }
+        if let Some(groups) = &self.groups {
+            let names = serde_json::to_string(groups.names()).unwrap_or_default();
+            metadata.insert("group_names".to_owned(), names);
+        }
         let (n, d) = (self.len(), self.dim());
         let mut layout = Layout::new(metadata);
         layout.add("features", "F32", 4, &[n, d]);
@@ -72,6 +79,9 @@ impl Features {
             layout.add("mirror", "F32", 4, &[n, d]);
         }
         layout.add("labels", "U32", 4, &[n]);
+        if self.groups.is_some() {
+            layout.add("groups", "U32", 4, &[n]);
+        }
         let header = layout.header();
         let mut unreadable = None;
         write_atomically_with(path, &mut |out| {
@@ -86,8 +96,9 @@ impl Features {
                     return Err(std::io::ErrorKind::Other.into());
                 }
             }
-            let labels: Vec<u8> = self.labels.iter().flat_map(|v| v.to_le_bytes()).collect();
-            out.write_all(&labels)
+            let groups = self.groups.iter().flat_map(Groups::each);
+            let numbers = self.labels.iter().chain(groups);
+            out.write_all(&numbers.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
         })
         .map_err(|error| unreadable.take().unwrap_or(error))
     }
@@ -106,6 +117,7 @@ mod tests {
         let features = Features::new(array![[1.0, 2.0], [0.5, 1.0], [0.1, 0.2]], vec![1, 0, 1])
             .and_then(|features| features.with_views(views))
             .and_then(|features| features.with_mirror(array![[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
+            .and_then(|f| f.with_groups(Groups::new(["anna", "ben", "anna"])))
             .and_then(|f| f.with_class_names(vec!["a".to_owned(), "b".to_owned()], "x"))
             .unwrap();
         let some = features.select(&[2, 0]).unwrap();
@@ -114,5 +126,6 @@ mod tests {
         assert_eq!(read.sha256().unwrap(), some.sha256().unwrap());
         assert_eq!((read.labels, read.class_names), (vec![1, 1], features.class_names));
         assert_eq!(read.provenance, features.provenance);
+        assert_eq!(read.groups, Some(Groups::new(["anna", "anna"])));
     }
 }

@@ -1,15 +1,17 @@
 //! A test set held out of a set that has none.
 
 use crate::error::{Error, Result};
+use crate::groups::Groups;
 use crate::rng::{Purpose, Rng};
 
-/// Rows to keep and rows to hold out, each in order; see [`Split::hold_out`](super::Split::hold_out).
+/// Rows to keep and rows to hold out, each in order, with groups kept together; see [`Split::hold_out`](super::Split::hold_out).
 ///
 /// # Errors
 ///
 /// If `percent` is not between 0 and 100, or a label is not below `n_classes`.
 pub fn hold_out(
     labels: &[u32],
+    groups: Option<&Groups>,
     n_classes: usize,
     percent: f64,
     seed: u64,
@@ -28,6 +30,14 @@ pub fn hold_out(
             Error::data("labels", format!("classes below {n_classes}"), label, "")
         })?;
         of_class.push(row as u32);
+    }
+    if let Some(groups) = groups {
+        let shares = [1.0 - percent / 100.0, percent / 100.0];
+        let mut rng = Rng::new(seed, Purpose::HoldOut, 0);
+        let parts = groups.deal(labels, &shares, |part| part == 1, &mut rng);
+        let is_held_out = |row: &u32| parts[*row as usize] == Some(1);
+        let (held_out, kept) = (0..labels.len() as u32).partition(is_held_out);
+        return Ok((kept, held_out));
     }
     let (mut kept, mut held_out) = (Vec::new(), Vec::new());
     for (class, mut rows) in rows.into_iter().enumerate() {

@@ -117,7 +117,7 @@ impl Split {
         thresholds: ShotThresholds,
     ) -> Result<Self> {
         ClassCounts::from_labels(labels, n_classes)?;
-        let (train, test) = hold_out(labels, n_classes, percent, seed)?;
+        let (train, test) = hold_out(labels, None, n_classes, percent, seed)?;
         let of_train: Vec<u32> = train.iter().map(|&row| labels[row as usize]).collect();
         let counts = ClassCounts::from_labels(&of_train, n_classes)?;
         let split = Self::new((None, None), counts, thresholds, train, Vec::new());

@@ -101,8 +101,13 @@ mod tests {
         let features =
             array![[1.0_f32, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.5]];
         let labels = [0, 0, 1, 2];
-        let set =
-            EvaluationSet { features: features.view(), mirror: None, labels: &labels, rows: None };
+        let set = EvaluationSet {
+            features: features.view(),
+            mirror: None,
+            labels: &labels,
+            rows: None,
+            groups: None,
+        };
         let reports = class_reports(&head, &set);
         let of = |k: usize| {
             let ClassReport { precision_percent, recall_percent, f1_percent, .. } = reports[k];

@@ -13,6 +13,7 @@ use super::{
 use crate::class_counts::ClassCounts;
 use crate::error::Result;
 use crate::features::{Features, Matrix};
+use crate::groups::Groups;
 use crate::head::Head;
 use crate::probabilities::mean_logits;
 use crate::shots::{Shot, ShotThresholds};
@@ -28,6 +29,8 @@ pub struct EvaluationSet<'a> {
     pub labels: &'a [u32],
     /// Samples to score; all if `None`. Must not be empty.
     pub rows: Option<&'a [usize]>,
+    /// Which samples belong together, if any do.
+    pub groups: Option<&'a Groups>,
 }
 
 impl<'a> EvaluationSet<'a> {
@@ -42,6 +45,7 @@ impl<'a> EvaluationSet<'a> {
             mirror: features.mirror.as_ref().map(Matrix::in_memory).transpose()?,
             labels: &features.labels,
             rows: None,
+            groups: features.groups.as_ref(),
         })
     }
 }
@@ -193,7 +197,10 @@ fn evaluate_each(
         per_class_percent: per_class_percent(&hits, &samples),
         right: Right::new(
             &samples,
-            rows.iter().map(|&row| (set.labels[row], right[head_of(row)][row])),
+            rows.iter().map(|&row| {
+                let group = set.groups.map(|groups| groups.each()[row]);
+                (set.labels[row], right[head_of(row)][row], group)
+            }),
         ),
         confused: most(pairs),
         loma_cv: coefficient_of_variation(&present),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::groups::Groups;
 use crate::rng::{Purpose, Rng};
 
 /// One value per scored set.
@@ -102,8 +103,14 @@ impl ClassTally {
 }
 
 /// The half (0 or 1) each sample is in. Each class is shuffled and split evenly; odd samples go
-/// to the two halves in turn. A function of labels and seed alone.
-pub fn halves(labels: &[u32], seed: u64) -> Vec<u8> {
+/// to the two halves in turn. Groups, if there are any, are dealt out whole instead. A function of
+/// labels, groups and seed alone.
+pub fn halves(labels: &[u32], groups: Option<&Groups>, seed: u64) -> Vec<u8> {
+    if let Some(groups) = groups {
+        let mut rng = Rng::new(seed, Purpose::Folds, 0);
+        let parts = groups.deal(labels, &[0.5, 0.5], |_| false, &mut rng);
+        return parts.into_iter().map(|part| part.unwrap_or(0) as u8).collect();
+    }
     let n_classes = labels.iter().max().map_or(0, |&max| max as usize + 1);
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); n_classes];
     for (row, &label) in labels.iter().enumerate() {
@@ -129,9 +136,9 @@ mod tests {
     #[test]
     fn halves_are_stratified_and_follow_the_seed() {
         let labels: Vec<u32> = (0..103).map(|i| i % 10).collect();
-        let split = halves(&labels, 3);
-        assert_eq!(split, halves(&labels, 3));
-        assert_ne!(split, halves(&labels, 4));
+        let split = halves(&labels, None, 3);
+        assert_eq!(split, halves(&labels, None, 3));
+        assert_ne!(split, halves(&labels, None, 4));
         let tally = ClassTally::of(&labels, &split, 10);
         let [a, b] = [TestPart::HalfA, TestPart::HalfB].map(|part| tally.in_part(part));
         assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 1), "{a:?} {b:?}");

@@ -11,25 +11,36 @@ pub struct Right {
     samples: Vec<u32>,
     /// A bit for each sample, first the highest of each of the hexadecimal digits.
     bits: String,
+    /// The number of each sample's group, in the same order, if samples belong together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<u32>,
 }
 
 impl Right {
-    /// From the class of each sample, and whether it is right.
-    pub(crate) fn new(samples: &[u32], each: impl Iterator<Item = (u32, bool)>) -> Self {
+    /// From the class of each sample, whether it is right, and its group if it has one.
+    pub(crate) fn new(
+        samples: &[u32],
+        each: impl Iterator<Item = (u32, bool, Option<u32>)>,
+    ) -> Self {
         let mut next: Vec<usize> = samples
             .iter()
             .scan(0, |sum, &n| Some(std::mem::replace(sum, *sum + n as usize)))
             .collect();
         let total: usize = samples.iter().map(|&n| n as usize).sum();
         let mut digits = vec![0_u8; total.div_ceil(4)];
-        for (label, right) in each {
+        let mut groups = vec![];
+        for (label, right, group) in each {
             let at = &mut next[label as usize];
+            if let Some(group) = group {
+                groups.resize(total, 0);
+                groups[*at] = group;
+            }
             digits[*at / 4] |= u8::from(right) << (3 - *at % 4);
             *at += 1;
         }
         let bits =
             digits.into_iter().map(|d| char::from(b"0123456789abcdef"[d as usize])).collect();
-        Self { samples: samples.to_vec(), bits }
+        Self { samples: samples.to_vec(), bits, groups }
     }
 
     /// Whether nothing is known, as in records of earlier versions.
@@ -40,6 +51,11 @@ impl Right {
     /// Samples of each class, `[K]`.
     pub fn samples(&self) -> &[u32] {
         &self.samples
+    }
+
+    /// The number of each sample's group, class after class; empty if no samples belong together.
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
     }
 
     /// Whether each sample is right, class after class; `None` if nothing is known.
@@ -59,7 +75,11 @@ mod tests {
     #[test]
     fn bits_are_by_class_and_come_back() {
         let each = [(1, true), (0, false), (1, false), (0, true), (1, true)];
-        let right = Right::new(&[2, 3], each.into_iter());
+        let ungrouped = each.into_iter().map(|(label, right)| (label, right, None));
+        let right = Right::new(&[2, 3], ungrouped);
+        let grouped = each.into_iter().zip([7, 5, 7, 6, 8]);
+        let grouped = grouped.map(|((label, right), group)| (label, right, Some(group)));
+        assert_eq!(Right::new(&[2, 3], grouped).groups(), [5, 6, 7, 7, 8]);
         assert_eq!((right.samples(), &right.bits[..]), (&[2, 3][..], "68"));
         assert_eq!(right.each(), Some(vec![false, true, true, false, true]));
         assert!(Right::default().each().is_none() && Right::default().is_unknown());

@@ -47,7 +47,8 @@ pub(super) fn to_best(rows: &[Summary<'_>]) -> Vec<Option<Difference>> {
         .map(|number| {
             let mut rng = Rng::new(number as u64, Purpose::Bootstrap, 0);
             let seeds: Vec<usize> = (0..n_seeds).map(|_| rng.below(n_seeds)).collect();
-            let weights = resampled(samples, n, &mut rng);
+            let times = drawn_times(first.evaluation.right.groups(), n, &mut rng);
+            let weights = resampled(samples, times);
             let mean = |of: &Hits| -> f64 {
                 seeds.iter().map(|&seed| dot(&of[seed], &weights)).sum::<f64>() / n_seeds as f64
             };
@@ -76,12 +77,25 @@ fn hits_of(row: &Summary<'_>, first: &RunRecord) -> Option<Hits> {
     row.records.iter().map(|record| of(record)).collect()
 }
 
-/// What each sample of a resample counts in the mean over the classes that it has.
-fn resampled(samples: &[u32], n: usize, rng: &mut Rng) -> Vec<f32> {
-    let mut times = vec![0_f32; n];
-    for _ in 0..n {
-        times[rng.below(n)] += 1.0;
+/// How often each of `n` samples is drawn, with replacement: by itself, or with its group, of which as
+/// many are drawn as there are.
+fn drawn_times(groups: &[u32], n: usize, rng: &mut Rng) -> Vec<f32> {
+    let units =
+        if groups.len() == n { 1 + groups.iter().max().map_or(0, |&g| g as usize) } else { n };
+    let mut times = vec![0_f32; units];
+    for _ in 0..units {
+        times[rng.below(units)] += 1.0;
     }
+    if groups.len() == n {
+        groups.iter().map(|&group| times[group as usize]).collect()
+    } else {
+        times
+    }
+}
+
+/// What each sample of a resample counts in the mean over the classes that it has, given how often it
+/// was drawn.
+fn resampled(samples: &[u32], mut times: Vec<f32>) -> Vec<f32> {
     let mut rest = &mut times[..];
     let mut present = 0.0_f32;
     for &of_class in samples {

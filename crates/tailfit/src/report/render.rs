@@ -62,10 +62,11 @@ fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
     };
     let views =
         if data.n_views > 0 { format!(", {} training views", data.n_views) } else { String::new() };
+    let groups = data.test_groups.map_or(String::new(), |n| format!(" of {n} groups"));
     let mirror = if data.mirror { ", mirror-averaged" } else { "" };
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     format!(
-        "{}: top-1 accuracy in percent on {} test samples{mirror}{views}; {rule}; up to {trials} trials per method{beyond}{effort}; \
+        "{}: top-1 accuracy in percent on {} test samples{groups}{mirror}{views}; {rule}; up to {trials} trials per method{beyond}{effort}; \
          mean ± standard deviation over {n_seeds} {seeds}. Train sha256 {}, test sha256 {}.",
         data.name,
         data.n_test,

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use crate::class_counts::ClassCounts;
 use crate::error::Result;
 use crate::features::{DataSet, Features, FileMatrix, Matrix};
+use crate::groups::Groups;
 use crate::head::Head;
 use crate::losses::{Draw, Samples};
 use crate::metrics::{PerSet, halves};
@@ -55,6 +56,8 @@ pub(crate) struct ScoredSet<'a, R: Real> {
     pub mirror: Option<Cow<'a, [R]>>,
     /// Class of each sample, `[N]`.
     pub labels: &'a [u32],
+    /// The groups that halves keep together.
+    pub groups: Option<&'a Groups>,
 }
 
 impl<'a> Problem<'a, f32> {
@@ -92,6 +95,7 @@ impl<'a> Problem<'a, f32> {
             features: wide(&set.features),
             mirror: set.mirror.as_deref().map(wide),
             labels: set.labels,
+            groups: set.groups,
         };
         let Self { dim, labels, counts, stage_1, class_vectors, .. } = *self;
         Problem {
@@ -161,7 +165,9 @@ impl<R: Real> Problem<'_, R> {
 
     /// The half that each scored sample is in, for a seed.
     pub(super) fn halves(&self, seed: u64) -> Option<PerSet<Vec<u8>>> {
-        self.scored.as_ref().map(|sets| sets.as_ref().map(|set| halves(set.labels, seed)))
+        self.scored
+            .as_ref()
+            .map(|sets| sets.as_ref().map(|set| halves(set.labels, set.groups, seed)))
     }
 }
 
@@ -181,6 +187,7 @@ impl<'a> ScoredSet<'a, f32> {
             features: flat(features.plain.in_memory()?),
             mirror: mirror.map(flat),
             labels: &features.labels,
+            groups: features.groups.as_ref(),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! CSV as pandas, R and spreadsheets write it: read as meant, or refused with a reason.
 
 use tailfit::error::Error;
-use tailfit::features::{DataSet, Features};
+use tailfit::features::{DataSet, Features, Reading};
+use tailfit::groups::Groups;
 use tailfit::shots::ShotThresholds;
 
 fn load(text: &str, labels: Option<&str>) -> Result<Features, Error> {
@@ -109,4 +110,20 @@ fn columns_are_matched_by_name() {
     }
     let views = load(train, None).unwrap().with_mirror(ndarray::Array2::zeros((2, 2))).unwrap();
     assert_eq!(views.columns, Some(vec!["a".to_owned(), "b".to_owned()]));
+}
+
+#[test]
+fn groups_are_read_from_a_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    fs_err::write(&path, "a,patient,label\n1,anna,0\n2,ben,1\n3,anna,1\n").unwrap();
+    let read = |column| {
+        let reading = Reading { group_column: Some(column), ..Reading::default() };
+        Features::read(std::slice::from_ref(&path), &reading)
+    };
+    let features = read("patient").unwrap();
+    assert_eq!(features.groups, Some(Groups::new(["anna", "ben", "anna"])));
+    assert_eq!((features.dim(), features.columns.unwrap()), (1, vec!["a".to_owned()]));
+    let message = read("pateint").unwrap_err().to_string();
+    assert!(message.contains("expected a column of groups of that name"), "{message}");
 }

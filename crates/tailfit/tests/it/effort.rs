@@ -56,7 +56,7 @@ fn halving_never_looks_at_the_half_it_is_scored_on() {
         (head.recipe, head.epoch, head.sha256)
     };
     for seed in 0..8 {
-        let half = halves(&y, seed);
+        let half = halves(&y, None, seed);
         let mut changed = x.clone();
         for (i, mut row) in changed.rows_mut().into_iter().enumerate() {
             if half[i] == 1 {

@@ -151,7 +151,13 @@ fn accuracy_calibration_and_weight_norms() {
     let head = Head::linear(Array2::eye(K), Array1::zeros(K));
     let kept: Vec<usize> = (0..N).filter(|&i| i % 50 < 50 - 3 * rank[labels[i] as usize]).collect();
     for (name, rows) in [("balanced_test", None), ("unbalanced_test", Some(kept.as_slice()))] {
-        let set = EvaluationSet { features: features.view(), mirror: None, labels: &labels, rows };
+        let set = EvaluationSet {
+            features: features.view(),
+            mirror: None,
+            labels: &labels,
+            rows,
+            groups: None,
+        };
         let got = evaluate(&head, &set, &counts, ShotThresholds::default());
         let want = &golden["results"][name];
         let percent = |key: &str| 100.0 * want[key].as_f64().unwrap();

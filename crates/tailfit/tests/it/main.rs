@@ -12,6 +12,7 @@ mod file_features;
 mod forms;
 mod golden_data;
 mod golden_metrics;
+mod groups;
 mod head_files;
 mod html;
 mod hygiene;

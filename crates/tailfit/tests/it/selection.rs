@@ -192,7 +192,7 @@ fn cross_fitting_scores_each_sample_by_the_head_chosen_on_the_other_half() {
         let result = comparison.run(&method(), &|_| {}).unwrap();
         let samples = samples_per_class(data.test.labels.iter().copied(), K);
         for record in &result.records {
-            let halves = halves(&data.test.labels, record.seed);
+            let halves = halves(&data.test.labels, None, record.seed);
             let mut hits = vec![0; K];
             for head in &record.heads {
                 let trial = Trial {

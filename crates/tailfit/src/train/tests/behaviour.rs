@@ -101,7 +101,12 @@ fn divergence_stays_with_the_trial() {
     let setup = setup(&golden("sgd.json"));
     let features: Vec<f32> = setup.features.iter().map(|&v| v as f32).collect();
     let mut problem = problem(&features, &setup.labels, &setup.counts, Some(&setup.stage_1));
-    let set = || ScoredSet { features: (&features).into(), mirror: None, labels: &setup.labels };
+    let set = || ScoredSet {
+        features: (&features).into(),
+        mirror: None,
+        labels: &setup.labels,
+        groups: None,
+    };
     problem.scored = Some(PerSet { test: set(), validation: None });
     let trial = |lr: f64, weight_decay: f64| {
         let sgd = Sgd { epochs: 4, lr, weight_decay, ..Recipe::PLAIN.sgd };

@@ -1,0 +1,54 @@
+use super::*;
+use crate::rng::Purpose;
+
+/// 60 groups of 1 to 6 samples of two of six classes.
+fn grouped() -> (Groups, Vec<u32>) {
+    let mut rng = Rng::new(3, Purpose::Order, 0);
+    let (mut of, mut labels) = (vec![], vec![]);
+    for group in 0..60 {
+        let classes = [rng.below(6) as u32, rng.below(6) as u32];
+        for _ in 0..=rng.below(6) {
+            of.push(format!("patient {group}"));
+            labels.push(classes[rng.below(2)]);
+        }
+    }
+    (Groups::new(of), labels)
+}
+
+#[test]
+fn groups_stay_whole_and_classes_are_shared_out() {
+    let (groups, labels) = grouped();
+    let shares = [0.6, 0.2, 0.2];
+    let deal =
+        |seed| groups.deal(&labels, &shares, |_| false, &mut Rng::new(seed, Purpose::Folds, 0));
+    let parts = deal(0);
+    assert_eq!(parts, deal(0));
+    assert_ne!(parts, deal(1));
+    for (row, part) in parts.iter().enumerate() {
+        let first = groups.each().iter().position(|&group| group == groups.each()[row]);
+        assert_eq!(*part, parts[first.unwrap()], "a group in two parts");
+    }
+    for k in 0..6 {
+        let of = |part: Option<usize>| {
+            let rows = labels.iter().zip(&parts);
+            rows.filter(|(y, p)| **y == k && (part.is_none() || **p == part)).count() as f64
+        };
+        for (part, share) in shares.iter().enumerate() {
+            let off = of(Some(part)) - share * of(None);
+            assert!(off.abs() <= 6.0, "class {k}, part {part}: off by {off}");
+        }
+    }
+}
+
+#[test]
+fn no_part_takes_all_of_a_class_where_some_must_be_left() {
+    // Class 1 is in one group only, class 2 in two.
+    let groups = Groups::new(["a", "a", "b", "b", "c", "c", "d", "e"]);
+    let labels = [0, 0, 0, 1, 0, 2, 2, 0];
+    for seed in 0..20 {
+        let mut rng = Rng::new(seed, Purpose::Folds, 0);
+        let parts = groups.deal(&labels, &[0.5, 0.5], |_| true, &mut rng);
+        assert_eq!((parts[2], parts[3]), (None, None), "the only group of class 1");
+        assert!(parts[5].is_none() || parts[6].is_none() || parts[5] != parts[6], "{parts:?}");
+    }
+}
