@@ -41,6 +41,7 @@ def compare(
     class_vectors=None,
     groups=None,
     groups_test=None,
+    groups_val=None,
     many_above=100,
     few_below=20,
     name="data",
@@ -71,9 +72,9 @@ def compare(
     class_vectors : array of shape (n_classes, n_features), optional
         A vector for each class, such as the text encoder's of its name: adds the method ``"zero-shot"``
         and the combination ``"+zero-shot"``.
-    groups, groups_test : array of shape (n_samples,), optional
-        Which samples belong together, such as pictures of one patient: folds, halves and intervals keep
-        them together.
+    groups, groups_test, groups_val : array of shape (n_samples,), optional
+        Which samples belong together, such as pictures of one patient. Folds keep those of ``groups``
+        together, halves and intervals those of ``groups_test``; a group in two sets is warned of.
     progress : callable(done, total), or True for tqdm if it is installed
         Ctrl-C keeps the methods that are finished.
     """
@@ -116,7 +117,11 @@ def compare(
             class_vectors=None
             if class_vectors is None
             else np.ascontiguousarray(class_vectors, dtype=np.float64),
-            groups=[as_groups(groups, x, "groups"), as_groups(groups_test, test[0], "groups_test")],
+            groups=[
+                as_groups(groups, x, "groups"),
+                as_groups(groups_test, test[0], "groups_test"),
+                validation and as_groups(groups_val, validation[0], "groups_val"),
+            ],
             finished=finished,
             progress=bar,
         )
@@ -254,6 +259,11 @@ def as_groups(groups, x, what) -> list[str] | None:
     if groups is None:
         return None
     groups = np.asarray(groups)
+    if groups.dtype.kind == "f" and (groups == np.floor(groups)).all():
+        groups = groups.astype(np.int64)
+    missing = [group is None or group != group or str(group) == "" for group in groups.ravel().tolist()]
+    if any(missing):
+        raise ValueError(f"{what}: expected a group for each sample, found none at {missing.index(True)}")
     if groups.shape != (len(x),):
         raise ValueError(f"{what}: expected shape ({len(x)},), one for each sample, found {groups.shape}")
     return groups.astype(str).tolist()

@@ -75,7 +75,8 @@ class _Linear(ClassifierMixin, BaseEstimator):
     def _linear(self, attribute):
         check_is_fitted(self)
         if not self.head_.is_linear:
-            raise AttributeError(f"{attribute}: {self.method!r} is no linear function of X; see head_")
+            method = getattr(self, "method_", None) or self.method
+            raise AttributeError(f"{attribute}: {method!r} is no linear function of X; see head_")
         return self.head_
 
     @property
@@ -305,7 +306,7 @@ class TailClassifierCV(_Linear):
             few_below=20,
             class_names=None,
             class_vectors=None,
-            groups=[as_groups(groups, X, "groups"), None],
+            groups=[as_groups(groups, X, "groups"), None, None],
             finished=finished,
             progress=None,
         )

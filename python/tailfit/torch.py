@@ -11,7 +11,7 @@ from torch import nn
 
 from tailfit._head import Head
 
-__all__ = ["CosineHead", "Features", "features", "find_classifier", "replace_head"]
+__all__ = ["CosineHead", "Features", "GatedHead", "features", "find_classifier", "replace_head"]
 
 # Largest difference of logits, relative to the largest, that rounding explains.
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -37,7 +37,7 @@ class Features:
     head: Head
 
 
-def find_classifier(model: nn.Module, classifier: str | None = None) -> tuple[str, nn.Linear]:
+def find_classifier(model: nn.Module, classifier: str | None = None) -> tuple[str, nn.Module]:
     """The name and the module of a model's last linear layer.
 
     Asks the model itself (timm's ``get_classifier``), then looks for the usual names, then for the
@@ -83,6 +83,8 @@ def features(
     """
     model = _plain(model)
     name, layer = find_classifier(model, classifier)
+    if not isinstance(layer, nn.Linear):
+        raise ValueError(f"classifier: expected a linear layer, found a {type(layer).__name__}, {name!r}")
     device = device or next(model.parameters()).device
     seen: list[torch.Tensor] = []
     xs, ys = [], []
@@ -121,7 +123,23 @@ def head_of(layer: nn.Linear) -> Head:
     return Head(weight, bias)
 
 
-class CosineHead(nn.Module):
+class _Head(nn.Module):
+    """A head that is more than its linear layer, and is replaced as a whole."""
+
+    linear: nn.Linear
+
+    @property
+    def in_features(self) -> int:
+        """The number of features."""
+        return self.linear.in_features
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """The linear layer's weight."""
+        return self.linear.weight
+
+
+class CosineHead(_Head):
     """A linear layer on features divided by their norms, less a centre before."""
 
     def __init__(self, in_features: int, out_features: int, **kwargs):
@@ -134,7 +152,7 @@ class CosineHead(nn.Module):
         return self.linear(nn.functional.normalize(x - self.centre, dim=-1))
 
 
-class GatedHead(nn.Module):
+class GatedHead(_Head):
     """A linear layer z with a gate: ``z + sigmoid(gate(x)) * (scale * z + shift)``."""
 
     def __init__(self, in_features: int, out_features: int, **kwargs):
@@ -216,11 +234,16 @@ def _plain(model: nn.Module) -> nn.Module:
     return model
 
 
-def _last_linear(name: str, module: nn.Module) -> tuple[str, nn.Linear] | None:
+def _last_linear(name: str, module: nn.Module) -> tuple[str, nn.Module] | None:
     found = None
+    within = None
     for inner, candidate in module.named_modules():
-        if isinstance(candidate, nn.Linear):
+        if within is not None and inner.startswith(within):
+            continue
+        if isinstance(candidate, (nn.Linear, _Head)):
             found = (".".join(part for part in (name, inner) if part), candidate)
+        if isinstance(candidate, _Head):
+            within = f"{inner}." if inner else ""
     return found
 
 

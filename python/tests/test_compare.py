@@ -74,10 +74,14 @@ def test_groups_are_kept_together():
     run = lambda **more: tailfit.compare(  # noqa: E731
         x, y, x, y, methods=["lda"], select="cross-validated", groups_test=patients, **more
     )
-    with_groups, without = run(groups=patients), run()
+    with pytest.warns(UserWarning, match="groups are in training too"):
+        with_groups = run(groups=patients)
+    without = run()
     percent = [r.records[0]["heads"][0]["validation_percent"] for r in (with_groups, without)]
     assert percent[0] < percent[1], percent
     assert with_groups.records[0]["data"]["test_groups"] == len(y) // 4
+    with pytest.raises(ValueError, match="found none at 0"):
+        tailfit.compare(x, y, x, y, methods=["lda"], groups_test=np.full(len(y), np.nan))
     with pytest.raises(ValueError, match="groups_test: expected shape"):
         tailfit.compare(x, y, x, y, methods=["lda"], groups_test=patients[1:])
 

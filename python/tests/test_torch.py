@@ -86,6 +86,12 @@ def test_from_features_to_a_better_layer(tmp_path):
         replace_head(other, result.heads[method])
         assert isinstance(other.fc, kind)
         assert result.heads[method].centre is None or (other.fc.centre != 0).any()
+        with pytest.raises(ValueError, match="a linear layer"):
+            features(other, loader())
+        # What was put in is replaced as a whole.
+        assert find_classifier(other)[0] == "fc"
+        replace_head(other, result.heads["los"])
+        assert isinstance(other.fc, nn.Linear)
     again = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=Small().fc, methods=["stage-1"])
     assert again.heads["stage-1"].weight.shape == (5, 16)
 

@@ -11,7 +11,7 @@ pub(crate) use crate::args_data::{DataArgs, Switch};
 use crate::args_images::SplitArgs;
 #[cfg(feature = "backbone")]
 use crate::args_images::{ExtractFeaturesArgs, LiveArgs, TrainBackboneArgs};
-pub(crate) use crate::args_predict::{Bias, EvaluateArgs, PredictArgs};
+pub(crate) use crate::args_predict::{AverageArgs, Bias, EvaluateArgs, PredictArgs};
 pub(crate) use crate::args_reproduce::{Part, ReproduceArgs};
 
 /// Re-train classifier heads for long-tailed recognition, and compare the methods
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     TrainHead(TrainHeadArgs),
     Evaluate(EvaluateArgs),
     Predict(PredictArgs),
+    Average(AverageArgs),
     Split(SplitArgs),
     #[cfg(feature = "backbone")]
     TrainBackbone(TrainBackboneArgs),
@@ -91,7 +92,7 @@ pub(crate) enum Protocol {
 
 /// Compare methods on one data set: the main job.
 ///
-/// Every method has the same search budget (20 trials per seed), many heads are trained
+/// Every method has a grid of the same size (20 trials per seed), many heads are trained
 /// at once, and every epoch of every head is scored. The table shows what each method
 /// does to the many-, medium- and few-shot classes and, beside each honest score, what
 /// choosing on the test set would have claimed.
@@ -107,7 +108,8 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Names of methods, separated by commas. If not given, those of the literature's usual comparison,
-    /// with --effort quick a few, and with --effort full all but `balanced-meta-softmax`. See `tailfit list methods`.
+    /// with --effort quick a few, with --effort full all but `balanced-meta-softmax`, and with --effort
+    /// thorough combinations too. See `tailfit list methods`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) methods: Vec<String>,
     /// Your own method in TOML: name, `[recipe]`, `[search]`. May be given several times.

@@ -103,6 +103,9 @@ pub(crate) struct PredictArgs {
     /// in them are ignored.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub(crate) features: Vec<PathBuf>,
+    /// CSV: a column that says which samples belong together, which is no feature.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group_column: Option<String>,
     /// Names of the classes, one per line, class 0 first; those in the head's file if not given.
     #[arg(long, value_name = "FILE")]
     pub(crate) class_names: Option<PathBuf>,
@@ -124,4 +127,30 @@ pub(crate) struct PredictArgs {
     /// as needed. Target priors are estimated from as many samples as probabilities fit into it.
     #[arg(long, value_name = "GiB", default_value_t = 4.0, value_parser = gib)]
     pub(crate) memory: f64,
+}
+
+/// Average heads on the same features into one, such as of several seeds or of two methods.
+///
+/// The mean of linear heads is a linear head, whose logits are the mean of theirs. Heads of much
+/// larger logits decide alone: give them a temperature first, or small weights.
+///
+/// Examples:
+///
+///   tailfit average los-0.safetensors los-1.safetensors --out los.safetensors
+///   tailfit average ours.safetensors theirs.safetensors --weights 2,1 --out both.safetensors
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct AverageArgs {
+    /// The heads (safetensors or npz).
+    #[arg(value_name = "HEAD", num_args = 1.., required = true)]
+    pub(crate) heads: Vec<PathBuf>,
+    /// What each head counts; all the same if not given.
+    #[arg(long, value_name = "WEIGHTS", value_delimiter = ',', value_parser = finite)]
+    pub(crate) weights: Vec<f64>,
+    /// Prefix of the heads' tensors, such as fc for fc.weight; detected if not given.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) head_key: Option<String>,
+    /// File for the head (safetensors).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }

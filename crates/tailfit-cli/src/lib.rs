@@ -60,6 +60,7 @@ fn command(cli: &Cli, printer: &printer::Printer) -> anyhow::Result<()> {
         Command::TrainHead(args) => commands::train_head::run(args, cli, printer),
         Command::Evaluate(args) => commands::evaluate::run(args, printer),
         Command::Predict(args) => commands::predict::run(args, printer),
+        Command::Average(args) => commands::average::run(args, printer),
         Command::Split(args) => commands::split::run(args, printer),
         #[cfg(feature = "backbone")]
         Command::TrainBackbone(args) => commands::train_backbone::run(args, cli, printer),

@@ -10,8 +10,8 @@ use pyo3::types::{PyDict, PyList};
 use tailfit::PrecisionChoice;
 use tailfit::compare::{Comparison, Effort, MethodResult, RunRecord, Selection};
 use tailfit::error::{Error, Result};
-use tailfit::groups::Groups;
 use tailfit::features::{DataSet, HeadFile};
+use tailfit::groups::Groups;
 use tailfit::methods::Method;
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1;
@@ -40,6 +40,7 @@ enum Sent {
     Progress(usize, usize),
     Method(String, Box<Result<MethodResult>>),
     Failed(Error),
+    Warning(String),
 }
 
 /// The value of this name.
@@ -72,7 +73,7 @@ pub(crate) fn compare<'py>(
     few_below: usize,
     class_names: Option<Vec<String>>,
     class_vectors: Option<PyReadonlyArray2<'py, f64>>,
-    groups: [Option<Vec<String>>; 2],
+    groups: [Option<Vec<String>>; 3],
     finished: Bound<'py, PyAny>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<()> {
@@ -92,8 +93,9 @@ pub(crate) fn compare<'py>(
         features.class_names.clone_from(&class_names);
         Ok(Some(features))
     };
-    let [of_train, of_test] = groups;
-    let validation = validation.as_ref().map_or(Ok(None), |validation| set(validation, None))?;
+    let [of_train, of_test, of_validation] = groups;
+    let validation =
+        validation.as_ref().map_or(Ok(None), |validation| set(validation, of_validation))?;
     let asked = Asked {
         name,
         sets: [set(&train, of_train)?, set(&test, of_test)?, validation],
@@ -115,6 +117,11 @@ pub(crate) fn compare<'py>(
         },
         |sent| match sent {
             Sent::Failed(error) => Err(raised(error)),
+            Sent::Warning(text) => {
+                let category = py.get_type::<pyo3::exceptions::PyUserWarning>();
+                let text = std::ffi::CString::new(text).unwrap_or_default();
+                PyErr::warn(py, &category, &text, 2)
+            }
             Sent::Progress(done, all) => match &progress {
                 Some(progress) => progress.call1((done, all)).map(|_none| ()),
                 None => Ok(()),
@@ -144,21 +151,28 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
     if let Some(vectors) = asked.class_vectors {
         data = data.with_class_vectors(vectors)?;
     }
+    for warning in data.shared_groups() {
+        let _ = sender.send(Sent::Warning(warning));
+    }
     if data.stage_1.is_none() {
         train_stage_1(&mut data)?;
     }
     let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
         .with_precision(precision.resolve()?)
         .with_effort(effort);
-    let all: usize = methods.iter().map(|method| comparison.work(method)).sum::<Result<usize>>()?;
+    let each: Vec<usize> =
+        methods.iter().map(|method| comparison.work(method)).collect::<Result<_>>()?;
+    let all: usize = each.iter().sum();
     let done = std::sync::atomic::AtomicUsize::new(0);
     let shared = std::sync::Mutex::new(sender.clone());
-    for method in &methods {
+    for (at, method) in methods.iter().enumerate() {
+        // What a method takes is an estimate.
+        done.store(each[..at].iter().sum(), Ordering::Relaxed);
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let progress = |epochs: usize| {
-            let done = done.fetch_add(epochs, Ordering::Relaxed) + epochs;
+            let done = (done.fetch_add(epochs, Ordering::Relaxed) + epochs).min(all);
             if let Ok(sender) = shared.lock() {
                 let _ = sender.send(Sent::Progress(done, all));
             }

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     remark_data(comparison.data_record(), printer);
     if comparison.unjudged_classes() > 0 {
         printer.remark(&format!(
-            "{} classes with one training sample are in no fold: they are trained, and do not take part in the choice",
+            "{} classes with one training sample, or one group, are in no fold: they are trained, and do not take part in the choice",
             comparison.unjudged_classes()
         ));
     }

@@ -37,6 +37,10 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
         Bias::Keep => BiasRule::Keep,
         Bias::Rescale => BiasRule::Rescale,
     };
+    if head.gate.is_some() && !args.tau_norm.is_empty() {
+        let expected = "a head without a gate, whose shift has no norm";
+        return Err(Error::usage("--tau-norm", expected, "one with a gate", "").into());
+    }
     for &tau in &args.tau_norm {
         let mut changed = head.clone();
         TauNorm { tau, bias }.apply(&mut changed);

@@ -101,14 +101,18 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
 fn held_out(train: Features) -> Result<(Features, Features)> {
     let n_classes = train.labels.iter().max().map_or(0, |&max| max as usize + 1);
     let (kept, test) = hold_out(&train.labels, train.groups.as_ref(), n_classes, 20.0, 0)?;
-    let how = "a fifth of each class held out as test set, seed 0";
+    let how = match train.groups {
+        Some(_) => "groups with about a fifth of each class held out as test set, seed 0",
+        None => "a fifth of each class held out as test set, seed 0",
+    };
     let part = |rows: &[u32]| -> Result<Features> {
         let mut part = train.select(rows).map_err(|error| error.answered_by("test"))?;
         part.provenance = format!("{}; {how}", train.provenance);
         Ok(part)
     };
     if test.is_empty() {
-        let expected = "a class with at least two samples, from which a test set is held out";
+        let expected =
+            "a class with at least two samples, or groups, from which a test set is held out";
         return Err(Error::data("training set", expected, "none", "").answered_by("test").into());
     }
     Ok((part(&kept)?, part(&test)?))

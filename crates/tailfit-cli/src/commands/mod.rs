@@ -1,5 +1,6 @@
 //! One file per command: read, call, write.
 
+pub(crate) mod average;
 pub(crate) mod compare;
 pub(crate) mod evaluate;
 #[cfg(feature = "backbone")]

@@ -22,7 +22,10 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<()> {
     let k = file.head.n_classes();
     let names = names(args, &file)?;
     let memory = (args.memory * f64::from(1 << 30)) as u64;
-    let features = Unlabelled::read(&args.features, Storage { memory, mmap: false })?;
+    let features = {
+        let storage = Storage { memory, mmap: false };
+        Unlabelled::read_grouped(&args.features, storage, args.group_column.as_deref())?
+    };
     let features = match file.columns() {
         Some(columns) => features.in_order_of(&columns, "features")?,
         None => features,

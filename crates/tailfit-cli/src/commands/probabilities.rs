@@ -111,7 +111,9 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
     for target in &args.target_prior {
         let prior = target.frequencies(k, Some(&data.counts))?;
         let mut adjusted = head.clone();
-        adjusted.bias += &ndarray::Array1::from(log_ratio(&prior, &assumed));
+        // A class that does not occur: far below any logit, and far from where a gate overflows.
+        let shift = log_ratio(&prior, &assumed).into_iter().map(|shift| shift.max(-1e9));
+        adjusted.shift_logits(&shift.collect());
         let (as_is, after) = (weighted(&plain, &prior), weighted(&recalls(&adjusted), &prior));
         let name = match target {
             TargetPrior::Uniform => "uniform".to_owned(),

@@ -127,8 +127,7 @@ fn check_data(record: &RunRecord, data: &DataSet, place: &str) -> Result<()> {
         ("stage-1 head", &head(wanted), &head(&found)),
     ] {
         if expected != found {
-            let remedy =
-                "pass the files the record was made from, with the same --views and --mirror";
+            let remedy = "pass the files the record was made from, with the same --views, --mirror and --group-column";
             let expected = format!("the {what} of the record, sha256 {expected}");
             return Err(Error::data(place, expected, found, remedy).into());
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use tailfit::error::Error;
 use tailfit::features::{Features, Reading};
 use tailfit::files::write_atomically;
 use tailfit::images::{Kept, LongTail, Profile, Split, hold_out};
@@ -67,6 +68,10 @@ fn of_features(args: &SplitArgs, percent: f64, folder: &Path, printer: &Printer)
     let all = Features::read(&args.features, &reading)?;
     let n_classes = all.labels.iter().max().map_or(0, |&largest| largest as usize + 1);
     let (train, test) = hold_out(&all.labels, all.groups.as_ref(), n_classes, percent, args.seed)?;
+    if test.is_empty() {
+        let expected = "a class with at least two samples, or groups";
+        return Err(Error::data("features", expected, "none", "nothing can be held out").into());
+    }
     for (file, rows) in files.iter().zip([&train, &test]) {
         all.select(rows)?.save(file)?;
     }

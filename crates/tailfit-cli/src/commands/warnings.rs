@@ -32,15 +32,8 @@ fn of_leaks(data: &DataSet, printer: &Printer) -> Result<()> {
             data.test.len(),
         ));
     }
-    if let (Some(groups), Some(of_train)) = (&data.test.groups, &data.train.groups) {
-        let shared = groups.shared_with(of_train);
-        if let Some(first) = shared.first() {
-            printer.warning(&format!(
-                "{} of the test set's {} groups are in training too (first: `{first}`); scores on them are too good",
-                shared.len(),
-                groups.n_groups(),
-            ));
-        }
+    for shared in data.shared_groups() {
+        printer.warning(&shared);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
 mod bad_input;
+mod heads;
 mod hold_out;
 mod images;
 mod pipeline;

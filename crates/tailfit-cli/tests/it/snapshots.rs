@@ -37,6 +37,13 @@ const REFUSALS: &[Refusal] = &[
     (&[], &["compare", "--methods", "cossine"]),
     (&[], &["compare", "--methods", "nothing-like-it"]),
     (&[], &["compare", "--select", "validation"]),
+    (&[], &["compare", "--group-column", "patient"]),
+    (
+        &[("g.csv", "a,b,patient,label\n1,2,p,0\n2,1,,1\n")],
+        &["compare", "--val", "g.csv", "--group-column", "patient"],
+    ),
+    (&[], &["average", "head.safetensors", "--weights", "0", "--out", "mean.safetensors"]),
+    (&[], &["average", "head.safetensors", "--weights", "1,2", "--out", "mean.safetensors"]),
     (&[], &["compare", "--select", "best"]),
     (&[], &["compare", "--val", "x.mat"]),
     (&[], &["compare", "--val", "train.csv"]),

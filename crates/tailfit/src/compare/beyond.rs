@@ -55,6 +55,9 @@ impl Comparison<'_> {
             wanted.into_iter().filter(missing).collect()
         };
         let wanted: Vec<Vec<usize>> = runs.iter().zip(wanted).map(missing).collect();
+        if wanted.iter().all(Vec::is_empty) {
+            return Ok(());
+        }
         let trained = self.up_to(recipes, &wanted, stop_after, progress)?;
         place(runs, wanted, trained);
         Ok(())

@@ -14,12 +14,14 @@ use crate::train::Outcome;
 #[serde(rename_all = "kebab-case")]
 pub enum Effort {
     /// A first look: half of the values of each axis, standardised features only where that is
-    /// searched, solvers to a gap of 1 %, and successive halving to a single trial.
+    /// searched, solvers to a gap of 1 %, successive halving to a single trial, and up to two steps beyond
+    /// an edge of the grid where the best lies there.
     Quick,
     /// The whole grid by successive halving: all trials for a tenth of their epochs, the best eight
-    /// for three tenths, and the best two to the end.
+    /// for three tenths, and the best two to the end; and up to two steps beyond an edge of the grid.
     Standard,
-    /// The whole grid, every trial to its end, and combinations of methods.
+    /// The whole grid, every trial to its end, up to two steps beyond its edges, and combinations of
+    /// methods.
     Thorough,
     /// The whole grid, every trial to its end, and nothing beyond: what published tables show.
     #[default]
@@ -81,6 +83,11 @@ impl Effort {
             chosen.extend(methods::with_class_vectors()?);
         }
         Ok(chosen)
+    }
+
+    /// A method with the grid that is searched.
+    pub(crate) fn searched(self, method: &Method) -> Method {
+        if self == Self::Quick { method.thinned() } else { method.clone() }
     }
 
     /// How many steps a search takes beyond an edge of the grid, as long as the best lies there.

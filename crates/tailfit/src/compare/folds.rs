@@ -69,7 +69,7 @@ pub(super) fn folds(data: &DataSet) -> Result<Vec<Fold>> {
     let scored = |fold: &Result<Fold>| fold.as_ref().map_or(true, |fold| !fold.scored.is_empty());
     let folds: Vec<Fold> = (0..FOLDS).map(fold).filter(scored).collect::<Result<_>>()?;
     if folds.is_empty() {
-        let expected = "a class with at least two training samples";
+        let expected = "a class with at least two training samples, or groups";
         return Err(Error::data("selection `cross-validated`", expected, "none", ""));
     }
     Ok(folds)

@@ -156,6 +156,13 @@ impl<'a> Comparison<'a> {
             )
             .answered_by("val"));
         }
+        let groups = data.test.groups.as_ref().map_or(2, Groups::n_groups);
+        if selection.rule().choices.len() > 1 && groups < 2 {
+            let expected = "at least two groups of test samples, one for each half";
+            let remedy = "give a validation set, or leave the groups out";
+            let place = format!("selection `{}`", selection.rule().name);
+            return Err(Error::usage(place, expected, groups, remedy));
+        }
         let (record, precision) = (DataRecord::of(data)?, Precision::F32);
         let folds = if selection.rule().folds { folds::folds(data)? } else { vec![] };
         Ok(Self { data, record, selection, seeds, precision, effort: Effort::Full, folds })
@@ -181,7 +188,7 @@ impl<'a> Comparison<'a> {
     /// The recipes to try: the grid, or only the default if nothing is chosen.
     fn recipes(&self, method: &Method) -> Result<Vec<Recipe>> {
         if self.selection.rule().searches() {
-            if self.effort == Effort::Quick { method.thinned().grid() } else { method.grid() }
+            self.effort.searched(method).grid()
         } else {
             Ok(vec![method.recipe.clone()])
         }
@@ -209,10 +216,8 @@ impl<'a> Comparison<'a> {
     ///
     /// If a selected trial does not repeat bit for bit, which would be a bug in this program.
     pub fn run(&self, method: &Method, progress: &(dyn Fn(usize) + Sync)) -> Result<MethodResult> {
-        let thinned = (self.effort == Effort::Quick).then(|| method.thinned());
         let mut recipes = self.recipes(method)?;
-        let searched = thinned.as_ref().unwrap_or(method);
-        let runs = self.train(searched, &mut recipes, progress)?;
+        let runs = self.train(&self.effort.searched(method), &mut recipes, progress)?;
         let rule = self.selection.rule();
         let to_use = Chosen::new(&runs[0], &recipes, rule.head)?;
         let by_seed: Vec<Vec<Chosen<'_>>> =

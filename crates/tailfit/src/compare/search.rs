@@ -32,7 +32,8 @@ impl Comparison<'_> {
             (Some(first), Some(last)) => {
                 recipes.len() * first + recipes.len() * last / 3 + all / 10 + last
             }
-            _ => all + self.effort.steps_beyond() * all / (2 * recipes.len()),
+            _ if recipes.len() > 1 => all + self.effort.steps_beyond() * all / (2 * recipes.len()),
+            _ => all,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::npz::Npz;
-use super::raw::Raw;
+use super::raw::{Asked, Raw};
 use super::safetensors_file::Tensors;
 use super::stored::Stored;
 use crate::error::{Error, Result, listed, nearest};
@@ -14,8 +14,6 @@ use crate::files::Source;
 pub(super) const FEATURE_KEYS: [&str; 8] =
     ["features", "feats", "embeddings", "embedding", "X", "x", "data", "X_train"];
 pub(super) const LABEL_KEYS: [&str; 6] = ["labels", "label", "y", "targets", "target", "y_train"];
-
-const GROUP_KEYS: [&str; 2] = ["groups", "group"];
 
 /// A file of named arrays.
 pub(super) enum Archive {
@@ -59,7 +57,7 @@ impl Archive {
     }
 
     /// What it holds of a set of features.
-    pub(super) fn raw(mut self, place: &str, labels_elsewhere: bool) -> Result<Raw> {
+    pub(super) fn raw(mut self, place: &str, asked: Asked<'_>) -> Result<Raw> {
         let names = self.names();
         let find = |keys: &[&'static str]| {
             keys.iter().copied().find(|key| names.iter().any(|name| name == key))
@@ -75,16 +73,19 @@ impl Archive {
             mirror: self.array("mirror")?,
             ..Raw::default()
         };
-        if let Some(key) = find(&LABEL_KEYS).filter(|_| !labels_elsewhere) {
+        if let Some(key) = find(&LABEL_KEYS).filter(|_| !asked.labels_elsewhere) {
             raw.labels = self.array(key)?.map(|labels| labels.labels()).transpose()?;
         }
-        if let Some(key) = find(&GROUP_KEYS) {
-            raw.groups = self.array(key)?.map(|groups| groups.labels()).transpose()?;
-        }
         let metadata = self.metadata();
-        if let Some(names) = metadata.get("group_names") {
-            raw.groups = raw.groups.map(|groups| groups.named(names, place)).transpose()?;
+        let groups = self.array(asked.group_column.unwrap_or("groups"))?;
+        if let (None, Some(wanted)) = (&groups, asked.group_column) {
+            let hint = nearest(wanted, names.iter().map(String::as_str));
+            let expected = format!("an array of groups `{wanted}`");
+            let error = Error::data(place, expected, format!("only {}", listed(&names)), hint);
+            return Err(error.answered_by("group_column"));
         }
+        let of_names = metadata.get("group_names");
+        raw.groups = groups.map(|groups| groups.groups(of_names)).transpose()?;
         raw.provenance = metadata.get("provenance").cloned();
         if let Some(names) = metadata.get("class_names") {
             let names = serde_json::from_str(names).map_err(|error| {

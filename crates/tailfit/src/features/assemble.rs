@@ -54,7 +54,7 @@ impl Features {
             }
             if let Some(of_file) = raw.groups {
                 same(&format!("{place}: groups"), &[n], &[of_file.len()])?;
-                groups.extend(of_file.texts());
+                groups.extend(of_file);
                 grouped += 1;
             }
             if let Some(mirror) = raw.mirror {

@@ -13,7 +13,7 @@ use super::decode::Dtype;
 use super::labels::Labels;
 use super::raw::{Asked, Raw};
 use super::stored::Stored;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::files::Source;
 
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "y", "target", "class"];
@@ -50,6 +50,11 @@ pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw>
                 labels.push(field.to_owned());
                 lines.push(record.position().map_or(0, csv::Position::line));
             } else if Some(column) == columns.group {
+                if field.is_empty() {
+                    let remedy = "give a sample that belongs to no other a group of its own";
+                    let place = at(&place, &record, column);
+                    return Err(Error::data(place, "a group", "none", remedy));
+                }
                 groups.push(field.to_owned());
             } else if !columns.ignored.contains(&column) {
                 let value = field
@@ -83,7 +88,7 @@ pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw>
     };
     let labels = columns.label.map(|_| Labels::from_text(labels, line_of)).transpose()?;
     let features = Stored { source, at: 0, dtype: Dtype::F32, shape, place };
-    let groups = columns.group.map(|_| Labels::Names(groups));
+    let groups = columns.group.map(|_| groups);
     Ok(Raw { features: Some(features), columns: names, labels, groups, ..Raw::default() })
 }
 
@@ -111,7 +116,9 @@ impl Columns {
         };
         let Some(group) = group.filter(|group| Some(*group) != columns.label) else {
             let expected = "a column of groups of that name, other than the labels";
-            let error = Error::data(at(place, first, 0), expected, format!("`{wanted}`"), "");
+            let hint = nearest(wanted, first.iter());
+            let found = format!("none called `{wanted}`");
+            let error = Error::data(at(place, first, 0), expected, found, hint);
             return Err(error.answered_by("group_column"));
         };
         Ok(Self { group: Some(group), ..columns })

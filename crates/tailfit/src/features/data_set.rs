@@ -58,6 +58,40 @@ impl DataSet {
         Self::new(embedded::NAME, train, test, None, Some(head), thresholds)
     }
 
+    /// What is wrong with groups that are in two sets, in words: what is learned or chosen on a group
+    /// tells about its other samples.
+    pub fn shared_groups(&self) -> Vec<String> {
+        let sets = [
+            (Some(&self.test), "test set", &self.train, "training", "scores on them are too good"),
+            (
+                self.validation.as_ref(),
+                "validation set",
+                &self.train,
+                "training",
+                "they choose what fits them",
+            ),
+            (
+                self.validation.as_ref(),
+                "validation set",
+                &self.test,
+                "the test set",
+                "scores on them are too good",
+            ),
+        ];
+        let shared =
+            |(set, name, other, of, so): (Option<&Features>, &str, &Features, &str, &str)| {
+                let groups = set?.groups.as_ref()?;
+                let shared = groups.shared_with(other.groups.as_ref()?);
+                let first = shared.first()?;
+                Some(format!(
+                    "{} of the {name}'s {} groups are in {of} too (first: `{first}`); {so}",
+                    shared.len(),
+                    groups.n_groups(),
+                ))
+            };
+        sets.into_iter().filter_map(shared).collect()
+    }
+
     /// Checks that the parts match each other, and loads test and validation features into memory;
     /// training features may stay in their file.
     ///

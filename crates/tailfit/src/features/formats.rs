@@ -29,15 +29,13 @@ pub const FORMATS: &[Format] = &[
                 optional views [V, N, D], mirror [N, D], groups [N]; optional metadata class_names (JSON list), \
                 provenance",
         read: |source, place, asked| {
-            Archive::Safetensors(Tensors::open(source, place)?).raw(place, asked.labels_elsewhere)
+            Archive::Safetensors(Tensors::open(source, place)?).raw(place, asked)
         },
     },
     Format {
         extension: "npz",
         holds: "arrays of the same names",
-        read: |source, place, asked| {
-            Archive::Npz(Npz::open(source, place)?).raw(place, asked.labels_elsewhere)
-        },
+        read: |source, place, asked| Archive::Npz(Npz::open(source, place)?).raw(place, asked),
     },
     Format { extension: "npy", holds: "features [N, D]; labels in a second file", read: npy::read },
     Format {
@@ -72,7 +70,8 @@ pub struct Reading<'a> {
     pub labels: &'a [PathBuf],
     /// The column of the labels in CSV: its name, or its number from 0 if columns have no names.
     pub label_column: Option<&'a str>,
-    /// The column of the groups in CSV, likewise; in files of named arrays they are `groups`.
+    /// The column of the groups in CSV, likewise; in files of named arrays the array, `groups` if not
+    /// given.
     pub group_column: Option<&'a str>,
     /// The number of the first class.
     pub label_base: u32,

@@ -178,6 +178,11 @@ fn parse(mut archive: Archive, place: &str, key: Option<&str>) -> Result<HeadFil
     let has_bias = bias.is_some();
     let normalise_features = metadata.get("normalise_features").is_some_and(|v| v == "true");
     let linear = Head::linear(weight, bias.unwrap_or_else(|| Array1::zeros(k)));
+    if centre.is_some() && !normalise_features {
+        let expected = "no centre in a head that does not divide features by their norm";
+        let remedy = "fold it into the bias: b - W c";
+        return Err(Error::data(format!("{place}: centre"), expected, "one", remedy));
+    }
     let head = Head { normalise_features, centre, gate, ..linear };
     Ok(HeadFile { head, key, has_bias, metadata })
 }
@@ -194,6 +199,22 @@ pub fn save_head(path: &Path, file: &HeadFile) -> Result<()> {
     metadata.insert("normalise_features".to_owned(), head.normalise_features.to_string());
     let mut layout = Layout::new(metadata);
     let (k, d) = head.weight.dim();
+    let gate = head.gate.as_ref();
+    let lengths = [
+        (k, Some(head.bias.len())),
+        (d, head.centre.as_ref().map(Array1::len)),
+        (d, gate.map(|gate| gate.weight.len())),
+        (k, gate.map(|gate| gate.scale.len())),
+        (k, gate.map(|gate| gate.shift.len())),
+    ];
+    if let Some((wanted, found)) =
+        lengths.iter().find(|(wanted, n)| n.is_some_and(|n| n != *wanted))
+    {
+        let expected =
+            format!("bias, centre and gate for [K, D] = [{k}, {d}], one of {wanted} numbers");
+        let found = found.unwrap_or_default();
+        return Err(Error::data(path.display(), expected, format!("one of {found}"), ""));
+    }
     let mut values: Vec<f64> = Vec::with_capacity(k * (d + 1));
     let mut add = |name: &str, shape: &[usize], tensor: &mut dyn Iterator<Item = &f64>| {
         layout.add(&joined(&file.key, name), "F32", 4, shape);
@@ -217,7 +238,10 @@ pub fn save_head(path: &Path, file: &HeadFile) -> Result<()> {
 
 /// How a head is applied, in words for other programs.
 fn apply(head: &Head) -> &'static str {
-    if head.gate.is_some() {
+    if head.gate.is_some() && head.normalise_features {
+        "x = (features - centre) / ||features - centre||_2, with centre 0 if there is none; z = weight @ x + bias; \
+         logits = z + sigmoid(gate.weight @ x + gate.bias) * (gate.scale * z + gate.shift)"
+    } else if head.gate.is_some() {
         "z = weight @ features + bias; \
          logits = z + sigmoid(gate.weight @ features + gate.bias) * (gate.scale * z + gate.shift)"
     } else if head.normalise_features && head.centre.is_some() {

@@ -38,32 +38,6 @@ impl Labels {
         numbers.collect::<Result<_>>().map(Self::Numbers)
     }
 
-    /// Numbers by the names that they have in a JSON list.
-    pub(super) fn named(self, names: &str, place: &str) -> Result<Self> {
-        let place = format!("{place}: group_names");
-        let names: Vec<String> = serde_json::from_str(names)
-            .map_err(|error| Error::data(&place, "a JSON list of strings", error, ""))?;
-        let name = |number: &u32| {
-            names.get(*number as usize).cloned().ok_or_else(|| {
-                Error::data(&place, format!("a name for group {number}"), names.len(), "")
-            })
-        };
-        match self {
-            Self::Numbers(numbers) => {
-                Ok(Self::Names(numbers.iter().map(name).collect::<Result<_>>()?))
-            }
-            Self::Names(_) => Ok(self),
-        }
-    }
-
-    /// Each as text.
-    pub(super) fn texts(self) -> Vec<String> {
-        match self {
-            Self::Numbers(numbers) => numbers.iter().map(u32::to_string).collect(),
-            Self::Names(names) => names,
-        }
-    }
-
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Numbers(numbers) => numbers.len(),
@@ -148,6 +122,48 @@ impl Stored {
             Ok(())
         })?;
         Ok(Labels::Numbers(labels))
+    }
+
+    /// The values as names of groups: text as it is, or whole numbers, `[N]`; by the names that a JSON
+    /// list gives them, if there is one.
+    pub(super) fn groups(&self, names: Option<&String>) -> Result<Vec<String>> {
+        let place = &self.place;
+        let size: usize = self.shape.iter().skip(1).product();
+        if self.shape.is_empty() || size != 1 {
+            return Err(Error::data(place, "shape [N]", format!("{:?}", self.shape), ""));
+        }
+        let groups = if matches!(self.dtype, Dtype::Text { .. }) {
+            self.texts()?
+        } else {
+            let mut groups = Vec::new();
+            self.chunks(1, |bytes| {
+                for value in self.dtype.wide(bytes) {
+                    if value.fract() != 0.0 || value.abs() >= 2_f64.powi(53) {
+                        let place = format!("{place}, row {}", groups.len());
+                        let expected = "a whole number below 2^53, or text";
+                        return Err(Error::data(place, expected, value, "save groups as text"));
+                    }
+                    groups.push((value as i64).to_string());
+                }
+                Ok(())
+            })?;
+            groups
+        };
+        if let Some(row) = groups.iter().position(String::is_empty) {
+            let remedy = "give a sample that belongs to no other a group of its own";
+            return Err(Error::data(format!("{place}, row {row}"), "a group", "none", remedy));
+        }
+        let Some(names) = names else { return Ok(groups) };
+        let place = format!("{place}: group_names");
+        let names: Vec<String> = serde_json::from_str(names)
+            .map_err(|error| Error::data(&place, "a JSON list of strings", error, ""))?;
+        let name = |group: String| {
+            let named = group.parse::<usize>().ok().and_then(|number| names.get(number));
+            named.cloned().ok_or_else(|| {
+                Error::data(&place, format!("a name for group {group}"), names.len(), "")
+            })
+        };
+        groups.into_iter().map(name).collect()
     }
 
     fn texts(&self) -> Result<Vec<String>> {

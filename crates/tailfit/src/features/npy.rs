@@ -9,7 +9,12 @@ use super::stored::Stored;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-pub(super) fn read(source: Source, place: &str, _asked: Asked<'_>) -> Result<Raw> {
+pub(super) fn read(source: Source, place: &str, asked: Asked<'_>) -> Result<Raw> {
+    if asked.group_column.is_some() {
+        let remedy = "save features, labels and groups in one npz file";
+        let expected = "a file that can hold groups";
+        return Err(Error::data(place, expected, "npy", remedy).answered_by("group_column"));
+    }
     Ok(Raw { features: Some(parse(source, place)?), ..Raw::default() })
 }
 

@@ -10,7 +10,7 @@ pub(super) struct Asked<'a> {
     pub(super) labels_elsewhere: bool,
     /// The column of the labels: its name, or its number (from 0) if the columns have no names.
     pub(super) label_column: Option<&'a str>,
-    /// The column of the groups, likewise.
+    /// The column of the groups, likewise; in files of named arrays, the array.
     pub(super) group_column: Option<&'a str>,
 }
 
@@ -21,7 +21,8 @@ pub(super) struct Raw {
     pub(super) views: Option<Stored>,
     pub(super) mirror: Option<Stored>,
     pub(super) labels: Option<Labels>,
-    pub(super) groups: Option<Labels>,
+    /// The name of each sample's group.
+    pub(super) groups: Option<Vec<String>>,
     /// Names of the features, `[D]`.
     pub(super) columns: Option<Vec<String>>,
     pub(super) class_names: Option<Vec<String>>,

@@ -24,7 +24,20 @@ impl Unlabelled {
     ///
     /// As for [`Features::read`].
     pub fn read(paths: &[PathBuf], storage: Storage) -> Result<Self> {
-        let asked = Asked { labels_elsewhere: true, ..Asked::default() };
+        Self::read_grouped(paths, storage, None)
+    }
+
+    /// The same where a column or an array of this name holds groups, which are ignored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Features::read`].
+    pub fn read_grouped(
+        paths: &[PathBuf],
+        storage: Storage,
+        group_column: Option<&str>,
+    ) -> Result<Self> {
+        let asked = Asked { labels_elsewhere: true, group_column, ..Asked::default() };
         let raw = |path: &PathBuf| -> Result<_> {
             let place = path.display().to_string();
             let read = format_of(path)?.read;

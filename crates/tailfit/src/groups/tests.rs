@@ -1,5 +1,35 @@
 use super::*;
-use crate::rng::Purpose;
+use crate::rng::{Purpose, Rng};
+
+/// 60 groups of 1 to 60 samples, no two alike in size, and what the seed has to say.
+#[test]
+fn the_seed_counts_though_no_two_groups_are_of_a_size() {
+    let rows = (1..=60).flat_map(|size| std::iter::repeat_n(size, size));
+    let groups = Groups::new(rows.clone());
+    let labels: Vec<u32> = rows.map(|size| size as u32 % 3).collect();
+    let deal =
+        |seed| groups.deal(&labels, &[0.5, 0.5], |_| false, &mut Rng::new(seed, Purpose::Folds, 0));
+    let largest = |seed| deal(seed)[labels.len() - 1];
+    assert!((0..20).any(|seed| largest(seed) != largest(0)), "the largest is always in one half");
+    assert_ne!(deal(0), deal(1));
+}
+
+#[test]
+fn a_class_of_two_groups_is_held_out_too() {
+    // Twenty groups of class 0, two of class 1, one of class 2.
+    let rows = (0..23).flat_map(|group| std::iter::repeat_n(group, 4));
+    let groups = Groups::new(rows.clone());
+    let labels: Vec<u32> = rows.map(|group| if group < 20 { 0 } else { 1 + group / 22 }).collect();
+    for seed in 0..10 {
+        let mut rng = Rng::new(seed, Purpose::HoldOut, 0);
+        let parts = groups.deal(&labels, &[0.8, 0.2], |part| part == 1, &mut rng);
+        let held_out = |k: u32| {
+            labels.iter().zip(&parts).filter(|(y, part)| **y == k && **part == Some(1)).count()
+        };
+        assert_eq!((held_out(1), held_out(2)), (4, 0), "seed {seed}");
+        assert_eq!(held_out(0), 16);
+    }
+}
 
 /// 60 groups of 1 to 6 samples of two of six classes.
 fn grouped() -> (Groups, Vec<u32>) {

@@ -1,5 +1,6 @@
 //! A classifier head: what stage 2 produces.
 
+mod average;
 mod gate;
 mod kinds;
 mod start;

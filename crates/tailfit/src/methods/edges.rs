@@ -8,24 +8,36 @@ use crate::recipe::Recipe;
 /// Where a search may go on from an end of an axis, value by value, the end first.
 struct End {
     values: Vec<f64>,
+    /// Whether there are values beyond these.
+    goes_on: bool,
     which: &'static str,
 }
 
 impl Axis {
     /// The ends of an axis of numbers, with as many `steps` beyond them: each value is as many times
-    /// its neighbour as the last two of the grid are. Zero is no end, because hyper-parameters end
-    /// there, and one value has none.
-    fn ends(&self, steps: usize) -> Vec<End> {
+    /// its neighbour as the last two of the grid are; where that is not `valid`, its distance to 1 is as
+    /// many times the neighbour's, as for a share. Zero is no end, because hyper-parameters end there,
+    /// and one value has none.
+    fn ends(&self, steps: usize, valid: impl Fn(f64) -> bool) -> Vec<End> {
         let values: Option<Vec<f64>> = self.values.iter().map(Value::as_f64).collect();
         let mut values = values.unwrap_or_default();
         values.sort_by(f64::total_cmp);
         values.dedup();
         let end = |end: f64, neighbour: f64, which| {
-            let ratio = end / neighbour;
-            let goes_on = self.open && neighbour > 0.0;
-            let steps = if goes_on { steps as i32 } else { 0 };
-            let beyond = (0..=steps).map(|step| rounded(end * ratio.powi(step)));
-            (end != 0.0).then(|| End { values: beyond.collect(), which })
+            let ratio = |from: f64, to: f64| if from > 0.0 { to / from } else { f64::NAN };
+            let times = |step: i32| rounded(end * ratio(neighbour, end).powi(step));
+            let to_one = |step: i32| {
+                1.0 - rounded((1.0 - end) * ratio(1.0 - neighbour, 1.0 - end).powi(step))
+            };
+            let value = |step: i32| if valid(times(1)) { times(step) } else { to_one(step) };
+            let steps = if self.open { steps as i32 } else { 0 };
+            let mut values = vec![end];
+            let beyond = (1..=steps + 1).map(value).take_while(|&value| valid(value));
+            values.extend(beyond.filter(|&value| value != end));
+            values.dedup();
+            let goes_on = values.len() > steps as usize + 1;
+            values.truncate(steps as usize + 1);
+            (end != 0.0).then_some(End { values, goes_on, which })
         };
         match values[..] {
             [] | [_] => vec![],
@@ -49,7 +61,8 @@ impl Method {
     pub(crate) fn beyond(&self, recipe: &Recipe, steps: usize) -> Vec<Recipe> {
         let mut recipes = vec![];
         for axis in &self.search {
-            for End { values, .. } in axis.ends(steps) {
+            let valid = |v: f64| recipe.with(&axis.path, &number(v)).is_ok();
+            for End { values, .. } in axis.ends(steps, valid) {
                 for pair in values.windows(2) {
                     let [here, next] =
                         [pair[0], pair[1]].map(|v| recipe.with(&axis.path, &number(v)));
@@ -67,11 +80,11 @@ impl Method {
     /// edge.
     pub fn edges(&self, recipe: &Recipe, steps: usize) -> Vec<String> {
         let of_axis = |axis: &Axis| -> Option<String> {
-            let at = |value: f64| {
-                recipe.with(&axis.path, &number(value)).is_ok_and(|same| same == *recipe)
-            };
-            let ends = axis.ends(steps);
-            let end = ends.iter().find(|end| end.values.last().is_some_and(|&last| at(last)))?;
+            let with = |value: f64| recipe.with(&axis.path, &number(value));
+            let at = |value: f64| with(value).is_ok_and(|same| same == *recipe);
+            let ends = axis.ends(steps, |value| with(value).is_ok());
+            let here = |end: &&End| end.goes_on && end.values.last().is_some_and(|&last| at(last));
+            let end = ends.iter().find(here)?;
             Some(format!("{} {}, the {}", axis.path, end.values.last()?, end.which))
         };
         self.search.iter().filter_map(of_axis).collect()

@@ -11,9 +11,10 @@ pub struct Right {
     samples: Vec<u32>,
     /// A bit for each sample, first the highest of each of the hexadecimal digits.
     bits: String,
-    /// The number of each sample's group, in the same order, if samples belong together.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<u32>,
+    /// The number of each sample's group, in the same order, separated by spaces, if samples belong
+    /// together.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    groups: String,
 }
 
 impl Right {
@@ -40,7 +41,8 @@ impl Right {
         }
         let bits =
             digits.into_iter().map(|d| char::from(b"0123456789abcdef"[d as usize])).collect();
-        Self { samples: samples.to_vec(), bits, groups }
+        let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+        Self { samples: samples.to_vec(), bits, groups: groups.join(" ") }
     }
 
     /// Whether nothing is known, as in records of earlier versions.
@@ -53,9 +55,14 @@ impl Right {
         &self.samples
     }
 
-    /// The number of each sample's group, class after class; empty if no samples belong together.
-    pub fn groups(&self) -> &[u32] {
-        &self.groups
+    /// The number of each sample's group, class after class, below the number of samples; empty if no
+    /// samples belong together, and `None` if the record does not say it for every sample.
+    pub fn groups(&self) -> Option<Vec<u32>> {
+        let groups = self.groups.split_whitespace().map(|number| number.parse().ok());
+        let groups: Vec<u32> = groups.collect::<Option<_>>()?;
+        let total: usize = self.samples.iter().map(|&n| n as usize).sum();
+        let fits = groups.len() == total && groups.iter().all(|&group| (group as usize) < total);
+        (groups.is_empty() || fits).then_some(groups)
     }
 
     /// Whether each sample is right, class after class; `None` if nothing is known.
@@ -79,7 +86,10 @@ mod tests {
         let right = Right::new(&[2, 3], ungrouped);
         let grouped = each.into_iter().zip([7, 5, 7, 6, 8]);
         let grouped = grouped.map(|((label, right), group)| (label, right, Some(group)));
-        assert_eq!(Right::new(&[2, 3], grouped).groups(), [5, 6, 7, 7, 8]);
+        assert_eq!(Right::new(&[2, 3], grouped).groups(), None, "a group beyond five");
+        let grouped = each.into_iter().zip([2, 0, 2, 1, 3]);
+        let grouped = grouped.map(|((label, right), group)| (label, right, Some(group)));
+        assert_eq!(Right::new(&[2, 3], grouped).groups(), Some(vec![0, 1, 2, 2, 3]));
         assert_eq!((right.samples(), &right.bits[..]), (&[2, 3][..], "68"));
         assert_eq!(right.each(), Some(vec![false, true, true, false, true]));
         assert!(Right::default().each().is_none() && Right::default().is_unknown());

@@ -36,7 +36,8 @@ pub enum BiasRule {
 }
 
 impl TauNorm {
-    /// Normalises the head. Rows of norm 0 stay 0.
+    /// Normalises the head. Rows of norm 0 stay 0. A gate, which a recipe refuses beside it, stays as it
+    /// is.
     pub fn apply(self, head: &mut Head) {
         let norms = head.weight_norms();
         for (k, mut row) in head.weight.axis_iter_mut(Axis(0)).enumerate() {

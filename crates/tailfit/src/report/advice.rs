@@ -7,8 +7,8 @@ use crate::recipe::Solver;
 /// Test samples of a class below which its accuracy is mostly chance.
 const FEW_SAMPLES: u32 = 5;
 
-/// How much it takes to use a method, from little to much.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How a method comes to its head.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Class means, or a given head changed by a formula.
     Formula,
@@ -29,9 +29,10 @@ fn kind(row: &Summary<'_>) -> Kind {
     }
 }
 
-/// What to take, what to avoid, and what to be careful with. Of the rows that the test set cannot tell
-/// from the best, it takes the simplest, and among equally simple ones the most accurate. Nothing
-/// where scores are optimistic.
+/// What to take, what to avoid, and what to be careful with. It takes the most accurate minimum of an
+/// objective, as long as the test set cannot tell it from the best row, and else the best row: which of
+/// many rows happens to be best on few samples says little about others. Nothing where scores are
+/// optimistic.
 pub fn advice(rows: &[Summary<'_>]) -> Vec<String> {
     if rows.iter().any(Summary::optimistic) {
         return vec![];
@@ -57,21 +58,20 @@ pub(super) fn recommended<'a, 'b>(
         .iter()
         .filter(|row| row.method == best.method || row.difference.is_some_and(|d| d.high >= 0.0))
         .collect();
-    let simplest = level
-        .iter()
-        .min_by(|a, b| kind(a).cmp(&kind(b)).then(b.macro_mean().total_cmp(&a.macro_mean())))?;
-    Some((simplest, best, level.len()))
+    let minima = level.iter().copied().filter(|row| kind(row) == Kind::Solver);
+    let safest = minima.max_by(|a, b| a.macro_mean().total_cmp(&b.macro_mean()));
+    Some((safest.unwrap_or(best), best, level.len()))
 }
 
 fn take(rows: &[Summary<'_>]) -> Option<String> {
-    let (simplest, best, level) = recommended(rows)?;
-    let why = match kind(simplest) {
+    let (taken, best, level) = recommended(rows)?;
+    let why = match kind(taken) {
         Kind::Formula => "nothing is trained",
         Kind::Solver => "it is a minimum, with no epoch to choose",
-        Kind::Sgd => "nothing simpler is level with it",
+        Kind::Sgd => "no minimum of an objective is level with it",
     };
-    let (name, mean) = (simplest.method, simplest.macro_mean());
-    let of_best = if simplest.method == best.method {
+    let (name, mean) = (taken.method, taken.macro_mean());
+    let of_best = if taken.method == best.method {
         let others = level - 1;
         match others {
             0 => "measurably better than every other row".to_owned(),
@@ -192,7 +192,7 @@ mod tests {
             .collect()
     }
 
-    /// Equal rows are level, so the simpler is taken; and nothing is said to be better than what it was
+    /// Of equal rows the first is taken; and nothing is said to be better than what it was
     /// not compared with.
     #[test]
     fn ties_and_rows_that_cannot_be_compared() {

@@ -36,6 +36,7 @@ pub(super) fn to_best(rows: &[Summary<'_>]) -> Vec<Option<Difference>> {
     let none = || vec![None; rows.len()];
     let first = rows[best].records[0];
     let samples = first.evaluation.right.samples();
+    let Some(groups) = first.evaluation.right.groups() else { return none() };
     let hits: Option<Vec<Hits>> = rows.iter().map(|row| hits_of(row, first)).collect();
     let Some(hits) = hits.filter(|hits| hits.iter().all(|of| of.len() == hits[0].len())) else {
         return none();
@@ -47,7 +48,7 @@ pub(super) fn to_best(rows: &[Summary<'_>]) -> Vec<Option<Difference>> {
         .map(|number| {
             let mut rng = Rng::new(number as u64, Purpose::Bootstrap, 0);
             let seeds: Vec<usize> = (0..n_seeds).map(|_| rng.below(n_seeds)).collect();
-            let times = drawn_times(first.evaluation.right.groups(), n, &mut rng);
+            let times = drawn_times(&groups, n, &mut rng);
             let weights = resampled(samples, times);
             let mean = |of: &Hits| -> f64 {
                 seeds.iter().map(|&seed| dot(&of[seed], &weights)).sum::<f64>() / n_seeds as f64
@@ -80,16 +81,16 @@ fn hits_of(row: &Summary<'_>, first: &RunRecord) -> Option<Hits> {
 /// How often each of `n` samples is drawn, with replacement: by itself, or with its group, of which as
 /// many are drawn as there are.
 fn drawn_times(groups: &[u32], n: usize, rng: &mut Rng) -> Vec<f32> {
-    let units =
-        if groups.len() == n { 1 + groups.iter().max().map_or(0, |&g| g as usize) } else { n };
+    let n_groups = groups.iter().max().map(|&group| group as usize + 1);
+    let units = n_groups.unwrap_or(n);
     let mut times = vec![0_f32; units];
     for _ in 0..units {
         times[rng.below(units)] += 1.0;
     }
-    if groups.len() == n {
-        groups.iter().map(|&group| times[group as usize]).collect()
-    } else {
+    if groups.is_empty() {
         times
+    } else {
+        groups.iter().map(|&group| times[group as usize]).collect()
     }
 }
 

@@ -83,9 +83,10 @@ pub fn edges_note(methods: &[Method], records: &[RunRecord]) -> Option<String> {
         let searched = own.filter(|record| record.selection.rule.rule().searches());
         let heads: Vec<&HeadRecord> = searched.flat_map(|record| &record.heads).collect();
         let mut times = BTreeMap::new();
-        let effort = records.first().map(|record| record.selection.effort);
-        let steps = effort.unwrap_or_default().steps_beyond();
-        for edge in heads.iter().flat_map(|head| method.edges(&head.recipe, steps)) {
+        let effort = records.first().map(|record| record.selection.effort).unwrap_or_default();
+        let searched = effort.searched(method);
+        let edges = |head: &&HeadRecord| searched.edges(&head.recipe, effort.steps_beyond());
+        for edge in heads.iter().flat_map(edges) {
             *times.entry(edge).or_insert(0) += 1;
         }
         times.retain(|_, &mut times: &mut usize| 2 * times > heads.len());

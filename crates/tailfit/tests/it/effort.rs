@@ -6,6 +6,7 @@ use ndarray::Array2;
 use serde_json::json;
 use tailfit::compare::{Comparison, Effort, RunRecord, Selection};
 use tailfit::features::{DataSet, Features};
+use tailfit::groups::Groups;
 use tailfit::methods::{self, Method};
 use tailfit::metrics::{TestPart, halves};
 use tailfit::shots::ShotThresholds;
@@ -25,8 +26,13 @@ fn features(sizes: [usize; K], key: u64) -> (Array2<f32>, Vec<u32>) {
 }
 
 fn data(test: (Array2<f32>, Vec<u32>)) -> DataSet {
+    grouped(test, None)
+}
+
+fn grouped(test: (Array2<f32>, Vec<u32>), groups: Option<&Groups>) -> DataSet {
     let (x, y) = features([80, 50, 30, 15, 8, 4], 2);
-    let (train, test) = (Features::new(x, y).unwrap(), Features::new(test.0, test.1).unwrap());
+    let (train, mut test) = (Features::new(x, y).unwrap(), Features::new(test.0, test.1).unwrap());
+    test.groups = groups.cloned();
     let mut data = DataSet::new("toy", train, test, None, None, ShotThresholds::default()).unwrap();
     train_stage_1(&mut data).unwrap();
     data
@@ -49,14 +55,17 @@ fn run(data: &DataSet, effort: Effort, seed: u64) -> (RunRecord, usize) {
 #[test]
 fn halving_never_looks_at_the_half_it_is_scored_on() {
     let (x, y) = features([25; K], 5);
+    // Every other seed with groups of seven samples, across classes.
+    let groups = Groups::new((0..y.len()).map(|row| row * 13 % y.len() / 7));
+    let groups = |seed: u64| (seed % 2 == 1).then_some(&groups);
     let chosen_on_a = |test: Array2<f32>, effort: Effort, seed: u64| {
-        let (record, _) = run(&data((test, y.clone())), effort, seed);
+        let (record, _) = run(&grouped((test, y.clone()), groups(seed)), effort, seed);
         let head = record.heads.into_iter().find(|head| head.scored_on == TestPart::HalfB);
         let head = head.unwrap();
         (head.recipe, head.epoch, head.sha256)
     };
     for seed in 0..8 {
-        let half = halves(&y, None, seed);
+        let half = halves(&y, groups(seed), seed);
         let mut changed = x.clone();
         for (i, mut row) in changed.rows_mut().into_iter().enumerate() {
             if half[i] == 1 {

@@ -3,10 +3,41 @@
 use std::collections::HashMap;
 
 use ndarray::{Array1, Array2};
-use tailfit::features::{HeadFile, load_head, save_head};
+use tailfit::features::{Features, HeadFile, Reading, load_head, save_head};
+use tailfit::groups::Groups;
 use tailfit::head::{Gate, Head};
 
-use crate::forms::{features, message, safetensors};
+use crate::forms::{f32s, features, message, safetensors};
+
+/// Groups in files of named arrays: of any name if it is given, whole numbers of any size, or text.
+#[test]
+fn groups_are_read_from_an_array() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let ids = |ids: [i64; 3]| ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>();
+    let file = |name: &'static str, dtype: &'static str, data: Vec<u8>| {
+        let labels = ("labels", "U8", &[3][..], vec![0, 1, 0]);
+        safetensors(
+            &path,
+            &[("X", "F32", &[3, 2], features(3, 2)), labels, (name, dtype, &[3], data)],
+        )
+    };
+    let read = |path: std::path::PathBuf, group_column| {
+        Features::read(&[path], &Reading { group_column, ..Reading::default() })
+    };
+    let large = ids([5_000_000_000, -1, 5_000_000_000]);
+    let of = read(file("groups", "I64", large.clone()), None).unwrap().groups.unwrap();
+    assert_eq!(of, Groups::new(["5000000000", "-1", "5000000000"]));
+    assert_eq!(
+        read(file("patient", "I64", large.clone()), Some("patient")).unwrap().groups,
+        Some(of)
+    );
+    assert!(read(file("patient", "I64", large.clone()), None).unwrap().groups.is_none());
+    let said = message(read(file("patient", "I64", large), Some("pateint")));
+    assert!(said.contains("did you mean `patient`?"), "{said}");
+    let said = message(read(file("groups", "F32", f32s(&[0.5, 1.0, 2.0])), None));
+    assert!(said.contains("a whole number below 2^53, or text, found 0.5"), "{said}");
+}
 
 #[test]
 fn a_gate_and_a_centre_come_back_from_their_file() {
