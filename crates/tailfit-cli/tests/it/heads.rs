@@ -33,7 +33,7 @@ fn an_average_of_heads_is_a_head() {
     train(at, &["--method", "disalign", "--out", "g.safetensors"]);
     let refused = |words: &[&str], expected: &str| {
         let ran = tailfit(at, &[&["average"], words, &["--out", "x.safetensors"]].concat());
-        assert!(ran.code == 1 && ran.stderr.contains(expected), "{}", ran.stderr);
+        assert!(ran.code != 0 && ran.stderr.contains(expected), "{}", ran.stderr);
         assert!(!at.join("x.safetensors").exists());
     };
     refused(&["0.safetensors", "g.safetensors"], "a head without a gate");
@@ -76,7 +76,7 @@ fn groups_in_both_sets_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let table = |name: &str, patient: &str, n: usize| {
-        let line = |i: usize| format!("{}.5,{},{patient}{},{}\n", i % 3, i, i / 2, i % 3);
+        let line = |i: usize| format!("{}.5,{},{patient}{},{}\n", i % 3, i * 7 % 11, i / 2, i % 3);
         let lines: String = (0..n).map(line).collect();
         fs_err::write(at.join(name), format!("a,b,patient,label\n{lines}")).unwrap();
     };

@@ -19,6 +19,7 @@ fn help() {
     expect_file!["snapshots/help-compare.txt"].assert_eq(&of("compare"));
     expect_file!["snapshots/help-evaluate.txt"].assert_eq(&of("evaluate"));
     expect_file!["snapshots/help-predict.txt"].assert_eq(&of("predict"));
+    expect_file!["snapshots/help-average.txt"].assert_eq(&of("average"));
     expect_file!["snapshots/help-report.txt"].assert_eq(&of("report"));
     expect_file!["snapshots/help-reproduce.txt"].assert_eq(&of("reproduce"));
     expect_file!["snapshots/help-list.txt"].assert_eq(&of("list"));
@@ -38,10 +39,6 @@ const REFUSALS: &[Refusal] = &[
     (&[], &["compare", "--methods", "nothing-like-it"]),
     (&[], &["compare", "--select", "validation"]),
     (&[], &["compare", "--group-column", "patient"]),
-    (
-        &[("g.csv", "a,b,patient,label\n1,2,p,0\n2,1,,1\n")],
-        &["compare", "--val", "g.csv", "--group-column", "patient"],
-    ),
     (&[], &["average", "head.safetensors", "--weights", "0", "--out", "mean.safetensors"]),
     (&[], &["average", "head.safetensors", "--weights", "1,2", "--out", "mean.safetensors"]),
     (&[], &["compare", "--select", "best"]),

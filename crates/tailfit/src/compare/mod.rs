@@ -10,6 +10,7 @@ mod record;
 mod replay;
 mod scores;
 mod search;
+mod seed_run;
 mod select;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use self::folds::Fold;
 pub use self::record::{Claim, FORMAT, HeadRecord, RunRecord, SelectionRecord, head_sha256};
 pub use self::replay::replay;
 pub use self::scores::score;
+use self::seed_run::SeedRun;
 pub use self::select::{Rule, Selection};
 use crate::error::{Error, Result};
 use crate::features::{DataSet, Features};
@@ -71,33 +73,6 @@ pub struct Curve {
     pub train_loss: Vec<f64>,
     /// Accuracy after each epoch, starting with epoch 0.
     pub accuracy: Vec<Accuracy>,
-}
-
-/// The whole grid, trained for one seed.
-struct SeedRun {
-    seed: u64,
-    /// Samples of the scored sets, by class and half.
-    samples: PerSet<ClassTally>,
-    /// Outcomes of the trials, in the order of the grid, each as far as it was trained.
-    outcomes: Vec<Outcome>,
-    /// How many of them are in the grid.
-    n_trials: usize,
-    /// The trials that each choice kept to the end.
-    kept: Vec<(Choice, Vec<usize>)>,
-}
-
-impl SeedRun {
-    /// Number of trials beyond the grid.
-    fn n_beyond(&self) -> usize {
-        let beyond = self.outcomes[self.n_trials..].iter();
-        beyond.filter(|outcome| !outcome.hits.is_empty()).count()
-    }
-
-    fn pick(&self, choice: Choice, recipes: &[Recipe]) -> Option<Pick> {
-        let kept = self.kept.iter().find(|(of, _)| *of == choice).map(|(_, kept)| kept.clone());
-        let trials = kept.unwrap_or_else(|| (0..recipes.len()).collect());
-        choice.pick(&trials, &self.outcomes, recipes, &self.samples)
-    }
 }
 
 /// A trial and an epoch chosen for a seed.

@@ -13,7 +13,7 @@ use super::decode::Dtype;
 use super::labels::Labels;
 use super::raw::{Asked, Raw};
 use super::stored::Stored;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result, listed};
 use crate::files::Source;
 
 const LABEL_COLUMNS: [&str; 5] = ["label", "labels", "y", "target", "class"];
@@ -116,9 +116,9 @@ impl Columns {
         };
         let Some(group) = group.filter(|group| Some(*group) != columns.label) else {
             let expected = "a column of groups of that name, other than the labels";
-            let hint = nearest(wanted, first.iter());
-            let found = format!("none called `{wanted}`");
-            let error = Error::data(at(place, first, 0), expected, found, hint);
+            let names: Vec<String> = first.iter().map(str::to_owned).collect();
+            let found = format!("`{wanted}` beside {}", listed(&names));
+            let error = Error::data(at(place, first, 0), expected, found, "");
             return Err(error.answered_by("group_column"));
         };
         Ok(Self { group: Some(group), ..columns })
