@@ -2,8 +2,8 @@
 
     python python/benches/pretrained.py FOLDER [--splits N] [--effort EFFORT]
 
-FOLDER holds what pretrained_sets.py made. Each set is split into 60 % training, 20 % validation and 20 %
-test samples of every class. Both sides choose on the validation set, and are scored on the test set once:
+FOLDER holds what pretrained_sets.py made. Each set is split N times into 60 % training, 20 % validation and
+20 % test samples of every class; CIFAR, with a test set of its own, once. Both sides choose on the validation set, and are scored on the test set once:
 tailfit as its advice says after a comparison, cross-fitted, on that set ("Take ..."). The baseline is scikit-learn's LogisticRegression(class_weight="balanced") on features as they are and
 standardised, C from 1e-3 to 1e2. The difference of class means is given with a 95 % interval over 2,000
 paired bootstrap resamples of the test samples.
@@ -90,7 +90,7 @@ def main():
     followed = {name: [] for name in ["advice", "highest row", "scikit-learn", *ALWAYS]}
     for name in args.only:
         data = np.load(args.folder / f"{name}.npz")
-        for seed in range(args.splits):
+        for seed in range(args.splits if "n_train" not in data else 1):
             parts = split(data, seed)
             (x, y), (x_val, y_val), (x_test, y_test) = parts
             start = time.perf_counter()
