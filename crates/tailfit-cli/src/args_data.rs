@@ -32,8 +32,9 @@ pub(crate) struct DataArgs {
     /// CSV: the column of the labels, by its name, or by its number from 0 if there is no header.
     #[arg(long, value_name = "NAME", requires = "train")]
     pub(crate) label_column: Option<String>,
-    /// CSV: the column that says which samples belong together, such as pictures of one patient; in
-    /// safetensors and npz it is the array `groups`. Halves, folds and held-out sets keep them together.
+    /// Which samples belong together, such as pictures of one patient: a column of CSV, or an array of
+    /// safetensors and npz, where `groups` is found by itself. Halves, folds and held-out sets keep them
+    /// together.
     #[arg(long, value_name = "NAME", requires = "train")]
     pub(crate) group_column: Option<String>,
     /// The number of the first class in the labels.

@@ -64,8 +64,8 @@ pub(crate) struct SplitArgs {
     /// CSV: the column of the labels, by its name, or by its number from 0 if there is no header.
     #[arg(long, value_name = "NAME", requires = "features")]
     pub(crate) label_column: Option<String>,
-    /// CSV: the column that says which samples belong together, and are held out together; in
-    /// safetensors and npz it is the array `groups`.
+    /// Which samples belong together, and are held out together: a column of CSV, or an array of
+    /// safetensors and npz, where `groups` is found by itself.
     #[arg(long, value_name = "NAME", requires = "features")]
     pub(crate) group_column: Option<String>,
     /// The number of the first class in the labels.

@@ -103,7 +103,7 @@ pub(crate) struct PredictArgs {
     /// in them are ignored.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub(crate) features: Vec<PathBuf>,
-    /// CSV: a column that says which samples belong together, which is no feature.
+    /// The column of CSV that says which samples belong together, and is no feature.
     #[arg(long, value_name = "NAME")]
     pub(crate) group_column: Option<String>,
     /// Names of the classes, one per line, class 0 first; those in the head's file if not given.
