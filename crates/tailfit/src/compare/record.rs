@@ -52,7 +52,7 @@ pub struct RunRecord {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_none(n: &usize) -> bool {
+fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
@@ -91,7 +91,7 @@ pub struct SelectionRecord {
     /// Number of trials chosen from: those of the grid.
     pub n_trials: usize,
     /// Number of further trials beyond the grid's edges, where the best lay.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub n_beyond: usize,
     /// How much was spent on them.
     #[serde(default, skip_serializing_if = "is_full")]

@@ -25,14 +25,18 @@ impl Groups {
         if let [part] = only[..] {
             let mut classes: Vec<usize> = (0..deal.classes.len()).collect();
             classes.sort_by(|&a, &b| deal.classes[a].total_cmp(&deal.classes[b]));
-            classes.retain(|&class| deal.classes[class] > 0.0);
+            let mut groups_of = vec![vec![]; deal.classes.len()];
+            for &group in &order {
+                deal.groups[group].1.keys().for_each(|&class| groups_of[class].push(group));
+            }
             for class in classes {
-                let of_class = order.iter().copied().filter(|&group| {
-                    let (_, of_class) = &deal.groups[group];
-                    of_class.contains_key(&class) && deal.leaves_some(group, part)
-                });
-                let smallest = of_class.min_by_key(|&group| deal.groups[group].0);
-                if let Some(group) = smallest.filter(|_| deal.dealt[part][class] == 0.0) {
+                if deal.dealt[part][class] > 0.0 {
+                    continue;
+                }
+                let fits = |group: &&usize| deal.leaves_some(**group, part);
+                let smallest = groups_of[class].iter().filter(fits);
+                let smallest = smallest.min_by_key(|&&group| deal.groups[group].0).copied();
+                if let Some(group) = smallest {
                     deal.give(group, part);
                 }
             }
