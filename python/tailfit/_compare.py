@@ -13,6 +13,7 @@ import webbrowser
 import numpy as np
 
 from tailfit import _native
+from tailfit._arrays import as_groups, handed_over, labelled, labelled_like, threads
 from tailfit._head import Head, as_head, from_native, native
 
 _LOG = logging.getLogger("tailfit")
@@ -45,6 +46,7 @@ def compare(
     many_above=100,
     few_below=20,
     name="data",
+    n_jobs=None,
     progress=None,
 ) -> Comparison:
     """Compare methods of re-training a head on frozen features.
@@ -53,7 +55,8 @@ def compare(
     ----------
     x, y : features (n_samples, n_features), and the class of each sample
         Classes are numbered from 0, or are names, which then are numbered in their sorted order.
-        float32 in C order is taken as it is.
+        A read-only memory map, such as ``numpy.load(path, mmap_mode="r")`` gives, stays in its file, however
+        large, and is read as batches need it; anything else becomes float32.
     x_test, y_test : what is scored
     head : Head, (weight, bias) or torch.nn.Linear, optional
         The network's own last layer, from which most methods start; if not given, one is trained.
@@ -75,12 +78,14 @@ def compare(
     groups, groups_test, groups_val : array of shape (n_samples,), optional
         Which samples belong together, such as pictures of one patient. Folds keep those of ``groups``
         together, halves and intervals those of ``groups_test``; a group in two sets is warned of.
+    n_jobs : int, optional
+        Number of threads, of which results do not depend: all if not given or -1.
     progress : callable(done, total), or True for tqdm if it is installed
         Ctrl-C keeps the methods that are finished.
     """
-    x, y, names = _labelled(x, y, class_names)
-    test = _labelled_like(x_test, y_test, names, "x_test")
-    validation = None if x_val is None else _labelled_like(x_val, y_val, names, "x_val")
+    x, y, names = labelled(x, y, class_names)
+    test = labelled_like(x_test, y_test, names, "x_test")
+    validation = None if x_val is None else labelled_like(x_val, y_val, names, "x_val")
     if methods is None:
         methods = _native.usual_methods(effort, class_vectors is not None)
     elif isinstance(methods, str):
@@ -102,9 +107,10 @@ def compare(
     try:
         _native.compare(
             name,
-            (x, y),
-            test,
-            validation,
+            # Folds are cut in memory.
+            (np.ascontiguousarray(x, np.float32) if select == "cross-validated" else handed_over(x), y),
+            (handed_over(test[0]), test[1]),
+            validation and (handed_over(validation[0]), validation[1]),
             native(as_head(head)),
             list(methods),
             selection=select,
@@ -122,6 +128,7 @@ def compare(
                 as_groups(groups_test, test[0], "groups_test"),
                 validation and as_groups(groups_val, validation[0], "groups_val"),
             ],
+            threads=threads(n_jobs),
             finished=finished,
             progress=bar,
         )
@@ -179,6 +186,13 @@ class Comparison:
             return columns
         return pandas.DataFrame(columns)
 
+    def help(self) -> str:
+        """What the table's columns are, what the advice is, and what else there is."""
+        columns = _native.table(self._json, "help")
+        caption = str(self).partition("\n")[0]
+        advice = "\n".join(self.advice)
+        return _Text(f"{caption}\n\n{columns}\n\n{advice}\n\n{_HELP}")
+
     def plot(self, path: str | os.PathLike | None = None) -> str:
         """Everything about the comparison on one page of HTML, with figures.
 
@@ -222,6 +236,22 @@ class Comparison:
         return _native.table(self._json, "html")
 
 
+class _Text(str):
+    """Text that is shown as it is where an expression's value is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+_HELP = """\
+.frame()      the table, with every number at full precision
+.plot()       everything on one page, with figures, in the browser
+.heads[name]  a head: .weight, .bias, .predict(x), .calibrated(x_held_out, y_held_out), .save(path)
+.records      what was trained on what, and what came out; .save(folder) writes it all
+tailfit.methods() names every method and its source."""
+
 # The files of a comparison, and their forms.
 _TABLES = {
     "report.html": "page",
@@ -242,71 +272,6 @@ def _value(text):
         return float(text) if text else float("nan")
     except ValueError:
         return text
-
-
-def features(x, what="x") -> np.ndarray:
-    """Features as the native part takes them; float32 in C order is not copied."""
-    if hasattr(x, "detach"):
-        x = x.detach().cpu().float().numpy()
-    x = np.ascontiguousarray(x, dtype=np.float32)
-    if x.ndim != 2:
-        raise ValueError(f"{what}: expected features of shape (n_samples, n_features), found {x.shape}")
-    return x
-
-
-def as_groups(groups, x, what) -> list[str] | None:
-    """The name of each sample's group."""
-    if groups is None:
-        return None
-    groups = np.asarray(groups)
-    if groups.dtype.kind == "f" and (groups == np.floor(groups)).all():
-        groups = groups.astype(np.int64)
-    missing = [group is None or group != group or str(group) == "" for group in groups.ravel().tolist()]
-    if any(missing):
-        raise ValueError(f"{what}: expected a group for each sample, found none at {missing.index(True)}")
-    if groups.shape != (len(x),):
-        raise ValueError(f"{what}: expected shape ({len(x)},), one for each sample, found {groups.shape}")
-    return groups.astype(str).tolist()
-
-
-def _labelled(x, y, class_names):
-    x, y = features(x), _labels(y)
-    if y.dtype.kind in "iub":
-        if len(y) and y.min() < 0:
-            raise ValueError(f"y: expected classes from 0, found {y.min()}")
-        return x, np.ascontiguousarray(y, dtype=np.uint32), _names(class_names)
-    names, y = np.unique(y.astype(str), return_inverse=True)
-    if class_names is not None:
-        raise ValueError("class_names: expected none for labels that are names themselves")
-    return x, np.ascontiguousarray(y, dtype=np.uint32), [str(name) for name in names]
-
-
-def _labelled_like(x, y, names, what):
-    x, y = features(x, what), _labels(y)
-    if y.dtype.kind not in "iub":
-        known = {name: number for number, name in enumerate(names or [])}
-        missing = sorted({str(label) for label in y} - known.keys())
-        if missing:
-            raise ValueError(f"{what}: expected classes of the training set, found {missing[0]!r}")
-        y = np.array([known[str(label)] for label in y])
-    elif len(y) and y.min() < 0:
-        raise ValueError(f"{what}: expected classes from 0, found {y.min()}")
-    return x, np.ascontiguousarray(y, dtype=np.uint32)
-
-
-def _labels(y) -> np.ndarray:
-    if hasattr(y, "detach"):
-        y = y.detach().cpu().numpy()
-    y = np.asarray(y)
-    if y.ndim != 1:
-        raise ValueError(f"labels: expected shape (n_samples,), found {y.shape}")
-    if y.dtype.kind == "f" and (y == np.floor(y)).all():
-        y = y.astype(np.int64)
-    return y
-
-
-def _names(class_names):
-    return None if class_names is None else [str(name) for name in class_names]
 
 
 def _progress(progress):

@@ -9,6 +9,9 @@ import numpy as np
 
 from tailfit import _native
 
+# Samples whose logits are computed at a time.
+_ROWS = 4096
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -59,7 +62,13 @@ class Head:
 
     def logits(self, x) -> np.ndarray:
         """Logits of features, of shape (n_samples, n_classes), in double precision."""
-        x = np.asarray(x, dtype=np.float64)
+        x = np.asarray(x)
+        # A few rows at a time: as doubles they take more room than the logits.
+        blocks = [self._logits(x[at : at + _ROWS]) for at in range(0, max(len(x), 1), _ROWS)]
+        return np.concatenate(blocks)
+
+    def _logits(self, x) -> np.ndarray:
+        x = x.astype(np.float64)
         if self.normalise_features:
             x = x if self.centre is None else x - self.centre
             x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

@@ -27,7 +27,8 @@ __version__: str
 class DataError(ValueError):
     """Data that is unusable as it is."""
 
-_Labelled = tuple[NDArray[np.float32], NDArray[np.uint32]]
+_Features = NDArray[np.float32] | tuple[str, int, str, tuple[int, int]]
+_Labelled = tuple[_Features, NDArray[np.uint32]]
 _Vector = NDArray[np.float64]
 _Gate = tuple[_Vector, float, _Vector, _Vector]
 _Head = tuple[NDArray[np.float64], _Vector, bool, _Vector | None, _Gate | None]
@@ -46,6 +47,7 @@ def fit(
     head: _Head | None = None,
     seed: int = 0,
     double: bool = False,
+    threads: int | None = None,
 ) -> dict[str, Any]: ...
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.uint32]) -> float: ...
 def estimate_prior(
@@ -70,6 +72,7 @@ def compare(
     class_names: list[str] | None,
     class_vectors: NDArray[np.float64] | None,
     groups: list[list[str] | None],
+    threads: int | None,
     finished: Callable[[str, Any], object],
     progress: Callable[[int, int], object] | None,
 ) -> None: ...

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tailfit import _native
-from tailfit._compare import as_groups
+from tailfit._arrays import as_groups, handed_over, threads
 from tailfit._head import adjusted, from_native, probabilities
 
 __all__ = ["TailClassifier", "TailClassifierCV"]
@@ -21,6 +21,9 @@ __all__ = ["TailClassifier", "TailClassifierCV"]
 # Problems up to this size are solved in double precision, to the last digit.
 _MOST_UNKNOWNS = 2000
 _MOST_PRODUCTS = 1e10
+
+# Types that features keep; others become the first.
+_TYPES = [np.float32, np.float16]
 
 # Methods of SGD that have a minimum of their own, found by a solver.
 _CONVERGED = {
@@ -86,12 +89,12 @@ class _Linear(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X, prior=None):
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
+        X = validate_data(self, X, dtype=_TYPES, reset=False)
         return adjusted(self.head_.logits(X), self.target_prior if prior is None else prior)
 
     def _checked(self, X, y, sample_weight):
         """Features, class numbers and weights, without samples of no weight."""
-        X, y = validate_data(self, X, y, dtype=np.float32, order="C")
+        X, y = validate_data(self, X, y, dtype=_TYPES, order="C")
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -103,7 +106,7 @@ class _Linear(ClassifierMixin, BaseEstimator):
         self.classes_, classes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected at least two classes, found {len(self.classes_)} class")
-        return np.ascontiguousarray(X), classes.astype(np.uint32), sample_weight
+        return X, classes.astype(np.uint32), sample_weight
 
     def _seed(self):
         if isinstance(self.random_state, (int, np.integer)):
@@ -136,6 +139,8 @@ class TailClassifier(_Linear):
     tol : float, default=1e-2
         The certified gap (F - min F) / (F - F0) at which a solver stops, F0 being a lower bound of any
         loss; at least 1e-6. Small problems are solved to the last digit all the same.
+    n_jobs : int, default=None
+        Number of threads, of which results do not depend: all for None or -1.
     random_state : int, RandomState or None, default=None
         Order of batches and random starts; has no effect on solvers.
 
@@ -161,6 +166,7 @@ class TailClassifier(_Linear):
         target_prior="uniform",
         params=None,
         tol=1e-2,
+        n_jobs=None,
         random_state=None,
     ):
         self.method = method
@@ -171,6 +177,7 @@ class TailClassifier(_Linear):
         self.target_prior = target_prior
         self.params = params
         self.tol = tol
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None):
@@ -184,12 +191,13 @@ class TailClassifier(_Linear):
         if solves and small:
             recipe["gap"] = min(recipe.get("gap", 1e-3), 1e-12)
         fitted = _native.fit(
-            (X, classes),
+            (handed_over(X), classes),
             json.dumps(recipe),
             sample_weight=sample_weight,
             class_weight=class_weight,
             seed=self._seed(),
             double=solves and small,
+            threads=threads(self.n_jobs),
         )
         self.head_ = from_native(fitted)
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
@@ -250,7 +258,7 @@ class TailClassifierCV(_Linear):
         What to choose from.
     effort : {"quick", "standard", "thorough", "full"}, default="quick"
         How much of each grid is tried.
-    target_prior : as for TailClassifier
+    target_prior, n_jobs : as for TailClassifier
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -270,11 +278,13 @@ class TailClassifierCV(_Linear):
         *,
         effort="quick",
         target_prior="uniform",
+        n_jobs=None,
         random_state=None,
     ):
         self.methods = methods
         self.effort = effort
         self.target_prior = target_prior
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def fit(self, X, y, groups=None):
@@ -284,6 +294,8 @@ class TailClassifierCV(_Linear):
         together.
         """
         X, classes, _ = self._checked(X, y, None)
+        # Folds are cut in memory.
+        X = np.ascontiguousarray(X, dtype=np.float32)
         results, failed = {}, {}
 
         def finished(name, result):
@@ -307,6 +319,7 @@ class TailClassifierCV(_Linear):
             class_names=None,
             class_vectors=None,
             groups=[as_groups(groups, X, "groups"), None, None],
+            threads=threads(self.n_jobs),
             finished=finished,
             progress=None,
         )

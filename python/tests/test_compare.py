@@ -95,6 +95,8 @@ def test_what_comes_back(tmp_path, monkeypatch):
     assert "balanced-softmax" in result.heads and result.best in result.heads
     assert "<table>" in result._repr_html_() and "to the best" in str(result)
     assert result.advice and result.advice[0].startswith("Take ")
+    said = repr(result.help())
+    assert all(f"\n{header}: " in said for header in ("method", "to the best", "ECE", "LoMa CV")), said
     columns = result.frame()
     assert list(columns["method"]) == list(result.heads)
     result.save(tmp_path / "out")

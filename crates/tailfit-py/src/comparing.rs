@@ -55,7 +55,7 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str, what: &s
 /// result: a dictionary with records (JSON) and the head, or an error; `progress` with the head-epochs
 /// done and those there are in all.
 #[pyfunction]
-#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, class_vectors, groups, finished, progress))]
+#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, class_vectors, groups, threads, finished, progress))]
 #[expect(clippy::too_many_arguments, reason = "each has its name in Python")]
 pub(crate) fn compare<'py>(
     py: Python<'py>,
@@ -74,6 +74,7 @@ pub(crate) fn compare<'py>(
     class_names: Option<Vec<String>>,
     class_vectors: Option<PyReadonlyArray2<'py, f64>>,
     groups: [Option<Vec<String>>; 3],
+    threads: Option<usize>,
     finished: Bound<'py, PyAny>,
     progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<()> {
@@ -110,6 +111,7 @@ pub(crate) fn compare<'py>(
     };
     waited(
         py,
+        threads,
         move |sender, stop| {
             if let Err(error) = work(asked, sender, stop) {
                 let _ = sender.send(Sent::Failed(error));
@@ -159,6 +161,7 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
     }
     let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
         .with_precision(precision.resolve()?)
+        .with_stop(stop)
         .with_effort(effort);
     let each: Vec<usize> =
         methods.iter().map(|method| comparison.work(method)).collect::<Result<_>>()?;

@@ -17,7 +17,7 @@ use crate::waiting::waited;
 /// Trains one recipe (JSON) on features; see `tailfit::train::fit`. Returns the head as a dictionary,
 /// with `passes` and `gap` of a solver and `train_loss` of SGD.
 #[pyfunction]
-#[pyo3(signature = (data, recipe, *, sample_weight=None, class_weight=None, head=None, seed=0, double=false))]
+#[pyo3(signature = (data, recipe, *, sample_weight=None, class_weight=None, head=None, seed=0, double=false, threads=None))]
 #[expect(clippy::too_many_arguments, reason = "each has its name in Python")]
 pub(crate) fn fit<'py>(
     py: Python<'py>,
@@ -28,6 +28,7 @@ pub(crate) fn fit<'py>(
     head: Option<PyHead<'py>>,
     seed: u64,
     double: bool,
+    threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let recipe: Recipe = serde_json::from_str(recipe)
         .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
@@ -41,9 +42,10 @@ pub(crate) fn fit<'py>(
     let mut result = None;
     waited(
         py,
-        move |sender, _stop| {
-            let options = Options { precision, ..Options::default() };
-            // Whoever waits no longer wants it.
+        threads,
+        move |sender, stop| {
+            let options = Options { precision, stop, ..Options::default() };
+            // Whoever waited may have been interrupted.
             let how = Fit { stage_1: head, class_weight, recipe, seed, double };
             let _ = sender.send(train::fit(train, how, &options));
         },

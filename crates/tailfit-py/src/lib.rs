@@ -62,17 +62,22 @@ fn recipe(method: &str, changes: Vec<(String, String)>) -> PyResult<String> {
 }
 
 /// A table of records (JSON): text, markdown, latex, csv, html (the table alone), page
-/// (everything, with figures), or the lines of advice.
+/// (everything, with figures), the lines of advice, or help with the columns.
 #[pyfunction]
 fn table(records: Vec<String>, form: &str) -> PyResult<String> {
     let parsed = records.iter().map(|text| RunRecord::from_json(text, "record"));
     let records: Vec<RunRecord> = parsed.collect::<Result<_, _>>().map_err(raised)?;
-    let rows = pool::in_pool(|| report::summarise(&records)).map_err(raised)?;
+    let rows = pool::in_pool(None, || report::summarise(&records)).map_err(raised)?;
     let Some(first) = records.first() else { return Ok(String::new()) };
     let table = report::summary_table(&rows, &first.data);
     Ok(match form {
         "csv" => report::csv(&rows),
         "advice" => report::advice(&rows).join("\n"),
+        "help" => {
+            let columns = report::column_meanings(&rows, &first.data).into_iter();
+            let lines = columns.map(|(header, meaning)| format!("{header}: {meaning}"));
+            lines.collect::<Vec<_>>().join("\n")
+        }
         "markdown" => table.markdown(),
         "latex" => table.latex(),
         "html" => html(&table),
@@ -104,7 +109,7 @@ fn run(py: Python<'_>, words: Vec<String>) -> u8 {
     py.detach(|| tailfit_cli::run(words.into_iter().map(OsString::from)))
 }
 
-#[pymodule]
+#[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("DataError", module.py().get_type::<DataError>())?;

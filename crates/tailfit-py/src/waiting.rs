@@ -14,17 +14,18 @@ use crate::pool::in_pool;
 const EVERY: Duration = Duration::from_millis(50);
 
 /// Runs `work` in a thread of its own, without the interpreter's lock, and hands what it sends to
-/// `each`. On a signal the work is told to stop, and what Python raises is returned beside what was
-/// sent so far; the thread ends by itself.
+/// `each`. On a signal the work is told to stop, which it does soon, by itself, and what Python raises is
+/// returned beside what was sent so far.
 pub(crate) fn waited<T: Send + 'static>(
     py: Python<'_>,
+    threads: Option<usize>,
     work: impl FnOnce(&Sender<T>, &AtomicBool) + Send + 'static,
     mut each: impl FnMut(T) -> PyResult<()>,
 ) -> PyResult<()> {
     let (sender, mut receiver) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
-    let thread = std::thread::spawn(move || in_pool(|| work(&sender, &told)));
+    let thread = std::thread::spawn(move || in_pool(threads, || work(&sender, &told)));
     loop {
         let next = &mut receiver;
         match py.detach(move || next.recv_timeout(EVERY)) {

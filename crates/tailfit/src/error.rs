@@ -18,6 +18,9 @@ pub enum Error {
     /// The operating system refused; the message names the path.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// It was told to stop.
+    #[error("stopped before it was finished")]
+    Stopped,
 }
 
 /// The four parts of an actionable message.
@@ -117,7 +120,7 @@ impl Error {
     pub fn option(&self) -> Option<&'static str> {
         match self {
             Self::Data(fault) | Self::Usage(fault) => fault.option,
-            Self::Io(_) => None,
+            Self::Io(_) | Self::Stopped => None,
         }
     }
 }

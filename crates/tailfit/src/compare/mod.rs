@@ -14,6 +14,7 @@ mod seed_run;
 mod select;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
 
@@ -34,7 +35,7 @@ use crate::kernels::Precision;
 use crate::methods::Method;
 use crate::metrics::{Accuracy, ClassTally, PerSet, halves};
 use crate::recipe::Recipe;
-use crate::train::{Options, Outcome, Trial, train};
+use crate::train::{NEVER, Options, Outcome, Trial, train};
 
 /// What all methods of a comparison share.
 pub struct Comparison<'a> {
@@ -46,6 +47,7 @@ pub struct Comparison<'a> {
     effort: Effort,
     /// Folds of the training set, for a rule that wants them.
     folds: Vec<Fold>,
+    stop: &'a AtomicBool,
 }
 
 /// The results of one method.
@@ -140,7 +142,8 @@ impl<'a> Comparison<'a> {
         }
         let (record, precision) = (DataRecord::of(data)?, Precision::F32);
         let folds = if selection.rule().folds { folds::folds(data)? } else { vec![] };
-        Ok(Self { data, record, selection, seeds, precision, effort: Effort::Full, folds })
+        let (effort, stop) = (Effort::Full, &NEVER);
+        Ok(Self { data, record, selection, seeds, precision, effort, folds, stop })
     }
 
     /// The same comparison at another precision than f32.
@@ -153,6 +156,13 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn with_effort(self, effort: Effort) -> Self {
         Self { effort, ..self }
+    }
+
+    /// The same comparison, ended soon once `stop` is set: [`Comparison::run`] then fails with
+    /// [`Error::Stopped`].
+    #[must_use]
+    pub fn with_stop(self, stop: &'a AtomicBool) -> Self {
+        Self { stop, ..self }
     }
 
     /// What records say about the data.
@@ -185,7 +195,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     ///
-    /// If the method does not suit the data (see [`train`]).
+    /// If the method does not suit the data (see [`train`]), or it was stopped.
     ///
     /// # Panics
     ///
@@ -261,8 +271,12 @@ impl<'a> Comparison<'a> {
             stop_after: Some(epoch),
         };
         let trials: Vec<Trial> = distinct.keys().map(trial).collect();
-        let options =
-            Options { score_every_epoch: false, precision: self.precision, ..Options::default() };
+        let options = Options {
+            score_every_epoch: false,
+            precision: self.precision,
+            stop: self.stop,
+            ..Options::default()
+        };
         let replayed = train(self.data, &trials, &options)?;
         for (again, chosen) in replayed.iter().zip(distinct.values()) {
             assert_eq!(

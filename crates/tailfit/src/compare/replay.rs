@@ -33,7 +33,7 @@ pub fn replay(
     let trials: Vec<Trial> = up_to(|head| Some(head.epoch)).chain(up_to(|_| None)).collect();
     let precision = record.precision;
     let mut outcomes =
-        train(data, &trials, &Options { progress, score_every_epoch: true, precision })?;
+        train(data, &trials, &Options { progress, precision, ..Options::default() })?;
     let whole = outcomes.split_off(record.heads.len());
     let heads: Vec<Head> = outcomes.into_iter().map(|outcome| outcome.head).collect();
 

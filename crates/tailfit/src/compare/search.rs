@@ -109,7 +109,8 @@ impl Comparison<'_> {
         let solves = recipes.first().is_some_and(|recipe| recipe.solver == Solver::Lbfgs);
         let each = if solves { self.epochs_of(&recipes[0]) } else { 1 };
         let progress: &(dyn Fn(usize) + Sync) = &|done| progress(done * each);
-        let options = Options { progress, score_every_epoch: true, precision: self.precision };
+        let (precision, stop) = (self.precision, self.stop);
+        let options = Options { progress, score_every_epoch: true, precision, stop };
         let mut outcomes = train(self.data, &trials, &options)?;
         self.cross_validate(&trials, &mut outcomes, &options)?;
         let mut outcomes = outcomes.into_iter();

@@ -1,7 +1,11 @@
 //! A matrix of features, in memory or left in its file.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayView2, Axis};
 
+use super::decode::Dtype;
 use super::stored::{RowReader, Stored};
 use crate::error::{Error, Result};
 use crate::files::Source;
@@ -51,6 +55,41 @@ impl Matrix {
         let in_memory = in_memory || parts.iter().all(held);
         let matrix = Self::File(FileMatrix { parts });
         if in_memory { matrix.into_memory() } else { Ok(matrix) }
+    }
+
+    /// Features `[N, D]` that stay in a file, `n` rows of `dim` values from byte `at` on, as a memory map
+    /// of them shows: little-endian f16, bf16, f32 or f64, by name.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("tailfit-{}.raw", std::process::id()));
+    /// use tailfit::features::{Features, Matrix};
+    ///
+    /// std::fs::write(&path, [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40])?;
+    /// let matrix = Matrix::left_in(&path, 0, "f32", (2, 1))?;
+    /// let features = Features::new(matrix, vec![0, 1])?;
+    /// assert_eq!((features.len(), features.dim()), (2, 1));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), tailfit::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened, is too short, or the type is another.
+    pub fn left_in(path: &Path, at: u64, dtype: &str, (n, dim): (usize, usize)) -> Result<Self> {
+        let place = path.display().to_string();
+        let types = [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64];
+        let Some(dtype) = types.into_iter().find(|known| known.to_string() == dtype) else {
+            return Err(Error::usage(place, "values of type f16, bf16, f32 or f64", dtype, ""));
+        };
+        let source = Source::open(path, false)?;
+        let size = n.checked_mul(dim).and_then(|values| values.checked_mul(dtype.size()));
+        let end = size.and_then(|size| at.checked_add(size as u64));
+        if end.is_none_or(|end| end > source.len()) {
+            let expected = format!("{n} x {dim} values of type {dtype} from byte {at} on");
+            return Err(Error::data(place, expected, format!("{} bytes", source.len()), ""));
+        }
+        let part = Stored { source: Arc::new(source), at, dtype, shape: vec![n, dim], place };
+        Self::of(vec![part], false)
     }
 
     /// N, the number of samples.

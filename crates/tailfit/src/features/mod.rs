@@ -72,13 +72,14 @@ pub struct Features {
 }
 
 impl Features {
-    /// Features from arrays: features `[N, D]`, and the class of each sample, `[N]`.
+    /// Features from arrays: features `[N, D]`, in memory or left in a file (see [`Matrix::left_in`]), and
+    /// the class of each sample, `[N]`.
     ///
     /// # Errors
     ///
     /// If there are no samples or no features, the numbers of labels and samples differ, or a value
     /// is not finite.
-    pub fn new(features: Array2<f32>, labels: Vec<u32>) -> Result<Self> {
+    pub fn new(features: impl Into<Matrix>, labels: Vec<u32>) -> Result<Self> {
         Self::checked(features.into(), Vec::new(), None, labels, "features")
     }
 

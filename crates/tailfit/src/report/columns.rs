@@ -9,6 +9,8 @@ use crate::compare::{DataRecord, HeadRecord, RunRecord};
 pub(super) struct Column {
     /// Header in tables; `None` if tables omit the column.
     pub(super) header: fn(&Shown<'_>) -> Option<String>,
+    /// What it is, for readers who have not seen it before.
+    pub(super) meaning: &'static str,
     /// Cell of a row in tables.
     pub(super) cell: fn(&Summary<'_>) -> String,
     /// Names and values in CSV: numbers at full precision, missing values empty.
@@ -33,6 +35,7 @@ pub(super) struct Shown<'a> {
 pub(super) const COLUMNS: &[Column] = &[
     Column {
         header: |_| Some("method".to_owned()),
+        meaning: "what was trained, or done to the head that was given",
         cell: |row| row.method.to_owned(),
         csv: &[
             ("method", |row| row.method.to_owned()),
@@ -44,6 +47,7 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |_| Some("all".to_owned()),
+        meaning: "samples classified correctly, in percent: mean over seeds ± standard deviation",
         cell: |row| score(row, overall),
         csv: &[
             ("overall_percent", |row| mean(row, overall)),
@@ -52,6 +56,7 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |shown| (!shown.data.test_is_balanced).then(|| "macro".to_owned()),
+        meaning: "the mean over classes of the accuracy of each, in percent: every class counts the same",
         cell: |row| score(row, macro_percent),
         csv: &[
             ("macro_percent", |row| mean(row, macro_percent)),
@@ -60,6 +65,7 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |shown| shown.compared.then(|| "to the best".to_owned()),
+        meaning: "class mean minus that of the best row, with a 95 % interval over bootstrap resamples of test samples and seeds; where it contains 0, the test set cannot tell the two apart",
         cell: |row| {
             row.difference.map_or("best".to_owned(), |d| {
                 format!("{:+.2} [{:+.2}, {:+.2}]", d.points, d.low, d.high)
@@ -73,36 +79,43 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |shown| Some(shown.data.shot_headers()[0].clone()),
+        meaning: "class mean of the classes with many training samples",
         cell: |row| digits(row, many, 2),
         csv: &[("many_percent", |row| mean(row, many))],
     },
     Column {
         header: |shown| Some(shown.data.shot_headers()[1].clone()),
+        meaning: "class mean of the classes in between",
         cell: |row| digits(row, medium, 2),
         csv: &[("medium_percent", |row| mean(row, medium))],
     },
     Column {
         header: |shown| Some(shown.data.shot_headers()[2].clone()),
+        meaning: "class mean of the classes with few training samples",
         cell: |row| digits(row, few, 2),
         csv: &[("few_percent", |row| mean(row, few))],
     },
     Column {
         header: |shown| shown.validated.then(|| "validation".to_owned()),
+        meaning: "class mean on the validation set, or on the folds left out",
         cell: |row| digits(row, validation, 2),
         csv: &[("validation_percent", |row| mean(row, validation))],
     },
     Column {
         header: |_| Some("epoch".to_owned()),
+        meaning: "the epoch chosen, and how many there were; – where there are none",
         cell: |row| trained(row, &|| format!("{:.1}/{}", row.mean(epoch), row.epochs())),
         csv: &[("epoch", |row| mean(row, epoch)), ("epochs", |row| row.epochs().to_string())],
     },
     Column {
         header: |_| Some("last epoch".to_owned()),
+        meaning: "class mean if it is trained to its last epoch instead: if far below, the epoch has to be chosen",
         cell: |row| trained(row, &|| digits(row, last_epoch, 2)),
         csv: &[("last_epoch_percent", |row| mean(row, last_epoch))],
     },
     Column {
         header: |shown| Some(if shown.honest { "best on test*" } else { "best seed*" }.to_owned()),
+        meaning: "what choosing on the test set itself would have claimed, and by how much that is too good",
         cell: |row| {
             if row.selection().rule().is_optimistic() {
                 return row.spread(overall).map_or(MISSING.to_owned(), |s| format!("{:.2}", s.max));
@@ -124,16 +137,19 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |_| None,
+        meaning: "negative log-likelihood of the test samples",
         cell: |row| digits(row, nll, 3),
         csv: &[("nll", |row| mean(row, nll))],
     },
     Column {
         header: |_| Some("ECE".to_owned()),
+        meaning: "expected calibration error in percent: how far confidence is from accuracy; `calibrated` mends it",
         cell: |row| digits(row, ece, 1),
         csv: &[("ece_percent", |row| mean(row, ece))],
     },
     Column {
         header: |_| Some("LoMa CV".to_owned()),
+        meaning: "coefficient of variation of the Logits Magnitude over classes: how unevenly the head treats them",
         cell: |row| digits(row, loma_cv, 3),
         csv: &[("loma_cv", |row| mean(row, loma_cv))],
     },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::columns::{COLUMNS, Shown, epoch, last_epoch, macro_percent, missed_gap};
+use super::columns::{COLUMNS, Column, Shown, epoch, last_epoch, macro_percent, missed_gap};
 use super::{Summary, Table, advice};
 use crate::compare::{DataRecord, Effort, HeadRecord, RunRecord, Selection};
 use crate::methods::Method;
@@ -20,12 +20,7 @@ const NO_BIAS_NOTE: &str = "The stage-1 head was given without a bias; re-traine
 
 /// The comparison as one table.
 pub fn summary_table(rows: &[Summary<'_>], data: &DataRecord) -> Table {
-    let honest = rows.iter().any(|row| !row.selection().rule().is_optimistic());
-    let validated = data.validation_sha256.is_some();
-    let compared = rows.iter().any(|row| row.difference.is_some());
-    let shown = Shown { data, honest, validated, compared };
-    let (columns, headers): (Vec<_>, Vec<_>) =
-        COLUMNS.iter().filter_map(|column| Some((column, (column.header)(&shown)?))).unzip();
+    let (columns, headers): (Vec<_>, Vec<_>) = shown(rows, data).into_iter().unzip();
     let cells = |row: &Summary<'_>| columns.iter().map(|column| (column.cell)(row)).collect();
     Table {
         caption: caption(rows, data),
@@ -33,6 +28,21 @@ pub fn summary_table(rows: &[Summary<'_>], data: &DataRecord) -> Table {
         rows: rows.iter().map(cells).collect(),
         notes: notes(rows, data),
     }
+}
+
+/// The header of every column of [`summary_table`], and what is in it.
+pub fn column_meanings(rows: &[Summary<'_>], data: &DataRecord) -> Vec<(String, &'static str)> {
+    shown(rows, data).into_iter().map(|(column, header)| (header, column.meaning)).collect()
+}
+
+/// The columns that these rows have, with their headers.
+fn shown(rows: &[Summary<'_>], data: &DataRecord) -> Vec<(&'static Column, String)> {
+    let honest = rows.iter().any(|row| !row.selection().rule().is_optimistic());
+    let validated = data.validation_sha256.is_some();
+    let compared = rows.iter().any(|row| row.difference.is_some());
+    let shown = Shown { data, honest, validated, compared };
+    let with_header = |column: &'static Column| Some((column, (column.header)(&shown)?));
+    COLUMNS.iter().filter_map(with_header).collect()
 }
 
 /// The rows as CSV: numbers at full precision, missing values empty.

@@ -74,6 +74,7 @@ pub(super) fn train_in_order<R: Real>(
             let draw = Draw { seed: trials[0].seed, index: (epoch as u64) << 40 };
             let b = trials[0].recipe.sgd.batch_size;
             for (number, rows) in order.chunks(b * batches.len()).enumerate() {
+                options.go_on()?;
                 let draw = draw.after(number * b * batches.len());
                 batches.pack(seen, view, (rows, draw), b, split)?;
                 for (stack, sums) in stacks.iter_mut().zip(loss_sums.chunks_mut(size)) {

@@ -15,6 +15,8 @@ mod stage_1;
 mod tests;
 mod transform;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -106,12 +108,25 @@ pub struct Options<'a> {
     pub score_every_epoch: bool,
     /// Number format of the matrix products.
     pub precision: Precision,
+    /// Set, from anywhere, to end training soon: after a few batches, or a pass of a solver.
+    pub stop: &'a AtomicBool,
+}
+
+/// A stop that is never set.
+pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl Options<'_> {
+    /// An error once training is to end.
+    fn go_on(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    }
 }
 
 impl Default for Options<'_> {
-    /// No progress reports, every epoch scored, single precision.
+    /// No progress reports, every epoch scored, single precision, never stopped.
     fn default() -> Self {
-        Self { progress: &|_| {}, score_every_epoch: true, precision: Precision::F32 }
+        let precision = Precision::F32;
+        Self { progress: &|_| {}, score_every_epoch: true, precision, stop: &NEVER }
     }
 }
 
@@ -136,8 +151,8 @@ impl Default for Options<'_> {
 ///
 /// # Errors
 ///
-/// If a recipe is invalid, needs a stage-1 head where there is none, or features left in their
-/// file can no longer be read.
+/// If a recipe is invalid, needs a stage-1 head where there is none, features left in their file can
+/// no longer be read, or training was stopped.
 pub fn train(data: &DataSet, trials: &[Trial], options: &Options<'_>) -> Result<Vec<Outcome>> {
     train_on(&Problem::of(data, true)?, trials, options)
 }

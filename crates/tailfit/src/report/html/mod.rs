@@ -4,7 +4,8 @@ mod charts;
 
 use serde::Serialize;
 
-use super::{Summary, Table, advice, advice::recommended, summary_table};
+use super::advice::recommended;
+use super::{Summary, Table, advice, column_meanings, summary_table};
 use crate::compare::{DataRecord, RunRecord};
 use crate::error::{Error, Result};
 use crate::figures::{COLOURS, Chart, STYLE};
@@ -23,6 +24,8 @@ struct Page<'a> {
     name: &'a str,
     advice: Vec<String>,
     table: Table,
+    /// What is in each column of the table.
+    meanings: Vec<&'static str>,
     /// Which methods the figures show.
     shown: String,
     figures: Vec<Figure>,
@@ -72,6 +75,7 @@ pub fn html(rows: &[Summary<'_>], data: &DataRecord, notes: &[String]) -> Result
     let mut table = summary_table(rows, data);
     table.notes.retain(|note| !said.contains(note));
     table.notes.extend_from_slice(notes);
+    let meanings = column_meanings(rows, data).into_iter().map(|(_, meaning)| meaning).collect();
     let drawn = drawn(rows);
     let best = recommended(rows).map_or(drawn[0].row, |(row, _, _)| row);
     let figures = charts::all(&drawn, data).into_iter();
@@ -79,6 +83,7 @@ pub fn html(rows: &[Summary<'_>], data: &DataRecord, notes: &[String]) -> Result
         name: &data.name,
         advice: said,
         table,
+        meanings,
         shown: shown(drawn.len(), rows.len()),
         figures: figures.map(|(about, chart)| figure(about, &chart, &drawn)).collect(),
         confused: confused(best, data),

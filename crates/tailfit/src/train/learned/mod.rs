@@ -47,6 +47,7 @@ pub(super) fn train<R: Real>(
             let lr = sgd.lr_of(epoch - 1);
             let mut loss = 0.0;
             for (number, meta) in meta.chunks(sgd.batch_size).enumerate() {
+                options.go_on()?;
                 let first = ((epoch as u64) << 40) + (number * sgd.batch_size) as u64;
                 let drawn = sampler.draw(problem.labels, meta.len(), (trial.seed, first));
                 let chosen: Vec<u32> = drawn.iter().map(|drawn| drawn.row).collect();

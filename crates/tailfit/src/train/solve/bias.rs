@@ -8,6 +8,10 @@ use crate::numbers::Real;
 /// Steps remembered.
 const MEMORY: usize = 8;
 
+/// Steps without any use, between values that rounding makes equal, after which it is left: they follow
+/// the rounding, ever further from the best.
+const IN_VAIN: usize = 2;
+
 /// What the bias has to fulfil.
 pub(super) struct Wanted<'a> {
     /// What the objective adds to the logits, `[K]`.
@@ -79,20 +83,21 @@ fn scaled(values: Vec<f64>, factor: f64) -> Vec<f64> {
 
 impl Wanted<'_> {
     /// Minimises Σ w log Σ exp(z + b + offset) − ⟨b, t⟩ + ½ decay ‖b − lowered‖² from `bias`, given
-    /// the sums that a bias gives. Returns the best bias found and the sums there.
+    /// the sums that a bias gives. Returns the bias with the smallest gradient found and the sums there.
     pub(super) fn solve<E>(
         &self,
         mut bias: Vec<f64>,
         mut sums_at: impl FnMut(&[f64]) -> Result<OutputSums, E>,
     ) -> Result<(Vec<f64>, OutputSums), E> {
         let total: f64 = self.targets.iter().sum();
+        let size = |grad: &[f64]| grad.iter().map(|g| g.abs()).sum::<f64>();
         let mut sums = sums_at(&bias)?;
         let (mut value, mut grad) = self.value_and_grad(&bias, &sums);
         let mut history: VecDeque<(Vec<f64>, Vec<f64>)> = VecDeque::new();
         let mut sweeps = 1;
-        while sweeps < self.sweeps
-            && grad.iter().map(|g| g.abs()).sum::<f64>() > self.tolerance * total
-        {
+        let mut best = (size(&grad), bias.clone(), sums.clone());
+        let mut in_vain = 0;
+        while sweeps < self.sweeps && best.0 > self.tolerance * total && in_vain < IN_VAIN {
             let mut step = self.direction(&grad, &sums, &history);
             // In units of the logits; far from the optimum the curvature says little.
             let longest = step.iter().fold(0.0_f64, |longest, d| longest.max(d.abs()));
@@ -100,13 +105,13 @@ impl Wanted<'_> {
                 step = scaled(step, 3.0 / longest);
             }
             let mut slope = dot(&grad, &step);
-            loop {
+            let level = loop {
                 let new: Vec<f64> = bias.iter().zip(&step).map(|(b, d)| b + d).collect();
                 let found = sums_at(&new)?;
                 sweeps += 1;
                 let (new_value, new_grad) = self.value_and_grad(&new, &found);
-                let flat = (new_value - value).abs() <= 1e-7 * value.abs()
-                    && dot(&new_grad, &step).abs() <= slope.abs();
+                let level = (new_value - value).abs() <= 1e-7 * value.abs();
+                let flat = level && dot(&new_grad, &step).abs() <= slope.abs();
                 if new_value <= value + 1e-4 * slope || flat {
                     let change: Vec<f64> =
                         new_grad.iter().zip(&grad).map(|(new, old)| new - old).collect();
@@ -117,15 +122,21 @@ impl Wanted<'_> {
                         }
                     }
                     (bias, sums, value, grad) = (new, found, new_value, new_grad);
-                    break;
+                    break level;
                 }
                 if sweeps >= self.sweeps {
-                    return Ok((bias, sums));
+                    break true;
                 }
                 step = scaled(step, 0.3);
                 slope *= 0.3;
+            };
+            if size(&grad) < best.0 {
+                (best, in_vain) = ((size(&grad), bias.clone(), sums.clone()), 0);
+            } else if level {
+                in_vain += 1;
             }
         }
+        let (_, bias, sums) = best;
         Ok((bias, sums))
     }
 
@@ -161,5 +172,43 @@ impl Wanted<'_> {
             q.iter_mut().zip(s).for_each(|(q, s)| *q += (factor - back) * s);
         }
         scaled(q, -1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Rng};
+    use crate::train::solve::outputs::add_outputs;
+
+    /// Asked for more than single precision has, it neither leaves the best bias nor goes on in vain.
+    #[test]
+    fn rounding_does_not_lead_it_astray() {
+        let (n, k) = (2000, 16);
+        let mut rng = Rng::new(0, Purpose::Start, 0);
+        let z: Vec<f32> = (0..n * k).map(|_| 8.0 * rng.normal() as f32).collect();
+        let targets: Vec<f64> = (0..k).map(|c| 1.5_f64.powi(-(c as i32))).collect();
+        let total: f64 = targets.iter().sum();
+        let targets: Vec<f64> = targets.iter().map(|t| t / total).collect();
+        let (offset, lowered) = (vec![0.0; k], vec![0.0; k]);
+        let (tolerance, sweeps) = (1e-12, 60);
+        let wanted =
+            Wanted { offset: &offset, targets: &targets, decay: 0.0, lowered, tolerance, sweeps };
+        let mut sizes = Vec::new();
+        let solved = wanted.solve(vec![0.0; k], |bias| {
+            let shown: Vec<f32> = bias.iter().map(|&b| b as f32).collect();
+            let mut sums = OutputSums::new(k);
+            for batch in z.chunks(100 * k) {
+                add_outputs(&mut sums, batch, &shown, |_| 1.0 / n as f64);
+            }
+            let off = sums.outputs.iter().zip(&targets).map(|(o, t)| (o - t).abs());
+            sizes.push(off.sum::<f64>());
+            Ok::<_, ()>(sums)
+        });
+        let (_, sums) = solved.unwrap();
+        let left: f64 = sums.outputs.iter().zip(&targets).map(|(o, t)| (o - t).abs()).sum();
+        let best = sizes.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(left == best && best < 1e-6, "{left:.1e} left, {best:.1e} seen: {sizes:?}");
+        assert!(sizes.len() < 30, "{} sweeps", sizes.len());
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn solve<R: Real>(
     let solvable: Vec<&Trial> = trials.iter().copied().filter(|t| t.epochs() > 0).collect();
     let solved = match solver {
         Solver::Ridge => ridge::solve(seen, &solvable)?,
-        Solver::Lbfgs | Solver::Sgd => smooth::solve(seen, &solvable, options.progress)?,
+        Solver::Lbfgs | Solver::Sgd => smooth::solve(seen, &solvable, options)?,
     };
     problem.check_unchanged()?;
     let mut solved = solved.into_iter();

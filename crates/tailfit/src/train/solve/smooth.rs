@@ -16,8 +16,8 @@ use super::sums::{Sums, mean, span};
 use super::walk::Walk;
 use crate::error::Result;
 use crate::numbers::Real;
-use crate::train::Trial;
 use crate::train::seen::Seen;
+use crate::train::{Options, Trial};
 
 /// Samples per feature that an estimate of the covariance takes.
 const PER_FEATURE: usize = 8;
@@ -25,7 +25,7 @@ const PER_FEATURE: usize = 8;
 pub(super) fn solve<R: Real>(
     seen: &Seen<'_, R>,
     trials: &[&Trial],
-    progress: &(dyn Fn(usize) + Sync),
+    options: &Options<'_>,
 ) -> Result<Vec<Solved>> {
     let mut chains: Vec<Chain<R>> = Vec::new();
     for (index, trial) in trials.iter().enumerate() {
@@ -59,12 +59,13 @@ pub(super) fn solve<R: Real>(
             found.map(|(_, sums, curvature)| (sums, curvature)).expect("made for every chain");
         let mut walk = Walk::new(chain, (sums, curvature), seen);
         while !walk.is_done() {
+            options.go_on()?;
             let candidate = walk.candidate();
             let weight = curvature.back(&candidate);
             let evaluated = evaluate(&shared, &walk.head_point(&candidate, &weight))?;
             walk.take(candidate, evaluated, seen, trials, &mut |i, one| {
                 solved[i] = Some(one);
-                progress(1);
+                (options.progress)(1);
             });
         }
         for &i in chain.stages.iter().flat_map(|stage| &stage.asked_by) {

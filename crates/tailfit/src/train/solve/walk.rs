@@ -21,6 +21,9 @@ use crate::train::seen::Seen;
 const PASSES: usize = 500;
 const PASSES_TO_RUNG: usize = 30;
 
+/// Passes without a better gap after which no better one is to be had at this precision.
+const IN_VAIN: usize = 50;
+
 /// The state of solving a chain.
 pub(super) struct Walk<'a, R> {
     pub(super) chain: &'a Chain<R>,
@@ -41,6 +44,8 @@ pub(super) struct Walk<'a, R> {
     passes: usize,
     /// Certified lower bound on the minimum at the current stage.
     lower: f64,
+    /// The smallest gap at the current stage, and after how many passes it was reached.
+    best: (f64, usize),
     /// Σ w H(t), the smallest value that the data term can take.
     floor: f64,
 }
@@ -67,6 +72,7 @@ impl<'a, R: Real> Walk<'a, R> {
             rung_passes: 0,
             passes: 0,
             lower: f64::NEG_INFINITY,
+            best: (f64::INFINITY, 0),
             floor,
         }
     }
@@ -218,6 +224,9 @@ impl<'a, R: Real> Walk<'a, R> {
             };
             self.lower = self.lower.max(self.state.descent.value - dual.bound());
         }
+        if let Some(gap) = self.gap().filter(|gap| *gap < 0.99 * self.best.0) {
+            self.best = (gap, self.passes);
+        }
     }
 
     fn close(&self, stuck: bool) -> bool {
@@ -230,7 +239,8 @@ impl<'a, R: Real> Walk<'a, R> {
             left <= 1e-2 * wanted * self.excess()
         };
         let most = if self.chain.stages[self.stage].is_rung { PASSES_TO_RUNG } else { PASSES };
-        reached || stuck || self.passes >= most
+        let in_vain = self.gap().is_some() && self.passes > self.best.1 + IN_VAIN;
+        reached || stuck || in_vain || self.passes >= most
     }
 
     /// Hands this stage's solution to the trials that asked for it.
@@ -262,8 +272,7 @@ impl<'a, R: Real> Walk<'a, R> {
         if self.is_done() {
             return false;
         }
-        self.passes = 0;
-        self.lower = f64::NEG_INFINITY;
+        (self.passes, self.lower, self.best) = (0, f64::NEG_INFINITY, (f64::INFINITY, 0));
         if self.rung_decay.is_nan() {
             return true;
         }

@@ -1,0 +1,114 @@
+"""Arrays, labels and groups as the native part takes them."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+# Types of values that may stay in their file, by numpy's names.
+_IN_FILE = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
+
+
+def features(x, what="x") -> np.ndarray:
+    """Features as float32 in C order; those that are so already, or can stay in their file, as they are."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu().float().numpy()
+    if in_file(x) is None:
+        x = np.ascontiguousarray(x, dtype=np.float32)
+    if x.ndim != 2:
+        raise ValueError(f"{what}: expected features of shape (n_samples, n_features), found {x.shape}")
+    return x
+
+
+def handed_over(x):
+    """Features for the native part: an array, or where they are in their file."""
+    found = in_file(x)
+    return np.ascontiguousarray(x, dtype=np.float32) if found is None else found
+
+
+def in_file(x):
+    """Path, first byte, type and shape of a read-only memory map, or of a view of one; None for all else."""
+    name = getattr(getattr(x, "dtype", None), "name", None)
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or not x.flags.c_contiguous or name not in _IN_FILE:
+        return None
+    root, current = None, x
+    while isinstance(current, np.ndarray):
+        root = current if isinstance(current, np.memmap) and current.filename is not None else root
+        current = current.base
+    swapped = x.dtype.newbyteorder("<") != x.dtype
+    if root is None or root.mode != "r" or swapped or x.size == 0:
+        return None
+    path, at = os.fspath(root.filename), root.offset + x.ctypes.data - root.ctypes.data
+    # The file of that name may be another by now.
+    for row in (0, len(x) - 1):
+        try:
+            there = np.fromfile(path, x.dtype, x.shape[1], offset=at + row * x.strides[0])
+        except OSError:
+            return None
+        if there.tobytes() != x[row].tobytes():
+            return None
+    return path, at, _IN_FILE[name], x.shape
+
+
+def as_groups(groups, x, what) -> list[str] | None:
+    """The name of each sample's group."""
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    if groups.dtype.kind == "f" and (groups == np.floor(groups)).all():
+        groups = groups.astype(np.int64)
+    missing = [group is None or group != group or str(group) == "" for group in groups.ravel().tolist()]
+    if any(missing):
+        raise ValueError(f"{what}: expected a group for each sample, found none at {missing.index(True)}")
+    if groups.shape != (len(x),):
+        raise ValueError(f"{what}: expected shape ({len(x)},), one for each sample, found {groups.shape}")
+    return groups.astype(str).tolist()
+
+
+def labelled(x, y, class_names):
+    """Features, class numbers, and class names if there are any."""
+    x, y = features(x), _labels(y)
+    if y.dtype.kind in "iub":
+        if len(y) and y.min() < 0:
+            raise ValueError(f"y: expected classes from 0, found {y.min()}")
+        names = None if class_names is None else [str(name) for name in class_names]
+        return x, np.ascontiguousarray(y, dtype=np.uint32), names
+    names, y = np.unique(y.astype(str), return_inverse=True)
+    if class_names is not None:
+        raise ValueError("class_names: expected none for labels that are names themselves")
+    return x, np.ascontiguousarray(y, dtype=np.uint32), [str(name) for name in names]
+
+
+def labelled_like(x, y, names, what):
+    """Features and class numbers of a set that goes with one of these names."""
+    x, y = features(x, what), _labels(y)
+    if y.dtype.kind not in "iub":
+        known = {name: number for number, name in enumerate(names or [])}
+        missing = sorted({str(label) for label in y} - known.keys())
+        if missing:
+            raise ValueError(f"{what}: expected classes of the training set, found {missing[0]!r}")
+        y = np.array([known[str(label)] for label in y])
+    elif len(y) and y.min() < 0:
+        raise ValueError(f"{what}: expected classes from 0, found {y.min()}")
+    return x, np.ascontiguousarray(y, dtype=np.uint32)
+
+
+def _labels(y) -> np.ndarray:
+    if hasattr(y, "detach"):
+        y = y.detach().cpu().numpy()
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(f"labels: expected shape (n_samples,), found {y.shape}")
+    if y.dtype.kind == "f" and (y == np.floor(y)).all():
+        y = y.astype(np.int64)
+    return y
+
+
+def threads(n_jobs) -> int | None:
+    """A number of threads; None for all, negative numbers for all but some, as -1 for all."""
+    if n_jobs is None:
+        return None
+    if n_jobs == 0:
+        raise ValueError("n_jobs: expected None or a number other than 0, found 0")
+    return int(n_jobs) if n_jobs > 0 else max((os.cpu_count() or 1) + 1 + int(n_jobs), 1)

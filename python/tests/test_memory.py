@@ -1,0 +1,102 @@
+"""Features of other types and in files, threads, interrupts."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import tailfit
+from tailfit._arrays import in_file
+from tailfit.sklearn import TailClassifier, TailClassifierCV
+from test_compare import data
+
+
+def mapped(path, x):
+    np.save(path, x)
+    return np.load(path, mmap_mode="r")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_memory_map_stays_in_its_file(tmp_path, dtype):
+    x, y = data()
+    x = x.astype(dtype)
+    on_disk = mapped(tmp_path / "x.npy", x)
+    path, at, _, shape = in_file(on_disk)
+    assert (at, shape) == (128, x.shape) and path.endswith("x.npy")
+    run = lambda x: tailfit.compare(x, y, x, y, methods=["los", "lr-balanced"])  # noqa: E731
+    assert run(on_disk).records == run(x).records
+    folds = tailfit.compare(on_disk, y, on_disk, y, methods=["lda"], select="cross-validated")
+    assert folds.records == tailfit.compare(x, y, x, y, methods=["lda"], select="cross-validated").records
+    for estimator in (TailClassifier(), TailClassifierCV()):
+        found = estimator.fit(on_disk, y).predict_proba(on_disk)
+        assert (found == estimator.fit(x, y).predict_proba(x)).all()
+
+
+def test_only_what_is_as_in_the_file_stays_there(tmp_path):
+    x, y = data()
+    on_disk = mapped(tmp_path / "x.npy", x)
+    assert in_file(on_disk[10:50])[1] == 128 + 10 * 8 * 4
+    assert in_file(np.asarray(on_disk)[10:]) is not None, "as scikit-learn passes it on"
+    for other in (x, on_disk[::2], on_disk[:, :4], on_disk * 2, on_disk.T, on_disk.astype(">f4"), on_disk[:0]):
+        assert in_file(other) is None
+    assert in_file(np.load(tmp_path / "x.npy", mmap_mode="c")) is None, "its values may differ from the file's"
+    part = tailfit.compare(on_disk[5:], y[5:], x, y, methods="lr-balanced")
+    assert part.records == tailfit.compare(x[5:], y[5:], x, y, methods="lr-balanced").records
+    # Another file of the same name, while the map still shows the old one.
+    np.save(tmp_path / "other.npy", 2 * x)
+    os.replace(tmp_path / "other.npy", tmp_path / "x.npy")
+    assert in_file(on_disk) is None
+    os.remove(tmp_path / "x.npy")
+    assert in_file(on_disk) is None
+    assert (TailClassifier().fit(on_disk, y).coef_ == TailClassifier().fit(x, y).coef_).all()
+
+
+def test_half_precision_and_frames():
+    x, y = data()
+    short = np.asarray(x, np.float16)
+    wanted = TailClassifier().fit(short.astype(np.float32), y).coef_
+    assert (TailClassifier().fit(short, y).coef_ == wanted).all()
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    brain = x.astype(ml_dtypes.bfloat16)
+    result = tailfit.compare(brain, y, brain, y, methods="lr-balanced")
+    exact = brain.astype(np.float32)
+    assert result.records == tailfit.compare(exact, y, exact, y, methods="lr-balanced").records
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames(library):
+    library = pytest.importorskip(library)
+    x, y = data()
+    frame = library.DataFrame({f"feature {j}": x[:, j] for j in range(x.shape[1])})
+    names = np.array(["common", "rare", "rarer", "rarest"])[y]
+    model = TailClassifier().fit(frame, library.Series(names))
+    assert (model.predict(frame) == TailClassifier().fit(x, names).predict(x)).all()
+    assert list(model.feature_names_in_) == list(frame.columns)
+    result = tailfit.compare(frame, library.Series(names), frame, library.Series(names), methods="lr-balanced")
+    assert result.class_names == ["common", "rare", "rarer", "rarest"]
+
+
+def test_results_do_not_depend_on_threads():
+    x, y = data()
+    one, three = (tailfit.compare(x, y, x, y, methods=["los", "lda"], n_jobs=n) for n in (1, -1))
+    assert one.records == three.records
+    assert (TailClassifier(n_jobs=1).fit(x, y).coef_ == TailClassifier(n_jobs=2).fit(x, y).coef_).all()
+    with pytest.raises(ValueError, match="n_jobs"):
+        tailfit.compare(x, y, x, y, methods=["lda"], n_jobs=0)
+
+
+def test_a_fit_that_is_interrupted_ends():
+    x = np.random.default_rng(0).standard_normal((20_000, 256)).astype(np.float32)
+    y = np.arange(len(x)) % 100
+    model = TailClassifier("los", solver="sgd", weight_decay=None, params={"epochs": 100_000})
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y)
+    # Whatever it left would keep a processor busy.
+    time.sleep(0.5)
+    before, began = time.process_time(), time.perf_counter()
+    time.sleep(1.0)
+    assert (time.process_time() - before) / (time.perf_counter() - began) < 0.2
