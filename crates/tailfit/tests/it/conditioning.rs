@@ -92,6 +92,30 @@ fn standardised_is_training_on_standardised_features() {
     }
 }
 
+/// The gate is folded back as the layer is.
+#[test]
+fn a_gate_on_standardised_features_is_that_trained_on_features_standardised_outside() {
+    let (features, labels) = features();
+    let (mut outside, mut inside) =
+        (data(standardised(&features), labels.clone()), data(features.clone(), labels));
+    train_stage_1(&mut inside).unwrap();
+    // The same head, as the features outside want it.
+    let mut file = inside.stage_1.clone().unwrap();
+    let wide = features.mapv(f64::from);
+    let (mean, deviation) = (wide.mean_axis(Axis(0)).unwrap(), wide.std_axis(Axis(0), 0.0));
+    file.head.bias = &file.head.bias + &file.head.weight.dot(&mean);
+    file.head.weight *= &deviation.mapv(|d| if d > 0.0 { d } else { 1.0 });
+    outside.stage_1 = Some(file);
+    let plain = recipe(&[("head", json!("gated")), ("epochs", json!(3)), ("lr", json!(0.1))]);
+    let wanted = head(&outside, &plain);
+    let found = head(&inside, &plain.with("features", &json!("standardised")).unwrap());
+    let [a, b] = [&found, &wanted].map(|head| head.gate.as_ref().unwrap().bias);
+    assert!(a != 0.0 && b != 0.0, "the gates are trained");
+    let (a, b) = (found.logits(features.view()), wanted.logits(standardised(&features).view()));
+    let off = (a - b).iter().fold(0.0_f64, |most, z| most.max(z.abs()));
+    assert!(off < 2e-4, "{off:e}");
+}
+
 /// A free bias takes up any offset.
 #[test]
 fn centring_does_not_move_an_optimum_whose_bias_is_free() {

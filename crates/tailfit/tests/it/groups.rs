@@ -101,3 +101,14 @@ fn intervals_are_as_wide_as_groups_make_them() {
     let (alone, together) = (width(false), width(true));
     assert!(together > 1.5 * alone, "{together:.2} of groups, {alone:.2} of samples");
 }
+
+#[test]
+fn one_group_of_test_samples_has_no_halves() {
+    let mut data = data(true);
+    let n = data.test.len();
+    data.test = data.test.with_groups(Groups::new((0..n).map(|_| "all".to_owned()))).unwrap();
+    let of = |selection| Comparison::new(&data, selection, vec![0]).err().map(|e| e.to_string());
+    let refused = of(Selection::CrossFitted).unwrap();
+    assert!(refused.contains("at least two groups of test samples"), "{refused}");
+    assert_eq!((of(Selection::Last), of(Selection::CrossValidated)), (None, None));
+}

@@ -22,5 +22,6 @@ mod real_data;
 mod real_engine;
 mod selection;
 mod shapes;
+mod stopping;
 mod support;
 mod weights;
