@@ -14,7 +14,7 @@ use tailfit::features::{DataSet, HeadFile};
 use tailfit::groups::Groups;
 use tailfit::methods::Method;
 use tailfit::shots::ShotThresholds;
-use tailfit::train::train_stage_1;
+use tailfit::train::train_stage_1_until;
 
 use crate::arrays::{Labelled, PyHead, features, head_dict, head_file};
 use crate::waiting::waited;
@@ -157,7 +157,7 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
         let _ = sender.send(Sent::Warning(warning));
     }
     if data.stage_1.is_none() {
-        train_stage_1(&mut data)?;
+        train_stage_1_until(&mut data, stop)?;
     }
     let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
         .with_precision(precision.resolve()?)

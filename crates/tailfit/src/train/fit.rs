@@ -1,6 +1,6 @@
 //! One head from features alone, without anything to score.
 
-use super::{Options, Outcome, Problem, Trial, train_on, train_stage_1};
+use super::{Options, Outcome, Problem, Trial, train_on, train_stage_1_until};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
 use crate::features::{DataSet, Features, HeadFile};
@@ -60,7 +60,7 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
     let thresholds = ShotThresholds::default();
     let mut data = DataSet::new("fit", features, nothing, None, stage_1, thresholds)?;
     if recipe.start == Start::Stage1 && data.stage_1.is_none() {
-        train_stage_1(&mut data)?;
+        train_stage_1_until(&mut data, options.stop)?;
     }
     let mut problem = Problem::of(&data, false)?;
     if let Some(of_class) = class_weight {

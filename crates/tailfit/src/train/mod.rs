@@ -27,7 +27,7 @@ use self::plan::Plan;
 #[cfg(test)]
 pub(crate) use self::problem::View;
 pub(crate) use self::problem::{Problem, ScoredSet};
-pub use self::stage_1::train_stage_1;
+pub use self::stage_1::{train_stage_1, train_stage_1_until};
 use crate::error::{Error, Result};
 use crate::features::DataSet;
 use crate::head::{Head, Start};

@@ -1,8 +1,9 @@
 //! Trains a stage-1 head for features that come without one.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
-use super::{Options, Problem, Trial, train_on};
+use super::{NEVER, Options, Problem, Trial, train_on};
 use crate::error::{Error, Result};
 use crate::features::{DataSet, HeadFile};
 use crate::head::Start;
@@ -17,6 +18,15 @@ use crate::recipe::{Conditioning, Recipe, Sgd};
 ///
 /// If every learning rate diverges.
 pub fn train_stage_1(data: &mut DataSet) -> Result<()> {
+    train_stage_1_until(data, &NEVER)
+}
+
+/// As [`train_stage_1`], ended soon once `stop` is set.
+///
+/// # Errors
+///
+/// If every learning rate diverges, or it was stopped.
+pub fn train_stage_1_until(data: &mut DataSet, stop: &AtomicBool) -> Result<()> {
     let recipe = |(features, lr)| Recipe {
         features,
         start: Start::Random,
@@ -28,7 +38,7 @@ pub fn train_stage_1(data: &mut DataSet) -> Result<()> {
         .flat_map(|features| [1e-3, 1e-2, 0.1, 1.0].map(|lr| (features, lr)));
     let trials: Vec<Trial> =
         each.map(|each| Trial { recipe: recipe(each), seed: 0, stop_after: None }).collect();
-    let options = Options { score_every_epoch: false, ..Options::default() };
+    let options = Options { score_every_epoch: false, stop, ..Options::default() };
     let outcomes = train_on(&Problem::of(data, false)?, &trials, &options)?;
     let loss = |i: &usize| outcomes[*i].train_loss.last().copied().unwrap_or(f64::NAN);
     let finite = (0..trials.len()).filter(|i| loss(i).is_finite());

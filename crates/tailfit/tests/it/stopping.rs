@@ -6,7 +6,7 @@ use tailfit::compare::{Comparison, Selection};
 use tailfit::error::Error;
 use tailfit::features::DataSet;
 use tailfit::methods;
-use tailfit::train::{Options, Trial, train};
+use tailfit::train::{Options, Trial, train, train_stage_1_until};
 
 #[test]
 fn every_trainer_ends_soon_once_it_is_told_to_stop() {
@@ -25,6 +25,10 @@ fn every_trainer_ends_soon_once_it_is_told_to_stop() {
         assert!(matches!(stopped, Err(Error::Stopped)), "{name}");
         assert!(epochs.load(Ordering::Relaxed) <= 1, "{name}");
     }
+    let mut without = data.clone();
+    without.stage_1 = None;
+    let stopped = train_stage_1_until(&mut without, &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(Error::Stopped)) && without.stage_1.is_none());
     let (stop, method) = (AtomicBool::new(true), methods::find("los").unwrap());
     let comparison = Comparison::new(&data, Selection::Last, vec![0]).unwrap().with_stop(&stop);
     assert!(matches!(comparison.run(&method, &|_| {}), Err(Error::Stopped)));
