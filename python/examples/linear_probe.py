@@ -88,7 +88,7 @@ for class_weight in (None, "balanced"):
 
 # %% [markdown]
 # Eight ways of training a head, each with its hyper-parameters chosen on one half of the test set and scored on the
-# other. The row `stage-1` is the probe without weights.
+# other. The row `stage-1` is a head trained as usual, without weights.
 
 # %%
 result = tailfit.compare(x_train, y_train, x_test, y_test, name="characters")

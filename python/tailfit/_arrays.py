@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 import os
 
 import numpy as np
+
+# Features that would take more bytes as float32 than this stay in their file, as for the program.
+_IN_MEMORY = 4 << 30
+
+# Rows of a file that are compared with what the array shows.
+_LOOKS = 64
 
 # Types of values that may stay in their file, by numpy's names.
 _IN_FILE = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
@@ -28,7 +35,7 @@ def handed_over(x):
 
 
 def in_file(x):
-    """Path, first byte, type and shape of a read-only memory map, or of a view of one; None for all else."""
+    """Path, first byte, type and shape of a large read-only memory map, or of a view of one; else None."""
     name = getattr(getattr(x, "dtype", None), "name", None)
     if not isinstance(x, np.ndarray) or x.ndim != 2 or not x.flags.c_contiguous or name not in _IN_FILE:
         return None
@@ -37,11 +44,11 @@ def in_file(x):
         root = current if isinstance(current, np.memmap) and current.filename is not None else root
         current = current.base
     swapped = x.dtype.newbyteorder("<") != x.dtype
-    if root is None or root.mode != "r" or swapped or x.size == 0:
+    if root is None or root.mode != "r" or swapped or 4 * x.size <= _IN_MEMORY:
         return None
     path, at = os.fspath(root.filename), root.offset + x.ctypes.data - root.ctypes.data
     # The file of that name may be another by now.
-    for row in (0, len(x) - 1):
+    for row in np.unique(np.linspace(0, len(x) - 1, _LOOKS).astype(int)):
         try:
             there = np.fromfile(path, x.dtype, x.shape[1], offset=at + row * x.strides[0])
         except OSError:
@@ -109,6 +116,13 @@ def threads(n_jobs) -> int | None:
     """A number of threads; None for all, negative numbers for all but some, as -1 for all."""
     if n_jobs is None:
         return None
+    try:
+        n_jobs = operator.index(n_jobs)
+    except TypeError:
+        raise ValueError(f"n_jobs: expected None or a whole number, found {n_jobs!r}") from None
     if n_jobs == 0:
         raise ValueError("n_jobs: expected None or a number other than 0, found 0")
-    return int(n_jobs) if n_jobs > 0 else max((os.cpu_count() or 1) + 1 + int(n_jobs), 1)
+    if n_jobs > 0 or n_jobs == -1:
+        return n_jobs if n_jobs > 0 else None
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(usable + 1 + n_jobs, 1)

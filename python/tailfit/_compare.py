@@ -55,8 +55,9 @@ def compare(
     ----------
     x, y : features (n_samples, n_features), and the class of each sample
         Classes are numbered from 0, or are names, which then are numbered in their sorted order.
-        A read-only memory map, such as ``numpy.load(path, mmap_mode="r")`` gives, stays in its file, however
-        large, and is read as batches need it; anything else becomes float32.
+        Training features in a read-only memory map, such as ``numpy.load(path, mmap_mode="r")`` gives, stay in
+        their file if they would take more than 4 GiB as float32, and are read as batches need them;
+        anything else is copied as float32.
     x_test, y_test : what is scored
     head : Head, (weight, bias) or torch.nn.Linear, optional
         The network's own last layer, from which most methods start; if not given, one is trained.

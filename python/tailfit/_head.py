@@ -63,6 +63,8 @@ class Head:
     def logits(self, x) -> np.ndarray:
         """Logits of features, of shape (n_samples, n_classes), in double precision."""
         x = np.asarray(x)
+        if x.ndim == 1:
+            return self.logits(x[None])[0]
         # A few rows at a time: as doubles they take more room than the logits.
         blocks = [self._logits(x[at : at + _ROWS]) for at in range(0, max(len(x), 1), _ROWS)]
         return np.concatenate(blocks)

@@ -6,24 +6,18 @@ import json
 import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tailfit import _native
 from tailfit._arrays import as_groups, handed_over, threads
-from tailfit._head import adjusted, from_native, probabilities
+from tailfit._estimator import Linear
+from tailfit._head import from_native
 
 __all__ = ["TailClassifier", "TailClassifierCV"]
 
 # Problems up to this size are solved in double precision, to the last digit.
 _MOST_UNKNOWNS = 2000
 _MOST_PRODUCTS = 1e10
-
-# Types that features keep; others become the first.
-_TYPES = [np.float32, np.float16]
 
 # Methods of SGD that have a minimum of their own, found by a solver.
 _CONVERGED = {
@@ -33,88 +27,7 @@ _CONVERGED = {
 }
 
 
-class _Linear(ClassifierMixin, BaseEstimator):
-    """What both estimators share: a fitted head."""
-
-    def decision_function(self, X):
-        """Logits of shape (n_samples, n_classes), for the estimator's target prior; for two classes the
-        second's minus the first's."""
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict(self, X):
-        """The most probable class of each sample."""
-        logits = self._logits(X)
-        return self.classes_[logits.argmax(axis=1)]
-
-    def predict_proba(self, X, target_prior=None):
-        """Probabilities of shape (n_samples, n_classes).
-
-        ``target_prior`` says how frequent classes are among these samples: ``"uniform"``,
-        ``"estimated"`` from the samples, or an array in the order of ``classes_``; the estimator's own
-        if not given.
-        """
-        prior = self.target_prior if target_prior is None else target_prior
-        return probabilities(self._logits(X, "uniform"), prior)
-
-    def predict_log_proba(self, X):
-        """The logarithms of ``predict_proba``."""
-        logits = self._logits(X)
-        logits = logits - logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-
-    @property
-    def coef_(self):
-        """Weights of shape (n_classes, n_features); for two classes one row, the second minus the first."""
-        weight = self._linear("coef_").weight
-        return weight[1:] - weight[:1] if len(self.classes_) == 2 else weight
-
-    @property
-    def intercept_(self):
-        """Biases, in the shape of ``coef_``."""
-        bias = self._linear("intercept_").bias
-        return bias[1:] - bias[:1] if len(self.classes_) == 2 else bias
-
-    def _linear(self, attribute):
-        check_is_fitted(self)
-        if not self.head_.is_linear:
-            method = getattr(self, "method_", None) or self.method
-            raise AttributeError(f"{attribute}: {method!r} is no linear function of X; see head_")
-        return self.head_
-
-    @property
-    def sparsify(self):
-        """Not supported: the weights are dense, and no penalty makes them sparse."""
-        raise AttributeError("sparsify: the weights of this classifier are dense; no penalty makes them sparse")
-
-    def _logits(self, X, prior=None):
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=_TYPES, reset=False)
-        return adjusted(self.head_.logits(X), self.target_prior if prior is None else prior)
-
-    def _checked(self, X, y, sample_weight):
-        """Features, class numbers and weights, without samples of no weight."""
-        X, y = validate_data(self, X, y, dtype=_TYPES, order="C")
-        check_classification_targets(y)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-            if (sample_weight < 0).any():
-                raise ValueError("sample_weight: expected numbers of at least 0")
-            kept = sample_weight > 0
-            if not kept.all():
-                X, y, sample_weight = X[kept], y[kept], sample_weight[kept]
-        self.classes_, classes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y: expected at least two classes, found {len(self.classes_)} class")
-        return X, classes.astype(np.uint32), sample_weight
-
-    def _seed(self):
-        if isinstance(self.random_state, (int, np.integer)):
-            return int(self.random_state) & (2**64 - 1)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-
-class TailClassifier(_Linear):
+class TailClassifier(Linear):
     """A linear classifier in which rare classes count as much as frequent ones.
 
     Parameters
@@ -246,7 +159,7 @@ class TailClassifier(_Linear):
         return np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_])
 
 
-class TailClassifierCV(_Linear):
+class TailClassifierCV(Linear):
     """A linear classifier that chooses its method and hyper-parameters by cross-validation.
 
     Every method's grid is trained on five stratified folds; the one with the highest class mean on the

@@ -102,6 +102,7 @@ def test_what_comes_back(tmp_path, monkeypatch):
     result.save(tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Accuracy of each class" in page and "cow" in page
+    assert 'title="what was trained' in page
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     assert open(result.plot(tmp_path / "page.html"), encoding="utf-8").read() == page

@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 
 import tailfit
-from tailfit._arrays import in_file
+from tailfit import _arrays
+from tailfit._arrays import handed_over, in_file
 from tailfit.sklearn import TailClassifier, TailClassifierCV
 from test_compare import data
+
+
+@pytest.fixture(autouse=True)
+def everything_is_large(monkeypatch):
+    monkeypatch.setattr(_arrays, "_IN_MEMORY", 0)
 
 
 def mapped(path, x):
@@ -26,6 +32,7 @@ def test_a_memory_map_stays_in_its_file(tmp_path, dtype):
     on_disk = mapped(tmp_path / "x.npy", x)
     path, at, _, shape = in_file(on_disk)
     assert (at, shape) == (128, x.shape) and path.endswith("x.npy")
+    assert handed_over(on_disk) == in_file(on_disk) and handed_over(x).dtype == np.float32
     run = lambda x: tailfit.compare(x, y, x, y, methods=["los", "lr-balanced"])  # noqa: E731
     assert run(on_disk).records == run(x).records
     folds = tailfit.compare(on_disk, y, on_disk, y, methods=["lda"], select="cross-validated")
@@ -46,7 +53,9 @@ def test_only_what_is_as_in_the_file_stays_there(tmp_path):
     part = tailfit.compare(on_disk[5:], y[5:], x, y, methods="lr-balanced")
     assert part.records == tailfit.compare(x[5:], y[5:], x, y, methods="lr-balanced").records
     # Another file of the same name, while the map still shows the old one.
-    np.save(tmp_path / "other.npy", 2 * x)
+    other = x.copy()
+    other[1:-1] *= 2
+    np.save(tmp_path / "other.npy", other)
     os.replace(tmp_path / "other.npy", tmp_path / "x.npy")
     assert in_file(on_disk) is None
     os.remove(tmp_path / "x.npy")
@@ -54,7 +63,7 @@ def test_only_what_is_as_in_the_file_stays_there(tmp_path):
     assert (TailClassifier().fit(on_disk, y).coef_ == TailClassifier().fit(x, y).coef_).all()
 
 
-def test_half_precision_and_frames():
+def test_half_precision():
     x, y = data()
     short = np.asarray(x, np.float16)
     wanted = TailClassifier().fit(short.astype(np.float32), y).coef_
@@ -83,20 +92,26 @@ def test_frames(library):
 
 def test_results_do_not_depend_on_threads():
     x, y = data()
-    one, three = (tailfit.compare(x, y, x, y, methods=["los", "lda"], n_jobs=n) for n in (1, -1))
+    one, three = (tailfit.compare(x, y, x, y, methods=["los", "lda"], n_jobs=n) for n in (1, 3))
     assert one.records == three.records
     assert (TailClassifier(n_jobs=1).fit(x, y).coef_ == TailClassifier(n_jobs=2).fit(x, y).coef_).all()
-    with pytest.raises(ValueError, match="n_jobs"):
-        tailfit.compare(x, y, x, y, methods=["lda"], n_jobs=0)
+    assert _arrays.threads(-1) is None and _arrays.threads(-1000) == 1 and _arrays.threads(np.int64(2)) == 2
+    for wrong in (0, 0.5, "2"):
+        with pytest.raises(ValueError, match="n_jobs"):
+            tailfit.compare(x, y, x, y, methods=["lda"], n_jobs=wrong)
 
 
 def test_a_fit_that_is_interrupted_ends():
     x = np.random.default_rng(0).standard_normal((20_000, 256)).astype(np.float32)
     y = np.arange(len(x)) % 100
     model = TailClassifier("los", solver="sgd", weight_decay=None, params={"epochs": 100_000})
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(x, y)
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, y)
+    finally:
+        timer.cancel()
     # Whatever it left would keep a processor busy.
     time.sleep(0.5)
     before, began = time.process_time(), time.perf_counter()

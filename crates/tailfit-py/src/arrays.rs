@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use tailfit::error::Result;
 use tailfit::features::{Features, HeadFile, Matrix};
 use tailfit::head::{Gate, Head};
 
@@ -32,12 +33,21 @@ pub(crate) type PyGate<'py> = (Vector<'py>, f64, Vector<'py>, Vector<'py>);
 pub(crate) type PyHead<'py> =
     (PyReadonlyArray2<'py, f64>, Vector<'py>, bool, Option<Vector<'py>>, Option<PyGate<'py>>);
 
-pub(crate) fn features((x, y): &Labelled<'_>) -> PyResult<Features> {
-    let matrix = match x {
-        Values::Array(x) => Ok(Matrix::from(x.as_array().to_owned())),
-        Values::File(path, at, dtype, shape) => Matrix::left_in(path, *at, dtype, *shape),
-    };
-    matrix.and_then(|matrix| Features::new(matrix, y.as_array().to_vec())).map_err(raised)
+/// Features that are not checked yet: that reads them all, and is work for another thread.
+pub(crate) struct Unchecked(Matrix, Vec<u32>);
+
+impl Unchecked {
+    pub(crate) fn of((x, y): &Labelled<'_>) -> PyResult<Self> {
+        let matrix = match x {
+            Values::Array(x) => Ok(Matrix::from(x.as_array().to_owned())),
+            Values::File(path, at, dtype, shape) => Matrix::left_in(path, *at, dtype, *shape),
+        };
+        Ok(Self(matrix.map_err(raised)?, y.as_array().to_vec()))
+    }
+
+    pub(crate) fn checked(self) -> Result<Features> {
+        Features::new(self.0, self.1)
+    }
 }
 
 pub(crate) fn head_file(head: &PyHead<'_>, key: &str) -> HeadFile {

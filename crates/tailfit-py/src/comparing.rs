@@ -16,14 +16,16 @@ use tailfit::methods::Method;
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1_until;
 
-use crate::arrays::{Labelled, PyHead, features, head_dict, head_file};
+use crate::arrays::{Labelled, PyHead, Unchecked, head_dict, head_file};
 use crate::waiting::waited;
 use crate::{method_of, raised};
 
 /// Everything that a comparison is told.
 struct Asked {
     name: String,
-    sets: [Option<tailfit::features::Features>; 3],
+    /// Training, test and validation set, with their groups.
+    sets: [Option<(Unchecked, Option<Groups>)>; 3],
+    class_names: Option<Vec<String>>,
     head: Option<HeadFile>,
     class_vectors: Option<Array2<f64>>,
     methods: Vec<Method>,
@@ -87,12 +89,7 @@ pub(crate) fn compare<'py>(
         chosen = chosen.into_iter().map(Method::with_conditioning).collect();
     }
     let set = |set: &Labelled<'_>, groups: Option<Vec<String>>| -> PyResult<_> {
-        let mut features = features(set)?;
-        if let Some(groups) = groups {
-            features = features.with_groups(Groups::new(groups)).map_err(raised)?;
-        }
-        features.class_names.clone_from(&class_names);
-        Ok(Some(features))
+        Ok(Some((Unchecked::of(set)?, groups.map(Groups::new))))
     };
     let [of_train, of_test, of_validation] = groups;
     let validation =
@@ -100,6 +97,7 @@ pub(crate) fn compare<'py>(
     let asked = Asked {
         name,
         sets: [set(&train, of_train)?, set(&test, of_test)?, validation],
+        class_names,
         head: head.map(|head| head_file(&head, "fc")),
         class_vectors: class_vectors.map(|vectors| vectors.as_array().to_owned()),
         methods: chosen,
@@ -146,8 +144,18 @@ fn raised_text(error: impl ToString) -> PyErr {
 }
 
 fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBool) -> Result<()> {
-    let Asked { selection, effort, seeds, precision, methods, .. } = asked;
-    let [Some(train), Some(test), validation] = asked.sets else { return Ok(()) };
+    let Asked { selection, effort, seeds, precision, methods, class_names, .. } = asked;
+    let checked = |set: Option<(Unchecked, Option<Groups>)>| -> Result<_> {
+        let Some((features, groups)) = set else { return Ok(None) };
+        let mut features = features.checked()?;
+        if let Some(groups) = groups {
+            features = features.with_groups(groups)?;
+        }
+        features.class_names.clone_from(&class_names);
+        Ok(Some(features))
+    };
+    let [train, test, validation] = asked.sets.map(checked);
+    let (Some(train), Some(test), validation) = (train?, test?, validation?) else { return Ok(()) };
     let mut data =
         DataSet::new(&asked.name, train, test, validation, asked.head, asked.thresholds)?;
     if let Some(vectors) = asked.class_vectors {
@@ -159,9 +167,8 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
     if data.stage_1.is_none() {
         train_stage_1_until(&mut data, stop)?;
     }
-    let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
+    let comparison = Comparison::new_until(&data, selection, (0..seeds).collect(), stop)?
         .with_precision(precision.resolve()?)
-        .with_stop(stop)
         .with_effort(effort);
     let each: Vec<usize> =
         methods.iter().map(|method| comparison.work(method)).collect::<Result<_>>()?;

@@ -10,7 +10,7 @@ use tailfit::features;
 use tailfit::recipe::Recipe;
 use tailfit::train::{self, Fit, Fitted, Options};
 
-use crate::arrays::{Labelled, PyHead, features, head_dict, head_file};
+use crate::arrays::{Labelled, PyHead, Unchecked, head_dict, head_file};
 use crate::raised;
 use crate::waiting::waited;
 
@@ -32,10 +32,8 @@ pub(crate) fn fit<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let recipe: Recipe = serde_json::from_str(recipe)
         .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
-    let mut train = features(&data)?;
-    if let Some(weights) = sample_weight {
-        train = train.with_weights(weights.as_array().to_vec()).map_err(raised)?;
-    }
+    let train = Unchecked::of(&data)?;
+    let weights = sample_weight.map(|weights| weights.as_array().to_vec());
     let head = head.map(|head| head_file(&head, "fc"));
     let class_weight = class_weight.map(|weights| weights.as_array().to_vec());
     let precision = PrecisionChoice::Auto.resolve().map_err(raised)?;
@@ -47,7 +45,11 @@ pub(crate) fn fit<'py>(
             let options = Options { precision, stop, ..Options::default() };
             // Whoever waited may have been interrupted.
             let how = Fit { stage_1: head, class_weight, recipe, seed, double };
-            let _ = sender.send(train::fit(train, how, &options));
+            let checked = train.checked().and_then(|train| match weights {
+                Some(weights) => train.with_weights(weights),
+                None => Ok(train),
+            });
+            let _ = sender.send(checked.and_then(|train| train::fit(train, how, &options)));
         },
         |fitted| {
             result = Some(fitted);

@@ -1,12 +1,14 @@
 //! Cross-validation on the training set.
 
+use std::sync::atomic::AtomicBool;
+
 use super::Comparison;
 use crate::error::{Error, Result};
 use crate::features::{DataSet, Features, HeadFile, Matrix};
 use crate::groups::Groups;
 use crate::metrics::ClassTally;
 use crate::rng::{Purpose, Rng};
-use crate::train::{Options, Outcome, Trial, train, train_stage_1};
+use crate::train::{Options, Outcome, Trial, train, train_stage_1_until};
 
 /// Number of folds.
 const FOLDS: usize = 5;
@@ -45,7 +47,7 @@ fn fold_of_each(labels: &[u32], groups: Option<&Groups>, n_classes: usize) -> Ve
 }
 
 /// The folds of a data set's training samples.
-pub(super) fn folds(data: &DataSet) -> Result<Vec<Fold>> {
+pub(super) fn folds(data: &DataSet, stop: &AtomicBool) -> Result<Vec<Fold>> {
     if matches!(data.train.plain, Matrix::File(_)) {
         let remedy = "raise the memory limit, or give a validation set";
         let expected = "training features in memory, which are cut into folds";
@@ -61,7 +63,7 @@ pub(super) fn folds(data: &DataSet) -> Result<Vec<Fold>> {
         let mut fold = Fold { train, scored, stage_1: None };
         if data.stage_1.is_some() {
             let mut own = fold.data_set(data)?;
-            train_stage_1(&mut own)?;
+            train_stage_1_until(&mut own, stop)?;
             fold.stage_1 = own.stage_1;
         }
         Ok(fold)

@@ -121,6 +121,21 @@ impl<'a> Comparison<'a> {
     /// If there are no seeds, the rule needs a validation set and there is none or folds of features
     /// that are left in their file, or such features can no longer be read.
     pub fn new(data: &'a DataSet, selection: Selection, seeds: Vec<u64>) -> Result<Self> {
+        Self::new_until(data, selection, seeds, &NEVER)
+    }
+
+    /// As [`Comparison::new`], ended soon once `stop` is set: this and [`Comparison::run`] then fail with
+    /// [`Error::Stopped`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Comparison::new`], and if it was stopped.
+    pub fn new_until(
+        data: &'a DataSet,
+        selection: Selection,
+        seeds: Vec<u64>,
+        stop: &'a AtomicBool,
+    ) -> Result<Self> {
         if seeds.is_empty() {
             return Err(Error::usage("seeds", "at least 1", 0, ""));
         }
@@ -141,8 +156,8 @@ impl<'a> Comparison<'a> {
             return Err(Error::usage(place, expected, groups, remedy));
         }
         let (record, precision) = (DataRecord::of(data)?, Precision::F32);
-        let folds = if selection.rule().folds { folds::folds(data)? } else { vec![] };
-        let (effort, stop) = (Effort::Full, &NEVER);
+        let folds = if selection.rule().folds { folds::folds(data, stop)? } else { vec![] };
+        let effort = Effort::Full;
         Ok(Self { data, record, selection, seeds, precision, effort, folds, stop })
     }
 
@@ -156,13 +171,6 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn with_effort(self, effort: Effort) -> Self {
         Self { effort, ..self }
-    }
-
-    /// The same comparison, ended soon once `stop` is set: [`Comparison::run`] then fails with
-    /// [`Error::Stopped`].
-    #[must_use]
-    pub fn with_stop(self, stop: &'a AtomicBool) -> Self {
-        Self { stop, ..self }
     }
 
     /// What records say about the data.

@@ -97,7 +97,7 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |shown| shown.validated.then(|| "validation".to_owned()),
-        meaning: "class mean on the validation set, or on the folds left out",
+        meaning: "class mean on the validation set, by which epoch and hyper-parameters were chosen",
         cell: |row| digits(row, validation, 2),
         csv: &[("validation_percent", |row| mean(row, validation))],
     },
@@ -115,7 +115,7 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |shown| Some(if shown.honest { "best on test*" } else { "best seed*" }.to_owned()),
-        meaning: "what choosing on the test set itself would have claimed, and by how much that is too good",
+        meaning: "best on test: what choosing on the test set itself would have claimed, and by how much that is too good; best seed: the highest of the seeds' overall accuracies",
         cell: |row| {
             if row.selection().rule().is_optimistic() {
                 return row.spread(overall).map_or(MISSING.to_owned(), |s| format!("{:.2}", s.max));

@@ -50,8 +50,8 @@ pub struct Fitted {
 ///
 /// # Errors
 ///
-/// If a class has no samples, class weights are not K numbers above 0, or the recipe is invalid
-/// or does not suit the features.
+/// If a class has no samples, class weights are not K numbers above 0, the recipe is invalid
+/// or does not suit the features, or training was stopped.
 pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted> {
     let Fit { recipe, stage_1, class_weight, seed, double } = how;
     let options = Options { score_every_epoch: false, ..*options };

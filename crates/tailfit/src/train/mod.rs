@@ -180,6 +180,7 @@ pub(crate) fn train_on<R: Real>(
     trials: &[Trial],
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
+    options.go_on()?;
     for trial in trials {
         check(problem, &trial.recipe)?;
     }

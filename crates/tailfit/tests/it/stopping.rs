@@ -6,16 +6,22 @@ use tailfit::compare::{Comparison, Selection};
 use tailfit::error::Error;
 use tailfit::features::DataSet;
 use tailfit::methods;
+use tailfit::shots::ShotThresholds;
 use tailfit::train::{Options, Trial, train, train_stage_1_until};
 
 #[test]
 fn every_trainer_ends_soon_once_it_is_told_to_stop() {
-    let data = DataSet::embedded(Default::default()).unwrap();
+    let data = DataSet::embedded(ShotThresholds::default()).unwrap();
     for (name, epochs) in [("los", 1000), ("balanced-meta-softmax", 1000), ("los-converged", 0)] {
         let mut recipe = methods::find(name).unwrap().recipe;
         recipe.sgd.epochs = epochs.max(recipe.sgd.epochs);
-        let trials = [Trial { recipe, seed: 0, stop_after: None }];
-        let (stop, epochs) = (AtomicBool::new(epochs == 0), AtomicUsize::new(0));
+        // A solver reports each weight decay that it has solved.
+        let trials = [1e-1, 1e-3].map(|weight_decay| {
+            let mut recipe = recipe.clone();
+            recipe.sgd.weight_decay = weight_decay;
+            Trial { recipe, seed: 0, stop_after: None }
+        });
+        let (stop, epochs) = (AtomicBool::new(false), AtomicUsize::new(0));
         let progress = |done| {
             stop.store(true, Ordering::Relaxed);
             epochs.fetch_add(done, Ordering::Relaxed);
@@ -23,13 +29,18 @@ fn every_trainer_ends_soon_once_it_is_told_to_stop() {
         let options = Options { progress: &progress, stop: &stop, ..Options::default() };
         let stopped = train(&data, &trials, &options);
         assert!(matches!(stopped, Err(Error::Stopped)), "{name}");
-        assert!(epochs.load(Ordering::Relaxed) <= 1, "{name}");
+        assert!((1..=4).contains(&epochs.load(Ordering::Relaxed)), "{name}");
     }
     let mut without = data.clone();
     without.stage_1 = None;
     let stopped = train_stage_1_until(&mut without, &AtomicBool::new(true));
     assert!(matches!(stopped, Err(Error::Stopped)) && without.stage_1.is_none());
-    let (stop, method) = (AtomicBool::new(true), methods::find("los").unwrap());
-    let comparison = Comparison::new(&data, Selection::Last, vec![0]).unwrap().with_stop(&stop);
-    assert!(matches!(comparison.run(&method, &|_| {}), Err(Error::Stopped)));
+    let stop = AtomicBool::new(true);
+    let comparison = Comparison::new_until(&data, Selection::Last, vec![0], &stop).unwrap();
+    for name in ["los", "stage-1", "ridge"] {
+        let stopped = comparison.run(&methods::find(name).unwrap(), &|_| {});
+        assert!(matches!(stopped, Err(Error::Stopped)), "{name}");
+    }
+    let folds = Comparison::new_until(&data, Selection::CrossValidated, vec![0], &stop);
+    assert!(matches!(folds, Err(Error::Stopped)));
 }

@@ -64,6 +64,7 @@ pub(super) fn solve<R: Real>(
 ) -> Result<Vec<Outcome>> {
     let problem = seen.problem;
     check_dim("solver", problem.dim)?;
+    options.go_on()?;
     // A trial that stops after 0 epochs stays at its start.
     let solvable: Vec<&Trial> = trials.iter().copied().filter(|t| t.epochs() > 0).collect();
     let solved = match solver {

@@ -45,12 +45,14 @@ pub(super) fn solve<R: Real>(
         chain.add_rungs();
         if !all_sums.iter().any(|(weights, ..)| *weights == chain.class_weights) {
             // An estimate of the covariance is all that the curvature needs.
+            options.go_on()?;
             let every = seen.problem.labels.len() / (PER_FEATURE * shift.len());
             let sums = Sums::new(seen, &chain.class_weights, &shift, every.max(1))?;
             let curvature = Curvature::new(&sums, &exact, span.as_ref())?;
             all_sums.push((chain.class_weights.clone(), sums, curvature));
         }
     }
+    options.go_on()?;
     let shared = Shared::new(seen, &shift)?;
     let mut solved: Vec<Option<Solved>> = trials.iter().map(|_| None).collect();
     for chain in &chains {

@@ -74,7 +74,7 @@ impl Sums {
         let zero = || (Mat::<f64>::zeros(dim, dim), Mat::<f64>::zeros(dim, k));
         // A fixed number of parts, so that the order of additions does not depend on threads.
         let all: Vec<u32> = (0..labels.len() as u32).collect();
-        let n_parts = (MOST_NUMBERS / (dim * dim)).clamp(2, 16);
+        let n_parts = (MOST_NUMBERS / (dim * dim)).clamp(1, 16);
         let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(n_parts).max(1)).collect();
         let sums: Vec<(Mat<f64>, Mat<f64>)> = parts
             .into_par_iter()
@@ -167,5 +167,5 @@ fn decomposed(covariance: &Mat<f64>) -> Result<(Mat<f64>, Vec<f64>)> {
     Ok((decomposition.U().to_owned(), values))
 }
 
-/// Most numbers that all parts of a sum should hold together, 64 MB.
-const MOST_NUMBERS: usize = 1 << 23;
+/// Most numbers that all parts of a sum should hold together, a quarter of a GB.
+const MOST_NUMBERS: usize = 1 << 25;

@@ -4,7 +4,7 @@
 //! every pass. A bias of the features themselves is smaller by ⟨W, mean⟩, and decays as such.
 
 use super::Solved;
-use super::bias::{Wanted, tolerance};
+use super::bias::{Wanted, rounding, tolerance};
 use super::chain::{Chain, Stage};
 use super::curvature::{Curvature, Point, Strength};
 use super::dual::Dual;
@@ -106,6 +106,7 @@ impl<'a, R: Real> Walk<'a, R> {
                 decay: self.decay()[1],
                 lowered: self.lowered(candidate),
                 tolerance: tolerance::<R>(gap, self.excess() / self.total),
+                rounding: rounding::<R>(),
                 sweeps: if R::SINGLE { 16 } else { 60 },
             },
             divisor: self.chain.divisor,
@@ -165,8 +166,7 @@ impl<'a, R: Real> Walk<'a, R> {
             }
         }
         let entropy = log_sum - dot(&x, &outputs) - with_bias(&shares);
-        let first = self.state.descent.value.is_infinite();
-        let step = if first {
+        let step = if self.state.descent.value.is_infinite() {
             self.state.descent.here(value, grad);
             Some(true)
         } else {
