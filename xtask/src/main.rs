@@ -35,11 +35,10 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ci"] => ci::run(),
-        ["ci", "--torch"] => python::run(true),
         ["fuzz"] => fuzz::run(fuzz::A_MINUTE, &[]),
         ["fuzz", limit, names @ ..] => fuzz::run(limit, names),
         ["python"] => python::run(false),
-        ["python", "--torch"] => python::run(true),
+        ["ci" | "python", "--torch"] => python::run(true),
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
         words @ (["tables" | "paper" | "curves" | "large" | "peers"]
