@@ -207,3 +207,20 @@ fn a_file_changed_under_a_run_is_an_error() {
         assert!(error.contains("leave the file alone while it is in use"), "{error}");
     }
 }
+
+#[test]
+fn what_is_left_in_a_file_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.raw");
+    fs_err::write(&path, [0; 24]).unwrap();
+    let refused = |at, dtype: &str, shape| {
+        Matrix::left_in(&path, at, dtype, shape).err().map(|error| error.to_string())
+    };
+    assert_eq!((refused(0, "f32", (3, 2)), refused(8, "f16", (4, 2))), (None, None));
+    for (at, shape) in [(4, (3, 2)), (u64::MAX, (3, 2)), (0, (usize::MAX, 2)), (0, (7, 1))] {
+        let message = refused(at, "f32", shape).unwrap();
+        assert!(message.contains("found 24 bytes"), "{message}");
+    }
+    assert!(refused(0, "i64", (3, 1)).unwrap().contains("f16, bf16, f32 or f64"));
+    assert!(Matrix::left_in(&folder.path().join("y.raw"), 0, "f32", (1, 1)).is_err());
+}

@@ -44,3 +44,16 @@ fn every_trainer_ends_soon_once_it_is_told_to_stop() {
     let folds = Comparison::new_until(&data, Selection::CrossValidated, vec![0], &stop);
     assert!(matches!(folds, Err(Error::Stopped)));
 }
+
+/// Where single precision has no better gap, a search says so soon, instead of after 500 passes.
+#[test]
+fn a_gap_out_of_reach_ends_the_search() {
+    let data = DataSet::embedded(ShotThresholds::default()).unwrap();
+    let mut recipe = methods::find("balanced-softmax-converged").unwrap().recipe;
+    (recipe.sgd.weight_decay, recipe.gap) = (1e-4, 1e-6);
+    let options = Options { score_every_epoch: false, ..Options::default() };
+    let trial = Trial { recipe, seed: 0, stop_after: None };
+    let solution = train(&data, &[trial], &options).unwrap().remove(0).solution.unwrap();
+    let gap = solution.gap.unwrap();
+    assert!((1e-6..1e-4).contains(&gap) && solution.passes < 300, "{solution:?}");
+}
