@@ -6,9 +6,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
-from tailfit._head import adjusted, probabilities
+from tailfit import _native
+from tailfit._head import adjusted, prior_by_confusion, probabilities
 
 # Types that features keep; others become the first.
 _TYPES = [np.float32, np.float16]
@@ -37,6 +43,26 @@ class Linear(ClassifierMixin, BaseEstimator):
         """
         prior = self.target_prior if target_prior is None else target_prior
         return probabilities(self._logits(X, "uniform"), prior)
+
+    def estimate_prior(self, X, held_out=None):
+        """How frequent each of ``classes_`` is among unlabelled samples, to be given as ``target_prior``.
+
+        Without ``held_out``, the frequencies under which the probabilities of ``X`` are most likely
+        (MLLS). With ``held_out=(X, y)``, labelled samples that this was not fitted to, those behind its
+        predictions, given its confusions there (BBSE), whatever its probabilities are worth.
+        """
+        logits = self._logits(X, "uniform")
+        if held_out is None:
+            uniform = [1 / len(self.classes_)] * len(self.classes_)
+            return _native.estimate_prior(probabilities(logits), uniform)
+        X, y = held_out
+        y = np.asarray(y)
+        check_consistent_length(X, y)
+        places = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[places] != y
+        if unknown.any():
+            raise ValueError(f"held_out: expected samples of classes_, found {y[unknown][0]!r}")
+        return prior_by_confusion(logits, self._logits(X, "uniform"), places.astype(np.uint32))
 
     def predict_log_proba(self, X):
         """The logarithms of ``predict_proba``."""

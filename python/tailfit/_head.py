@@ -94,14 +94,24 @@ class Head:
         """
         return probabilities(self.logits(x), target_prior)
 
+    def estimate_prior(self, x, held_out=None) -> np.ndarray:
+        """How frequent each class is among unlabelled samples, to be given as ``target_prior``.
+
+        Without ``held_out``, the frequencies under which the probabilities of ``x`` are most likely
+        (MLLS), which wants calibrated ones. With ``held_out=(x, y)``, labelled samples that the head was
+        not trained on, those behind its predictions, given its confusions there (BBSE).
+        """
+        if held_out is None:
+            k = len(self.bias)
+            return _native.estimate_prior(_softmax(self.logits(x)), [1 / k] * k)
+        logits = self.logits(held_out[0])
+        labels = _classes(held_out[1], logits.shape)
+        return prior_by_confusion(self.logits(x), logits, labels)
+
     def calibrated(self, x, y) -> Head:
         """The head with its weight and bias divided by the temperature that fits held-out samples best."""
-        logits, labels = self.logits(x), np.asarray(y)
-        if labels.shape != (len(logits),):
-            raise ValueError(f"y: expected {len(logits)} classes, one for each sample, found {labels.shape}")
-        if labels.dtype.kind not in "iub" or labels.min() < 0 or labels.max() >= logits.shape[1]:
-            raise ValueError(f"y: expected classes from 0 to {logits.shape[1] - 1}, found others")
-        labels = np.ascontiguousarray(labels, dtype=np.uint32)
+        logits = self.logits(x)
+        labels = _classes(y, logits.shape)
         temperature = _native.fit_temperature(np.ascontiguousarray(logits), labels)
         gate = self.gate and replace(self.gate, shift=self.gate.shift / temperature)
         return replace(
@@ -121,6 +131,23 @@ def load_head(path: str | os.PathLike, key: str | None = None) -> Head:
     """Read a head from a safetensors or npz file; its key, such as ``"fc"``, is found if not given."""
     found = _native.load_head(os.fspath(path), key)
     return from_native(found, found["metadata"])
+
+
+def _classes(y, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels of samples with logits of this shape, checked."""
+    labels = np.asarray(y)
+    if labels.shape != shape[:1]:
+        raise ValueError(f"y: expected {shape[0]} classes, one for each sample, found {labels.shape}")
+    if labels.dtype.kind not in "iub" or labels.min() < 0 or labels.max() >= shape[1]:
+        raise ValueError(f"y: expected classes from 0 to {shape[1] - 1}, found others")
+    return np.ascontiguousarray(labels, dtype=np.uint32)
+
+
+def prior_by_confusion(logits: np.ndarray, held_out: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Class frequencies from logits of unlabelled samples, and those of labelled ones."""
+    predictions = np.bincount(logits.argmax(axis=1), minlength=logits.shape[1])
+    predicted = held_out.argmax(axis=1)
+    return _native.estimate_prior_by_confusion(labels.tolist(), predicted.tolist(), predictions.tolist())
 
 
 def probabilities(logits: np.ndarray, target_prior=None) -> np.ndarray:

@@ -16,6 +16,7 @@ __all__ = [
     "fit",
     "fit_temperature",
     "estimate_prior",
+    "estimate_prior_by_confusion",
     "load_head",
     "save_head",
     "compare",
@@ -52,6 +53,9 @@ def fit(
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.uint32]) -> float: ...
 def estimate_prior(
     probabilities: NDArray[np.float64], assumed: list[float]
+) -> NDArray[np.float64]: ...
+def estimate_prior_by_confusion(
+    labels: list[int], predicted: list[int], predictions: list[int]
 ) -> NDArray[np.float64]: ...
 def load_head(path: str, key: str | None = None) -> dict[str, Any]: ...
 def save_head(path: str, head: _Head, key: str, metadata: dict[str, str]) -> None: ...

@@ -108,6 +108,15 @@ def test_target_priors_and_mistakes():
     mostly = x_test[y_test == "ant"]
     plain, estimated = model.predict_proba(mostly), model.predict_proba(mostly, target_prior="estimated")
     assert estimated[:, 0].mean() > plain[:, 0].mean()
+    # Through confusions: nearly all are ants, and the prior says so, whatever probabilities are worth.
+    prior = model.estimate_prior(mostly, held_out=(x_test, y_test))
+    assert prior.shape == (4,) and np.isclose(prior.sum(), 1) and prior[0] > 0.95
+    assert np.allclose(model.estimate_prior(x_test, held_out=(x_test, y_test)), np.unique(y_test, return_counts=True)[1] / len(y_test), atol=1e-3)
+    assert np.allclose(model.predict_proba(mostly, target_prior=model.estimate_prior(mostly)), estimated)
+    with pytest.raises(ValueError, match="held_out"):
+        model.estimate_prior(mostly, held_out=(x_test[:1], ["wasp"]))
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.estimate_prior(mostly, held_out=(x_test, y_test[:-1]))
     for wrong in (
         dict(method="balanced-sofmax"),
         dict(solver="newton"),

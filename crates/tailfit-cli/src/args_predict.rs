@@ -90,6 +90,7 @@ impl HeadPrior {
 ///
 ///   tailfit predict --head tailfit-out/heads/los.safetensors --features new.npz
 ///   tailfit predict --head head.safetensors --features new.csv --target-prior estimated
+///   tailfit predict --head head.safetensors --features new.csv --target-prior estimated --val val.csv
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct PredictArgs {
@@ -117,6 +118,19 @@ pub(crate) struct PredictArgs {
     /// The frequencies that the head assumes, from which it is adjusted to the target prior.
     #[arg(long, value_enum, default_value_t = HeadPrior::Uniform, requires = "target_prior")]
     pub(crate) head_prior: HeadPrior,
+    /// Labelled samples that the head was not trained on: the target prior is then estimated through
+    /// the head's confusions on them (BBSE), whatever its probabilities are worth.
+    #[arg(long, value_name = "FILE", requires = "target_prior", num_args = 1..)]
+    pub(crate) val: Vec<PathBuf>,
+    /// Labels of these samples, if in a file of their own for each (npy or text).
+    #[arg(long, value_name = "FILE", requires = "val", num_args = 1..)]
+    pub(crate) val_labels: Vec<PathBuf>,
+    /// CSV: the column of their labels, by its name, or by its number from 0 if there is no header.
+    #[arg(long, value_name = "NAME", requires = "val")]
+    pub(crate) label_column: Option<String>,
+    /// The number of the first class in their labels.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "val")]
+    pub(crate) label_base: u32,
     /// How many classes to write for each sample, the most probable first.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) top: usize,

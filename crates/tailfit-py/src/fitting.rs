@@ -88,6 +88,20 @@ pub(crate) fn estimate_prior<'py>(
     PyArray1::from_vec(py, prior)
 }
 
+/// Class frequencies `[K]` estimated from how often each class is predicted, `[K]`, and the classes and
+/// predicted classes of labelled samples.
+#[pyfunction]
+pub(crate) fn estimate_prior_by_confusion(
+    py: Python<'_>,
+    labels: Vec<u32>,
+    predicted: Vec<u32>,
+    predictions: Vec<usize>,
+) -> PyResult<Bound<'_, PyArray1<f64>>> {
+    let labelled: Vec<(u32, u32)> = labels.into_iter().zip(predicted).collect();
+    let prior = tailfit::probabilities::estimate_prior_by_confusion(&labelled, &predictions);
+    Ok(PyArray1::from_vec(py, prior.map_err(raised)?))
+}
+
 /// Reads a head from safetensors or npz: a dictionary with its key and metadata too.
 #[pyfunction]
 #[pyo3(signature = (path, key=None))]

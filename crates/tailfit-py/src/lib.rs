@@ -120,6 +120,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fitting::fit, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::fit_temperature, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::estimate_prior, module)?)?;
+    module.add_function(wrap_pyfunction!(fitting::estimate_prior_by_confusion, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::load_head, module)?)?;
     module.add_function(wrap_pyfunction!(fitting::save_head, module)?)?;
     module.add_function(wrap_pyfunction!(comparing::compare, module)?)?;

@@ -141,7 +141,7 @@ pub(crate) fn check_folds(data: &DataSet, args: &DataArgs) -> Result<()> {
 }
 
 /// Each file has an option of its own for its labels.
-fn naming(error: Error, option: &'static str) -> Error {
+pub(super) fn naming(error: Error, option: &'static str) -> Error {
     if error.option() == Some("labels") { error.answered_by(option) } else { error }
 }
 

@@ -11,6 +11,7 @@ mod interrupt;
 pub(crate) mod list;
 pub(crate) mod output;
 pub(crate) mod predict;
+mod prior_shift;
 mod probabilities;
 mod replay;
 pub(crate) mod report;

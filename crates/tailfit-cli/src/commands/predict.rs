@@ -1,22 +1,20 @@
 //! `tailfit predict`.
 
 use anyhow::Result;
-use ndarray::Array2;
 use tailfit::error::Error;
 use tailfit::features::{HeadFile, Storage, Unlabelled, load_head};
 use tailfit::files::write_atomically;
-use tailfit::probabilities::{
-    Predictions, TargetPrior, estimate_prior, log_ratio, mean_logits, predict, softmax,
-};
+use tailfit::probabilities::{Predictions, mean_logits, predict, softmax};
 
 use super::output;
+use super::prior_shift::shift;
 use crate::args::PredictArgs;
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<()> {
     let is_npz = extension(args)?;
-    let mut inputs: Vec<_> = args.features.iter().map(std::path::PathBuf::as_path).collect();
-    inputs.push(&args.head);
+    let inputs = args.features.iter().chain(&args.val).chain(&args.val_labels).chain([&args.head]);
+    let inputs: Vec<_> = inputs.map(std::path::PathBuf::as_path).collect();
     output::check_file(&args.out, &inputs)?;
     let file = load_head(&args.head, args.head_key.as_deref())?;
     let k = file.head.n_classes();
@@ -74,32 +72,4 @@ fn names(args: &PredictArgs, file: &HeadFile) -> Result<Option<Vec<String>>> {
         return Err(Error::data(path.display(), expected, names.len(), "").into());
     }
     Ok(Some(names))
-}
-
-/// What is added to the logits for the target prior.
-fn shift(args: &PredictArgs, file: &HeadFile, features: &Unlabelled) -> Result<Vec<f64>> {
-    let k = file.head.n_classes();
-    let Some(target) = &args.target_prior else { return Ok(vec![0.0; k]) };
-    let counts = file.class_counts();
-    let assumed = args.head_prior.prior().frequencies(k, counts.as_ref())?;
-    if *target != TargetPrior::Estimated {
-        return Ok(log_ratio(&target.frequencies(k, counts.as_ref())?, &assumed));
-    }
-    // The rounds of the estimate go through all probabilities again and again, so they are held in
-    // memory: of every sample, or of every so many.
-    let most = (args.memory * f64::from(1 << 30) / (8 * k) as f64).max(1.0);
-    let every = (features.len() as f64 / most).ceil().max(1.0) as usize;
-    let (mut values, mut row) = (Vec::new(), 0);
-    features.blocks(|plain, mirror| {
-        let probabilities = softmax(mean_logits(&file.head, plain, mirror), &vec![0.0; k]);
-        for of_row in probabilities.rows() {
-            if row % every == 0 {
-                values.extend(of_row);
-            }
-            row += 1;
-        }
-        Ok(())
-    })?;
-    let all = Array2::from_shape_vec((values.len() / k, k), values)?;
-    Ok(log_ratio(&estimate_prior(all.view(), &assumed), &assumed))
 }

@@ -90,6 +90,46 @@ fn a_temperature_is_folded_in_and_priors_re_weight() {
     assert_eq!(lines.lines().count(), 4);
 }
 
+/// Nearly all new samples are of class 0; labelled ones say what the head mixes up.
+#[test]
+fn priors_are_estimated_through_confusions() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    csv(&folder.path().join("val.csv"), &[8, 8, 8], 3.0);
+    csv(&folder.path().join("new.csv"), &[40, 1, 1], 5.0);
+    let train = [&["train-head", "--method", "los", "--out", "new.safetensors"][..], &TOY];
+    assert_eq!(tailfit(folder.path(), &train.concat()).code, 0);
+    let predict = |more: &[&str]| {
+        let words = ["predict", "--head", "new.safetensors", "--features", "new.csv"];
+        tailfit(folder.path(), &[&words[..], more].concat())
+    };
+    let sums = |more: &[&str]| {
+        let ran = predict(&[more, &["--top", "3"][..]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        let text = fs_err::read_to_string(folder.path().join("predictions.csv")).unwrap();
+        let of_class_0 = |line: &str| -> f64 {
+            let fields: Vec<&str> = line.split(',').collect();
+            (1..6)
+                .step_by(2)
+                .find(|&at| fields[at] == "0")
+                .map_or(0.0, |at| fields[at + 1].parse().unwrap())
+        };
+        text.lines().skip(1).map(of_class_0).sum::<f64>()
+    };
+    let through = sums(&["--target-prior", "estimated", "--val", "val.csv"]);
+    assert!(through > sums(&["--target-prior", "uniform"]) && through <= 42.0);
+    let refused = |more: &[&str], why: &str| {
+        let ran = predict(more);
+        assert!(ran.code != 0 && ran.stderr.contains(why), "{}", ran.stderr);
+    };
+    refused(&["--target-prior", "uniform", "--val", "val.csv"], "--target-prior estimated");
+    refused(&["--val", "val.csv"], "--target-prior");
+    csv(&folder.path().join("two.csv"), &[8, 8], 3.0);
+    refused(&["--target-prior", "estimated", "--val", "two.csv"], "none of class 2");
+    csv(&folder.path().join("four.csv"), &[8, 8, 8, 1], 3.0);
+    refused(&["--target-prior", "estimated", "--val", "four.csv"], "--label-base");
+}
+
 /// Two features at angles 0, 1 and 2, and vectors at those angles.
 #[test]
 fn class_vectors_add_rows() {

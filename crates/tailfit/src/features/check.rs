@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use ndarray::{ArrayView1, Axis};
 
-use super::{Features, Matrix};
+use super::{Features, HeadFile, Matrix};
 use crate::error::{Error, Result, nearest};
 
 /// Checks that `other` has the same number of features as `train`, and only its classes.
@@ -92,6 +92,35 @@ impl Features {
             }
             None => Ok(set),
         }
+    }
+
+    /// The same with classes and features in the order of a head's.
+    ///
+    /// # Errors
+    ///
+    /// If D differs, or a label is not one of the head's classes.
+    pub fn like_head(self, file: &HeadFile, name: &str) -> Result<Self> {
+        let set = self.in_order_of(file.columns().as_deref(), name)?;
+        let set = match file.class_names() {
+            Some(names) => set.in_classes_of(&names, name)?,
+            None if set.named_by_label => {
+                let expected = "numbers of classes, since the head's file names none";
+                return Err(Error::data(format!("{name}: labels"), expected, "names", ""));
+            }
+            None => set,
+        };
+        let (k, d) = (file.head.n_classes(), file.head.dim());
+        if set.dim() != d {
+            let expected = format!("{d} features per sample, as the head has");
+            let remedy = "extract them with the backbone that the head was trained on";
+            return Err(Error::data(name, expected, set.dim(), remedy));
+        }
+        if let Some(row) = set.labels.iter().position(|&label| label as usize >= k) {
+            let expected = format!("a class below {k}, the number of the head's classes");
+            let place = format!("{name}: labels, row {row}");
+            return Err(Error::data(place, expected, set.labels[row], "").answered_by("label_base"));
+        }
+        Ok(set)
     }
 
     /// The same with the features in the order of `wanted`, if both are named.

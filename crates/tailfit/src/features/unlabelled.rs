@@ -51,6 +51,11 @@ impl Unlabelled {
         Ok(Self { features })
     }
 
+    /// Labelled samples, of which the labels are left out.
+    pub fn of(features: Features) -> Self {
+        Self { features }
+    }
+
     /// The same with the features in the order of these names, if the files name theirs.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ mod temperature;
 
 use ndarray::{Array2, ArrayView2};
 
-pub use self::estimate::estimate_prior;
+pub use self::estimate::{estimate_prior, estimate_prior_by_confusion};
 pub use self::prediction::{Predictions, predict};
 pub use self::prior::{TargetPrior, log_ratio};
 pub use self::scores::ProbabilityScores;

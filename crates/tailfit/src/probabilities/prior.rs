@@ -17,7 +17,8 @@ pub enum TargetPrior {
     /// The same the other way round: its "backward" tests.
     Backward(f64),
     /// As estimated from the features that predictions are made for; see
-    /// [`estimate_prior`](super::estimate_prior).
+    /// [`estimate_prior`](super::estimate_prior) and
+    /// [`estimate_prior_by_confusion`](super::estimate_prior_by_confusion).
     Estimated,
     /// Numbers in a text file, one for each class, which need not sum to 1.
     File(PathBuf),

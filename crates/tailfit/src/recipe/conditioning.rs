@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The features a head is trained on: as they are, or about their mean and in other units, with
-/// statistics of the training samples (their weights counted). Start, constraint and normalisation
+/// [`Statistics`] of the training samples. Start, constraint and normalisation
 /// of the weights are those on these features; the finished head is folded back onto the features
 /// as they are, and stays one linear layer.
 ///
@@ -32,4 +32,16 @@ pub enum Conditioning {
         /// s, 0 < s ≤ 1.
         shrinkage: f64,
     },
+}
+
+/// What counts in the mean, deviations and covariance of a [`Conditioning`]; the samples' weights do in
+/// either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Statistics {
+    /// Every sample alike, so that frequent classes decide.
+    #[default]
+    Samples,
+    /// Every class alike: a sample of class k counts 1 / nₖ.
+    ClassBalanced,
 }

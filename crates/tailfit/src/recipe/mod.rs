@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use self::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
-pub use self::conditioning::Conditioning;
+pub use self::conditioning::{Conditioning, Statistics};
 pub use self::constraint::{Every, MaxNorm};
 pub use self::cost::Cost;
 pub use self::overlay::{overlay, overlay_toml};
@@ -51,6 +51,9 @@ pub struct Recipe {
     /// How the features are seen in training; the finished head is folded back.
     #[serde(skip_serializing_if = "is_default")]
     pub features: Conditioning,
+    /// What counts in the statistics of [`Recipe::features`]; no effect on features as they are.
+    #[serde(skip_serializing_if = "is_default")]
+    pub feature_statistics: Statistics,
     /// How logits are computed from features.
     pub head: HeadKind,
     /// Where training starts.
@@ -83,11 +86,12 @@ const DEEPEST: usize = 8;
 const USUAL_GAP: f64 = 1e-3;
 
 /// Keys that are omitted when a recipe is written with their default value.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "solver",
     "gap",
     "ridge_bias",
     "features",
+    "feature_statistics",
     "constraint",
     "normalise",
     "adjustment",
@@ -113,6 +117,7 @@ impl Recipe {
         cost: Cost::PLAIN,
         sampler: Sampler::InstanceBalanced,
         features: Conditioning::AsIs,
+        feature_statistics: Statistics::Samples,
         head: HeadKind::Linear,
         start: Start::Stage1,
         constraint: None,

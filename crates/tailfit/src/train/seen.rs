@@ -12,7 +12,7 @@ use crate::head::{Head, Start};
 use crate::kernels::Input;
 use crate::metrics::{PerSet, Views, views};
 use crate::numbers::Real;
-use crate::recipe::{Conditioning, Recipe};
+use crate::recipe::{Conditioning, Recipe, Statistics};
 
 /// Samples read at a time.
 const ROWS: usize = 256;
@@ -26,9 +26,10 @@ pub(super) struct Seen<'a, R: Real> {
     transform: Option<Transform<R>>,
     /// The stage-1 head on the features as they are seen.
     pub(super) stage_1: Option<Head>,
-    /// Class means, `[K, D]`, and what whitenings share: once something needs them.
+    /// Class means, `[K, D]`, and what whitenings by the same statistics share: once something needs
+    /// them.
     class_means: OnceLock<Array2<f64>>,
-    within: OnceLock<Arc<Within<R>>>,
+    within: [OnceLock<Arc<Within<R>>>; 2],
     pub(super) scored: Option<Arc<PerSet<Views<R>>>>,
 }
 
@@ -41,6 +42,8 @@ pub(super) struct SeenAs {
     pub(super) gated: bool,
     /// What is done to them first.
     pub(super) conditioning: Conditioning,
+    /// By which statistics.
+    pub(super) statistics: Statistics,
 }
 
 impl SeenAs {
@@ -48,14 +51,19 @@ impl SeenAs {
     pub(super) fn of(trial: &Trial) -> Self {
         let rules = trial.recipe.head.rules();
         let (normalised, gated) = (rules.normalises_features, rules.has_gate);
-        Self { normalised, gated, conditioning: trial.recipe.features }
+        let conditioning = trial.recipe.features;
+        let statistics = match conditioning {
+            Conditioning::AsIs => Statistics::default(),
+            _ => trial.recipe.feature_statistics,
+        };
+        Self { normalised, gated, conditioning, statistics }
     }
 
     /// That from which the conditioned one is made: the features as they are.
     pub(super) fn base(self) -> Self {
         let conditioning = Conditioning::AsIs;
         let normalised = self.normalised && self.conditioning == conditioning;
-        Self { normalised, conditioning, ..self }
+        Self { normalised, conditioning, statistics: Statistics::default(), ..self }
     }
 }
 
@@ -77,20 +85,20 @@ impl<'a, R: Real> Seen<'a, R> {
     pub(super) fn new(problem: &'a Problem<'a, R>, seen_as: SeenAs) -> Self {
         let scored = scored(problem, seen_as, &[]);
         let stage_1 = problem.stage_1.cloned();
-        let (class_means, within) = (OnceLock::new(), OnceLock::new());
+        let (class_means, within) = (OnceLock::new(), Default::default());
         Self { problem, how: seen_as, transform: None, stage_1, class_means, within, scored }
     }
 
     /// The features as they are, seen in another way. Unless their norms are divided by, the scored
     /// sets are shared, and the class means if they are known.
     pub(super) fn conditioned(&self, seen_as: SeenAs) -> Result<Self> {
-        let transform = Transform::new(seen_as.conditioning, self)?;
+        let transform = Transform::new(seen_as, self)?;
         let mut stage_1 = self.stage_1.clone();
         if let (Some(transform), Some(head)) = (&transform, &mut stage_1) {
             transform.unfold(head);
         }
         let problem = self.problem;
-        let (class_means, within) = (OnceLock::new(), OnceLock::new());
+        let (class_means, within) = (OnceLock::new(), Default::default());
         let means = self.class_means.get().filter(|_| !seen_as.normalised);
         if let (Some(transform), Some(means)) = (&transform, means) {
             class_means.get_or_init(|| transform.points(means));
@@ -100,13 +108,14 @@ impl<'a, R: Real> Seen<'a, R> {
         Ok(Self { problem, how: seen_as, transform, stage_1, class_means, within, scored })
     }
 
-    /// What all whitenings of these features share.
-    pub(super) fn within(&self) -> Result<Arc<Within<R>>> {
-        if self.within.get().is_none() {
-            let within = Arc::new(Within::new(self)?);
-            self.within.get_or_init(|| within);
+    /// What all whitenings of these features by the same statistics share.
+    pub(super) fn within(&self, statistics: Statistics) -> Result<Arc<Within<R>>> {
+        let known = &self.within[statistics as usize];
+        if known.get().is_none() {
+            let within = Arc::new(Within::new(self, statistics)?);
+            known.get_or_init(|| within);
         }
-        Ok(Arc::clone(self.within.get().expect("just set")))
+        Ok(Arc::clone(known.get().expect("just set")))
     }
 
     /// Finds the weighted means of the classes as they are seen, `[K, D]`, from which trials start.

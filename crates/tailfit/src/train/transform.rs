@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use faer::{Mat, MatRef};
 use ndarray::{Array1, Array2, Axis};
 
-use super::seen::Seen;
+use super::problem::Problem;
+use super::seen::{Seen, SeenAs};
 use super::solve::{Sums, check_dim};
 use crate::error::Result;
 use crate::head::Head;
 use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
 use crate::numbers::Real;
-use crate::recipe::Conditioning;
+use crate::recipe::{Conditioning, Statistics};
 
 /// A feature whose standard deviation is below this share of its mean is constant: f32 holds no
 /// more of it than its rounding.
@@ -32,7 +33,7 @@ enum By<R: Real> {
     Whitening { vectors: Arc<Mat<f64>>, values: Vec<f64>, matrix: OnceLock<Box<Weights<R>>> },
 }
 
-/// What all whitenings of a problem share: the mean, and V and Λ of the covariance within classes.
+/// What all whitenings of a problem by the same statistics share: the mean, and V and Λ of the covariance within classes.
 pub(super) struct Within<R> {
     mean: Vec<R>,
     vectors: Arc<Mat<f64>>,
@@ -40,30 +41,31 @@ pub(super) struct Within<R> {
 }
 
 impl<R: Real> Within<R> {
-    pub(super) fn new(seen: &Seen<'_, R>) -> Result<Self> {
+    pub(super) fn new(seen: &Seen<'_, R>, statistics: Statistics) -> Result<Self> {
         check_dim("features = whitened", seen.problem.dim)?;
-        let mean: Vec<R> = moments(seen)?.0.into_iter().map(R::from_f64).collect();
-        let uniform = vec![1.0; seen.problem.counts.n_classes()];
-        let (vectors, values) = Sums::new(seen, &uniform, &mean, 1)?.within_classes()?;
+        let mean: Vec<R> = moments(seen, statistics)?.0.into_iter().map(R::from_f64).collect();
+        let of_class = class_weights(seen.problem, statistics);
+        let (vectors, values) = Sums::new(seen, &of_class, &mean, 1)?.within_classes()?;
         Ok(Self { mean, vectors: Arc::new(vectors), values })
     }
 }
 
 impl<R: Real> Transform<R> {
     /// The transform of a problem's training features, seen as they are; `None` if they stay so.
-    pub(super) fn new(conditioning: Conditioning, seen: &Seen<'_, R>) -> Result<Option<Self>> {
-        Ok(match conditioning {
+    pub(super) fn new(how: SeenAs, seen: &Seen<'_, R>) -> Result<Option<Self>> {
+        let statistics = how.statistics;
+        Ok(match how.conditioning {
             Conditioning::AsIs => None,
             Conditioning::Centred => {
-                let (mean, _) = moments(seen)?;
+                let (mean, _) = moments(seen, statistics)?;
                 Some(Self::scaled(&mean, &vec![1.0; mean.len()]))
             }
             Conditioning::Standardised => {
-                let (mean, deviation) = moments(seen)?;
+                let (mean, deviation) = moments(seen, statistics)?;
                 Some(Self::scaled(&mean, &deviation))
             }
             Conditioning::Whitened { shrinkage } => {
-                Some(Self::whitening(shrinkage, &*seen.within()?))
+                Some(Self::whitening(shrinkage, &*seen.within(statistics)?))
             }
         })
     }
@@ -189,10 +191,26 @@ fn product(a: &Array2<f64>, b: MatRef<'_, f64>) -> Array2<f64> {
     Array2::from_shape_fn((product.nrows(), product.ncols()), |(k, j)| product[(k, j)])
 }
 
+/// What each class's samples count in statistics, `[K]`.
+fn class_weights<R: Real>(problem: &Problem<'_, R>, statistics: Statistics) -> Vec<f64> {
+    let mut weights = vec![1.0; problem.counts.n_classes()];
+    if statistics == Statistics::ClassBalanced {
+        let mut sums = vec![0.0; weights.len()];
+        for (&label, weight) in problem.labels.iter().zip(&problem.weights) {
+            sums[label as usize] += weight;
+        }
+        // A class whose samples all have no weight counts nothing.
+        let of = |sum: f64| if sum > 0.0 { 1.0 / sum } else { 0.0 };
+        weights.iter_mut().zip(sums).for_each(|(weight, sum)| *weight = of(sum));
+    }
+    weights
+}
+
 /// Mean and standard deviation of each feature over all views, `[D]` each.
-fn moments<R: Real>(seen: &Seen<'_, R>) -> Result<(Vec<f64>, Vec<f64>)> {
+fn moments<R: Real>(seen: &Seen<'_, R>, statistics: Statistics) -> Result<(Vec<f64>, Vec<f64>)> {
     let (dim, views) = (seen.problem.dim, seen.problem.views.len());
-    let weights = &seen.problem.weights;
+    let of_class = class_weights(seen.problem, statistics);
+    let weights: Vec<f64> = seen.problem.weights_with(&of_class).collect();
     let total = weights.iter().sum::<f64>() * views as f64;
     let sum_of = |term: &dyn Fn(usize, f64) -> f64| -> Result<Vec<f64>> {
         let mut sums = vec![0.0; dim];

@@ -175,6 +175,37 @@ fn class_means_on_whitened_features_are_linear_discriminant_analysis() {
     }
 }
 
+/// Statistics that count classes alike do not see how often the samples of a class are repeated.
+#[test]
+fn class_balanced_statistics_do_not_see_class_frequencies() {
+    let (features, labels) = features();
+    let often = |class: u32| [1, 5, 2][class as usize];
+    let rows: Vec<usize> =
+        (0..labels.len()).flat_map(|row| std::iter::repeat_n(row, often(labels[row]))).collect();
+    let repeated: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
+    let (once, again) =
+        (data(features.clone(), labels), data(features.select(Axis(0), &rows), repeated));
+    for conditioning in all() {
+        let off = |statistics: &str| {
+            let recipe = recipe(&[
+                ("features", conditioning.clone()),
+                ("feature_statistics", json!(statistics)),
+                ("start", json!("class-means")),
+                ("epochs", json!(0)),
+            ]);
+            apart(&head(&once, &recipe), &head(&again, &recipe), &features)
+        };
+        assert!(off("class-balanced") < 1e-9, "{conditioning}: {:e}", off("class-balanced"));
+        // Class means about another mean are the same classifier.
+        assert_eq!(off("samples") > 1e-3, conditioning != json!("centred"), "{conditioning}");
+    }
+    // Nothing to count on features as they are.
+    let plain = recipe(&[("solver", json!("lbfgs")), ("start", json!("zero"))]);
+    let balanced = plain.with("feature_statistics", &json!("class-balanced")).unwrap();
+    assert_eq!(head(&once, &plain), head(&once, &balanced));
+    assert!(plain.with("feature_statistics", &json!("balanced")).is_err());
+}
+
 #[test]
 fn a_cosine_head_stays_on_features_as_they_are() {
     let (features, labels) = features();
