@@ -90,18 +90,20 @@ fn begun_runs_are_of_these_recipes() {
     }
 }
 
-/// Rates in the authors' code: schedules of the core's golden heads.
+/// Rates in the authors' code: schedules of the core's golden heads. BBN and TDE step theirs before
+/// each epoch, so that its first rate is not used.
 #[test]
 fn rates_are_the_authors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tailfit/tests/golden/heads.json");
     let heads: serde_json::Value =
         serde_json::from_str(&fs_err::read_to_string(path).unwrap()).unwrap();
-    for (name, schedule) in [
-        ("ldam-drw", "schedule_ldam_200"),
-        ("bbn", "schedule_bbn_200"),
-        ("area", "schedule_area_200"),
-        ("los", "schedule_los_stage1"),
-        ("cross-entropy-step", "schedule_ldam_200"),
+    for (name, schedule, unused) in [
+        ("ldam-drw", "schedule_ldam_200", 0),
+        ("bbn", "schedule_bbn_200", 1),
+        ("tde", "schedule_bbn_200", 1),
+        ("area", "schedule_area_200", 0),
+        ("los", "schedule_los_stage1", 0),
+        ("cross-entropy-step", "schedule_ldam_200", 0),
     ] {
         let mut cases = heads["cases"].as_array().unwrap().iter();
         let case = cases.find(|c| c["id"] == schedule).unwrap();
@@ -110,7 +112,7 @@ fn rates_are_the_authors() {
             .iter()
             .flat_map(|run| vec![run[0].as_f64().unwrap(); run[1].as_u64().unwrap() as usize]);
         let (_, recipe) = configs().into_iter().find(|(config, _)| config == name).unwrap();
-        for (epoch, wanted) in wanted.enumerate() {
+        for (epoch, wanted) in wanted.skip(unused).enumerate() {
             let rate = recipe.sgd.lr_of(epoch);
             assert!((rate - wanted).abs() < 1e-12, "{name} {epoch}: {rate} against {wanted}");
         }

@@ -39,14 +39,14 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
             ("weight_decay".to_owned(), numbers(&config.weight_decay)),
         ];
         let method = Method::new("los", "", of.recipe, axes);
-        let curves = paper.curves(&data, 1, &method)?;
-        bar.inc(1);
         let name = if delta > 0.0 {
             format!("LOS, smooth factor {delta}")
         } else {
             "cross-entropy".to_owned()
         };
         let file = if delta > 0.0 { "los" } else { "cross-entropy" };
+        let curves = paper.curves(("fig5", &format!("{file}.jsonl")), &data, 1, &method)?;
+        bar.inc(1);
         for (what, title, which) in [
             ("best", "best epoch*", best_epoch as fn(&Curve) -> f64),
             ("last", "last epoch", last_epoch as fn(&Curve) -> f64),

@@ -32,8 +32,9 @@ struct Instance {
 /// A head's name and its logits on the test set.
 type Logits = (&'static str, Array2<f64>);
 
-/// The data, and the logits of the given head and of LOS, as the paper chooses it.
-fn both(paper: &Paper<'_>) -> Result<(Instance, DataSet, [Logits; 2])> {
+/// The data, and the logits of the given head and of LOS, as the paper chooses it; their records are kept
+/// in `part`.
+fn both(paper: &Paper<'_>, part: &str) -> Result<(Instance, DataSet, [Logits; 2])> {
     let text = include_str!("../../../../configs/paper/figures.toml");
     let Config { instance } = Paper::config("figures.toml", text)?;
     let data = paper.needed(&instance.features)?;
@@ -51,13 +52,16 @@ fn both(paper: &Paper<'_>) -> Result<(Instance, DataSet, [Logits; 2])> {
         .into());
     }
     let bar = paper.progress("logits", 2);
-    let of = |name: &str| -> Result<Array2<f64>> {
+    let mut kept = Vec::new();
+    let mut of = |name: &str| -> Result<Array2<f64>> {
         let method = methods::find(name)?;
-        let head = paper.trained(&data, Selection::BestOnTest, 1, &method)?.head;
+        let found = paper.trained(&data, Selection::BestOnTest, 1, &method)?;
+        kept.extend(found.records);
         bar.inc(1);
-        logits(&head, &data)
+        logits(&found.head, &data)
     };
     let both = [("cross-entropy", of("stage-1")?), ("los", of("los")?)];
+    paper.keep(part, "records.jsonl", &kept)?;
     bar.finish_and_clear();
     Ok((instance, data, both))
 }
@@ -80,7 +84,7 @@ fn means(logits: &Array2<f64>, labels: &[u32], class: usize) -> (f64, f64) {
 }
 
 pub(super) fn logits_of_an_image(paper: &Paper<'_>) -> Result<()> {
-    let (instance, data, both) = both(paper)?;
+    let (instance, data, both) = both(paper, "fig1")?;
     let mut rows = Vec::new();
     for (name, logits) in &both {
         let k = logits.ncols();
@@ -170,7 +174,7 @@ pub(super) fn logits_of_an_image(paper: &Paper<'_>) -> Result<()> {
 }
 
 pub(super) fn distributions(paper: &Paper<'_>) -> Result<()> {
-    let (_, data, both) = both(paper)?;
+    let (_, data, both) = both(paper, "fig2")?;
     let mut rows = Vec::new();
     for (name, logits) in &both {
         for (shot, label) in [(Shot::Many, "many"), (Shot::Few, "few")] {

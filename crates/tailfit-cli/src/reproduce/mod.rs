@@ -4,6 +4,7 @@ mod figure_4;
 mod figure_5;
 mod instance;
 mod magnitudes;
+mod missing;
 mod paper;
 mod propositions;
 mod sgd_path;

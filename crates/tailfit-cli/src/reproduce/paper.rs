@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tailfit::Precision;
 use tailfit::compare::{Comparison, Curve, MethodResult, RunRecord, Selection};
 use tailfit::error::Error;
@@ -17,12 +18,9 @@ use tailfit::metrics::Accuracy;
 use tailfit::report::Table;
 use tailfit::shots::ShotThresholds;
 
+use super::missing::how_to_make;
 use crate::args::ReproduceArgs;
 use crate::printer::Printer;
-
-/// Runs whose weights stand in `results/stage-1`.
-const TRAINED: [&str; 5] =
-    ["cross-entropy", "cross-entropy-ir50", "cross-entropy-drw", "ldam-drw", "balanced-softmax"];
 
 /// The file of the head from which stage 2 starts, and of what a system predicts instead, if it does.
 pub(super) const HEAD: &str = "head.safetensors";
@@ -136,9 +134,29 @@ impl<'a> Paper<'a> {
         Ok(self.comparison(data, selection, seeds)?.run(method, &|_| {})?)
     }
 
-    /// Every epoch of every trial of a method.
-    pub(super) fn curves(&self, data: &DataSet, seeds: u64, method: &Method) -> Result<Vec<Curve>> {
-        Ok(self.trained(data, Selection::BestOnTest, seeds, method)?.curves)
+    /// Every epoch of every trial of a method; kept in `part`, a line for each trial and seed.
+    pub(super) fn curves(
+        &self,
+        (part, file): (&str, &str),
+        data: &DataSet,
+        seeds: u64,
+        method: &Method,
+    ) -> Result<Vec<Curve>> {
+        let MethodResult { curves, records, .. } =
+            self.trained(data, Selection::BestOnTest, seeds, method)?;
+        let line = |curve: &Curve| {
+            let percent: Vec<f64> = curve.accuracy.iter().map(|a| a.macro_percent).collect();
+            let line = json!({
+                "version": env!("CARGO_PKG_VERSION"), "precision": self.precision,
+                "instruction_set": tailfit::instruction_set(),
+                "data": records.first().map(|record| &record.data), "method": method.name,
+                "recipe": curve.recipe, "seed": curve.seed, "train_loss": curve.train_loss,
+                "macro_percent": percent,
+            });
+            line.to_string() + "\n"
+        };
+        self.write(part, file, &curves.iter().map(line).collect::<String>())?;
+        Ok(curves)
     }
 
     /// The records of a method, one per seed: those of an earlier run, if they are of the same data,
@@ -211,30 +229,6 @@ impl<'a> Paper<'a> {
     }
 }
 
-/// How features that are not there are made. Names are those of stage-1 recipes, followed by the
-/// imbalance ratio if that is not 100.
-fn how_to_make(name: &str, folder: &Path) -> String {
-    let (recipe, ratio) = name.rsplit_once("-ir").unwrap_or((name, "100"));
-    let images = "--images cifar-100-binary";
-    let split = format!("{images} --split split-{ratio}.json");
-    let (run, training) = if TRAINED.contains(&name) {
-        (format!("results/stage-1/{name}"), String::new())
-    } else {
-        let hours = if recipe == "ltwb" { "six hours or more" } else { "one to three hours" };
-        let training = format!(
-            "tailfit train-backbone {split} --config configs/stage-1/{recipe}.toml --out runs/{name} ({hours} on two \
-             cores), "
-        );
-        (format!("runs/{name}"), training)
-    };
-    format!(
-        "{} is not there; make it with: tailfit split {images} --imbalance-ratio {ratio} --out split-{ratio}.json, {training}\
-         tailfit extract-features {split} --run {run} --out {}",
-        folder.display(),
-        folder.display(),
-    )
-}
-
 /// A number in percent, or a dash.
 pub(super) fn percent(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), |value| format!("{value:.2}"))
@@ -263,28 +257,4 @@ pub(super) fn claim<'a>(records: impl IntoIterator<Item = &'a RunRecord>) -> Opt
 pub(super) fn best(records: &[RunRecord]) -> Option<&RunRecord> {
     let of = |record: &RunRecord| record.evaluation.accuracy.macro_percent;
     records.iter().max_by(|a, b| of(a).total_cmp(&of(b)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trained_runs_are_those_that_are_there() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/stage-1");
-        let mut there: Vec<String> = fs_err::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.join("last.safetensors").exists())
-            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-            .collect();
-        there.sort_unstable();
-        let mut named = TRAINED;
-        named.sort_unstable();
-        assert_eq!(there, named);
-        let how = how_to_make("cross-entropy-ir50", Path::new("features"));
-        assert!(how.contains("--run results/stage-1/cross-entropy-ir50"), "{how}");
-        let how = how_to_make("cross-entropy-ir10", Path::new("features"));
-        assert!(how.contains("--config configs/stage-1/cross-entropy.toml"), "{how}");
-    }
 }

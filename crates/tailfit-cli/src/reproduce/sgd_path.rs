@@ -35,13 +35,16 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
     let Config { path: config } = Paper::config("figures.toml", text)?;
     let data = paper.needed(&config.features)?;
     let bar = paper.progress("path", config.deltas.len() + 1);
-    let optimum = |name: &str, changes: &[(&str, serde_json::Value)]| -> Result<f64> {
+    let mut optima = Vec::new();
+    let mut optimum = |name: &str, changes: &[(&str, serde_json::Value)]| -> Result<f64> {
         let mut method = methods::find(name)?;
         for (path, value) in changes {
             method.recipe = method.recipe.with(path, value)?;
         }
-        let record = &paper.trained(&data, Selection::Last, 1, &method)?.records[0];
-        Ok(record.evaluation.accuracy.macro_percent)
+        let record = paper.trained(&data, Selection::Last, 1, &method)?.records.swap_remove(0);
+        let percent = record.evaluation.accuracy.macro_percent;
+        optima.push(record);
+        Ok(percent)
     };
     let (mut rows, mut series) = (Vec::new(), Vec::new());
     for (colour, &delta) in config.deltas.iter().enumerate() {
@@ -55,7 +58,8 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         for (path, value) in &changes {
             method.recipe = method.recipe.with(path, value)?;
         }
-        let curves = paper.curves(&data, config.seeds, &method)?;
+        let file = format!("los-{delta}.jsonl");
+        let curves = paper.curves(("path", &file), &data, config.seeds, &method)?;
         let path = mean_path(&curves, &method.recipe).unwrap_or_default();
         let top = (0..path.len()).max_by(|&a, &b| path[a].total_cmp(&path[b])).unwrap_or(0);
         let end = optimum(
@@ -92,6 +96,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
     let limit = DECAY * data.counts.n_classes() as f64;
     let ridge =
         optimum("ridge", &[("weight_decay", json!(limit)), ("ridge_bias", json!("fitted"))])?;
+    paper.keep("path", "optima.jsonl", &optima)?;
     bar.finish_and_clear();
     let dash = "–".to_owned();
     rows.push(vec![

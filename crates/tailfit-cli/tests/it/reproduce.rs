@@ -33,6 +33,12 @@ fn the_image_of_figure_1() {
     let svg = read_to_string(folder.path().join("paper/fig1/fig1-los.svg")).unwrap();
     assert_eq!(svg.matches("<circle").count(), 100, "a dot for each class");
     assert_eq!(svg.matches("class=\"faint\"").count(), 200, "two bars for each class");
+    let records = read_to_string(folder.path().join("paper/fig1/records.jsonl")).unwrap();
+    let methods: Vec<String> = records
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["method"].to_string())
+        .collect();
+    assert_eq!(methods, ["\"stage-1\"", "\"los\""]);
 }
 
 /// A part whose backbones are partly missing says which, and how they are made; what was trained is not
