@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -13,8 +13,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from tailfit import _native
-from tailfit._head import adjusted, prior_by_confusion, probabilities
+from tailfit._head import adjusted, estimated_prior, pair, probabilities
 
 # Types that features keep; others become the first.
 _TYPES = [np.float32, np.float16]
@@ -51,18 +50,19 @@ class Linear(ClassifierMixin, BaseEstimator):
         (MLLS). With ``held_out=(X, y)``, labelled samples that this was not fitted to, those behind its
         predictions, given its confusions there (BBSE), whatever its probabilities are worth.
         """
-        logits = self._logits(X, "uniform")
+        check_is_fitted(self)
         if held_out is None:
-            uniform = [1 / len(self.classes_)] * len(self.classes_)
-            return _native.estimate_prior(probabilities(logits), uniform)
-        X, y = held_out
-        y = np.asarray(y)
-        check_consistent_length(X, y)
-        places = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unknown = self.classes_[places] != y
-        if unknown.any():
-            raise ValueError(f"held_out: expected samples of classes_, found {y[unknown][0]!r}")
-        return prior_by_confusion(logits, self._logits(X, "uniform"), places.astype(np.uint32))
+            return estimated_prior(self._logits(X, "uniform"))
+        given, y = pair(held_out)
+        y = column_or_1d(y)
+        check_consistent_length(given, y)
+        places = {name: place for place, name in enumerate(self.classes_.tolist())}
+        unknown = [name for name in y.tolist() if name not in places]
+        if unknown:
+            raise ValueError(f"held_out: expected samples of classes_, found {unknown[0]!r}")
+        labels = np.array([places[name] for name in y.tolist()], dtype=np.uint32)
+        of_given = self._logits(given, "uniform")
+        return estimated_prior(self._logits(X, "uniform"), of_given, labels, self.classes_.tolist())
 
     def predict_log_proba(self, X):
         """The logarithms of ``predict_proba``."""

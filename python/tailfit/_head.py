@@ -101,17 +101,17 @@ class Head:
         (MLLS), which wants calibrated ones. With ``held_out=(x, y)``, labelled samples that the head was
         not trained on, those behind its predictions, given its confusions there (BBSE).
         """
+        k = len(self.bias)
         if held_out is None:
-            k = len(self.bias)
-            return _native.estimate_prior(_softmax(self.logits(x)), [1 / k] * k)
-        logits = self.logits(held_out[0])
-        labels = _classes(held_out[1], logits.shape)
-        return prior_by_confusion(self.logits(x), logits, labels)
+            return estimated_prior(self.logits(x))
+        given, y = pair(held_out)
+        labels = _classes(y, (len(given), k), "held_out")
+        return estimated_prior(self.logits(x), self.logits(given), labels, range(k))
 
     def calibrated(self, x, y) -> Head:
         """The head with its weight and bias divided by the temperature that fits held-out samples best."""
         logits = self.logits(x)
-        labels = _classes(y, logits.shape)
+        labels = _classes(y, logits.shape, "y")
         temperature = _native.fit_temperature(np.ascontiguousarray(logits), labels)
         gate = self.gate and replace(self.gate, shift=self.gate.shift / temperature)
         return replace(
@@ -133,21 +133,37 @@ def load_head(path: str | os.PathLike, key: str | None = None) -> Head:
     return from_native(found, found["metadata"])
 
 
-def _classes(y, shape: tuple[int, ...]) -> np.ndarray:
+def _classes(y, shape: tuple[int, ...], name: str) -> np.ndarray:
     """Labels of samples with logits of this shape, checked."""
     labels = np.asarray(y)
-    if labels.shape != shape[:1]:
-        raise ValueError(f"y: expected {shape[0]} classes, one for each sample, found {labels.shape}")
+    if labels.shape != shape[:1] or not len(labels):
+        raise ValueError(f"{name}: expected {shape[0]} classes, one for each sample, found {labels.shape}")
     if labels.dtype.kind not in "iub" or labels.min() < 0 or labels.max() >= shape[1]:
-        raise ValueError(f"y: expected classes from 0 to {shape[1] - 1}, found others")
+        raise ValueError(f"{name}: expected classes from 0 to {shape[1] - 1}, found others")
     return np.ascontiguousarray(labels, dtype=np.uint32)
 
 
-def prior_by_confusion(logits: np.ndarray, held_out: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Class frequencies from logits of unlabelled samples, and those of labelled ones."""
-    predictions = np.bincount(logits.argmax(axis=1), minlength=logits.shape[1])
-    predicted = held_out.argmax(axis=1)
-    return _native.estimate_prior_by_confusion(labels.tolist(), predicted.tolist(), predictions.tolist())
+def pair(held_out):
+    """Features and classes of held-out samples."""
+    if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
+        raise ValueError("held_out: expected a pair (features, classes), found none")
+    return held_out
+
+
+def estimated_prior(logits: np.ndarray, held_out=None, labels=None, classes=None) -> np.ndarray:
+    """Class frequencies from logits of unlabelled samples that assume equal ones: by probabilities, or
+    by the logits of held-out samples of these classes, which are named ``classes``."""
+    k = logits.shape[1]
+    if held_out is None:
+        return _native.estimate_prior(_softmax(logits), [1 / k] * k)
+    sizes = np.bincount(labels, minlength=k)
+    if not sizes.all():
+        absent = [classes[place] for place in np.flatnonzero(sizes == 0)]
+        some = ", ".join(repr(name) for name in absent[:8])
+        raise ValueError(f"held_out: expected samples of each class, found none of {len(absent)}: {some}")
+    predictions = np.bincount(logits.argmax(axis=1), minlength=k)
+    predicted = held_out.argmax(axis=1).astype(np.uint32)
+    return _native.estimate_prior_by_confusion(labels, predicted, predictions.tolist())
 
 
 def probabilities(logits: np.ndarray, target_prior=None) -> np.ndarray:
@@ -158,12 +174,11 @@ def probabilities(logits: np.ndarray, target_prior=None) -> np.ndarray:
 def adjusted(logits: np.ndarray, target_prior=None) -> np.ndarray:
     """Logits that assume equal class frequencies, for classes of other frequencies."""
     n_classes = logits.shape[1]
-    uniform = np.full(n_classes, 1 / n_classes)
     if isinstance(target_prior, str):
         if target_prior == "uniform":
             target_prior = None
         elif target_prior == "estimated":
-            target_prior = _native.estimate_prior(_softmax(logits), list(uniform))
+            target_prior = estimated_prior(logits)
         else:
             raise ValueError(
                 f"target_prior: expected 'uniform', 'estimated' or an array, found {target_prior!r}"

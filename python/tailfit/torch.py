@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tailfit._head import Head
+from tailfit._layers import CosineHead, GatedHead, HeadModule, module_of
 
 __all__ = ["CosineHead", "Features", "GatedHead", "features", "find_classifier", "replace_head"]
 
@@ -123,57 +124,12 @@ def head_of(layer: nn.Linear) -> Head:
     return Head(weight, bias)
 
 
-class _Head(nn.Module):
-    """A head that is more than its linear layer, and is replaced as a whole."""
-
-    linear: nn.Linear
-
-    @property
-    def in_features(self) -> int:
-        """The number of features."""
-        return self.linear.in_features
-
-    @property
-    def weight(self) -> nn.Parameter:
-        """The linear layer's weight."""
-        return self.linear.weight
-
-
-class CosineHead(_Head):
-    """A linear layer on features divided by their norms, less a centre before."""
-
-    def __init__(self, in_features: int, out_features: int, **kwargs):
-        super().__init__()
-        self.linear = nn.Linear(in_features, out_features, **kwargs)
-        self.register_buffer("centre", torch.zeros(in_features, **kwargs))
-
-    def forward(self, x):
-        """Logits of features."""
-        return self.linear(nn.functional.normalize(x - self.centre, dim=-1))
-
-
-class GatedHead(_Head):
-    """A linear layer z with a gate: ``z + sigmoid(gate(x)) * (scale * z + shift)``."""
-
-    def __init__(self, in_features: int, out_features: int, **kwargs):
-        super().__init__()
-        self.linear = nn.Linear(in_features, out_features, **kwargs)
-        self.gate = nn.Linear(in_features, 1, **kwargs)
-        self.scale = nn.Parameter(torch.zeros(out_features, **kwargs))
-        self.shift = nn.Parameter(torch.zeros(out_features, **kwargs))
-
-    def forward(self, x):
-        """Logits of features."""
-        z = self.linear(x)
-        return z + torch.sigmoid(self.gate(x)) * (self.scale * z + self.shift)
-
-
 def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None, check=None) -> nn.Module:
     """Put a re-trained head in the place of a model's last linear layer, in place.
 
     Dtype and device are kept, and the model's number of classes is kept true where it says one.
-    ``check`` is a pair (features, logits of the model's new head expected), or features alone, on
-    which the new layer is compared with the head; a few random features if not given.
+    ``check`` are features, of shape (n_samples, n_features), on which the logits of the new layer are
+    compared with the head's; a few random ones if not given.
     """
     model = _plain(model)
     name, layer = find_classifier(model, classifier)
@@ -181,7 +137,7 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
     if layer.in_features != dim:
         raise ValueError(f"head: expected {layer.in_features} features, as {name!r} has, found {dim}")
     like = {"device": layer.weight.device, "dtype": layer.weight.dtype}
-    new = _module(head, like)
+    new = module_of(head, like)
     new.train(layer.training)
     for parameter in new.parameters():
         parameter.requires_grad_(layer.weight.requires_grad)
@@ -206,26 +162,6 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
     return model
 
 
-def _module(head: Head, like) -> nn.Module:
-    n_classes, dim = head.weight.shape
-    if head.gate is not None and head.normalise_features:
-        raise ValueError("head: expected a gate or normalised features, found both")
-    kind = CosineHead if head.normalise_features else GatedHead if head.gate is not None else nn.Linear
-    new = kind(dim, n_classes, **like)
-    linear = getattr(new, "linear", new)
-    values = [(linear.weight, head.weight), (linear.bias, head.bias)]
-    if head.normalise_features and head.centre is not None:
-        values.append((new.centre, head.centre))
-    if head.gate is not None:
-        values.append((new.gate.weight, head.gate.weight[None]))
-        values.append((new.gate.bias, np.array([head.gate.bias])))
-        values += [(new.scale, head.gate.scale), (new.shift, head.gate.shift)]
-    with torch.no_grad():
-        for tensor, array in values:
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)))
-    return new
-
-
 def _plain(model: nn.Module) -> nn.Module:
     """A model without what torch.compile wraps around it."""
     model = getattr(model, "_orig_mod", model)
@@ -240,9 +176,9 @@ def _last_linear(name: str, module: nn.Module) -> tuple[str, nn.Module] | None:
     for inner, candidate in module.named_modules():
         if within is not None and inner.startswith(within):
             continue
-        if isinstance(candidate, (nn.Linear, _Head)):
+        if isinstance(candidate, (nn.Linear, HeadModule)):
             found = (".".join(part for part in (name, inner) if part), candidate)
-        if isinstance(candidate, _Head):
+        if isinstance(candidate, HeadModule):
             within = f"{inner}." if inner else ""
     return found
 

@@ -119,13 +119,15 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_enum, default_value_t = HeadPrior::Uniform, requires = "target_prior")]
     pub(crate) head_prior: HeadPrior,
     /// Labelled samples that the head was not trained on: the target prior is then estimated through
-    /// the head's confusions on them (BBSE), whatever its probabilities are worth.
+    /// the head's confusions on them (BBSE), whatever its probabilities are worth. Labels are names of
+    /// the head's classes, or their numbers in its order.
     #[arg(long, value_name = "FILE", requires = "target_prior", num_args = 1..)]
     pub(crate) val: Vec<PathBuf>,
     /// Labels of these samples, if in a file of their own for each (npy or text).
     #[arg(long, value_name = "FILE", requires = "val", num_args = 1..)]
     pub(crate) val_labels: Vec<PathBuf>,
-    /// CSV: the column of their labels, by its name, or by its number from 0 if there is no header.
+    /// CSV: the column of their labels, by its name, or by its number from 0 if there is no header; a
+    /// column of that name is no feature of other files either.
     #[arg(long, value_name = "NAME", requires = "val")]
     pub(crate) label_column: Option<String>,
     /// The number of the first class in their labels.

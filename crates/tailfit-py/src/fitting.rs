@@ -84,22 +84,24 @@ pub(crate) fn estimate_prior<'py>(
     probabilities: PyReadonlyArray2<'py, f64>,
     assumed: Vec<f64>,
 ) -> Bound<'py, PyArray1<f64>> {
-    let prior = tailfit::probabilities::estimate_prior(probabilities.as_array(), &assumed);
-    PyArray1::from_vec(py, prior)
+    let probabilities = probabilities.as_array().to_owned();
+    let estimate = || tailfit::probabilities::estimate_prior(probabilities.view(), &assumed);
+    PyArray1::from_vec(py, py.detach(estimate))
 }
 
 /// Class frequencies `[K]` estimated from how often each class is predicted, `[K]`, and the classes and
 /// predicted classes of labelled samples.
 #[pyfunction]
-pub(crate) fn estimate_prior_by_confusion(
-    py: Python<'_>,
-    labels: Vec<u32>,
-    predicted: Vec<u32>,
+pub(crate) fn estimate_prior_by_confusion<'py>(
+    py: Python<'py>,
+    labels: PyReadonlyArray1<'py, u32>,
+    predicted: PyReadonlyArray1<'py, u32>,
     predictions: Vec<usize>,
-) -> PyResult<Bound<'_, PyArray1<f64>>> {
-    let labelled: Vec<(u32, u32)> = labels.into_iter().zip(predicted).collect();
-    let prior = tailfit::probabilities::estimate_prior_by_confusion(&labelled, &predictions);
-    Ok(PyArray1::from_vec(py, prior.map_err(raised)?))
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let (labels, predicted) = (labels.as_array(), predicted.as_array());
+    let labelled: Vec<(u32, u32)> = labels.iter().copied().zip(predicted.iter().copied()).collect();
+    let estimate = || tailfit::probabilities::estimate_prior_by_confusion(&labelled, &predictions);
+    Ok(PyArray1::from_vec(py, py.detach(estimate).map_err(raised)?))
 }
 
 /// Reads a head from safetensors or npz: a dictionary with its key and metadata too.

@@ -79,19 +79,24 @@ fn recipe_of<'a>(configs: &'a [(String, BackboneRecipe)], run: &str) -> &'a Back
 /// What has only begun is of the recipes as they are, too.
 #[test]
 fn begun_runs_are_of_these_recipes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/stage-1/begun");
-    let configs = configs();
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/stage-1");
+    let (folder, configs) = (results.join("begun"), configs());
+    let page = fs_err::read_to_string(results.join("README.md")).unwrap();
+    let mut n_runs = 0;
     for entry in fs_err::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
         let name = path.file_stem().unwrap().to_string_lossy();
         assert_eq!(&record.recipe, recipe_of(&configs, &name), "{name}");
         assert!(record.epoch < record.recipe.sgd.epochs, "{name} is whole");
+        assert!(page.contains(&format!("[{name}](begun/{name}.json)")), "{name} is not listed");
+        n_runs += 1;
     }
+    assert_eq!(page.matches("](begun/").count(), n_runs);
 }
 
 /// Rates in the authors' code: schedules of the core's golden heads. BBN and TDE step theirs before
-/// each epoch, so that its first rate is not used.
+/// each epoch, so that the first rate is not used. Of these, BBN alone has Nesterov's momentum.
 #[test]
 fn rates_are_the_authors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tailfit/tests/golden/heads.json");
@@ -112,6 +117,7 @@ fn rates_are_the_authors() {
             .iter()
             .flat_map(|run| vec![run[0].as_f64().unwrap(); run[1].as_u64().unwrap() as usize]);
         let (_, recipe) = configs().into_iter().find(|(config, _)| config == name).unwrap();
+        assert_eq!(recipe.sgd.nesterov, name == "bbn", "{name}");
         for (epoch, wanted) in wanted.skip(unused).enumerate() {
             let rate = recipe.sgd.lr_of(epoch);
             assert!((rate - wanted).abs() < 1e-12, "{name} {epoch}: {rate} against {wanted}");

@@ -7,7 +7,7 @@ use tailfit::files::write_atomically;
 use tailfit::probabilities::{Predictions, mean_logits, predict, softmax};
 
 use super::output;
-use super::prior_shift::shift;
+use super::prior_shift::{self, shift};
 use crate::args::PredictArgs;
 use crate::printer::Printer;
 
@@ -16,20 +16,22 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<()> {
     let inputs = args.features.iter().chain(&args.val).chain(&args.val_labels).chain([&args.head]);
     let inputs: Vec<_> = inputs.map(std::path::PathBuf::as_path).collect();
     output::check_file(&args.out, &inputs)?;
+    prior_shift::check(args)?;
     let file = load_head(&args.head, args.head_key.as_deref())?;
     let k = file.head.n_classes();
     let names = names(args, &file)?;
     let memory = (args.memory * f64::from(1 << 30)) as u64;
     let features = {
         let storage = Storage { memory, mmap: false };
-        Unlabelled::read_grouped(&args.features, storage, args.group_column.as_deref())?
+        let others = [&args.label_column, &args.group_column].map(Option::as_deref);
+        Unlabelled::read_without(&args.features, storage, others)?
     };
     let features = match file.columns() {
         Some(columns) => features.in_order_of(&columns, "features")?,
         None => features,
     };
     features.check_dim(file.head.dim())?;
-    let shift = shift(args, &file, &features)?;
+    let shift = shift(args, (&file, names.as_deref()), &features)?;
     let top = args.top.min(k);
     let mut predictions = Predictions::default();
     features.blocks(|plain, mirror| {

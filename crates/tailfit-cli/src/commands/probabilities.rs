@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use tailfit::features::{DataSet, Features, HeadFile, save_head};
 use tailfit::head::Head;
 use tailfit::metrics::{Binary, EvaluationSet, evaluate, halves};
-use tailfit::probabilities::{
-    ProbabilityScores, TargetPrior, fit_temperature, log_ratio, mean_logits, softmax,
-};
+use tailfit::probabilities::{ProbabilityScores, fit_temperature, log_ratio, mean_logits, softmax};
 use tailfit::report::Table;
 
 use crate::args::EvaluateArgs;
@@ -115,14 +113,7 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
         let shift = log_ratio(&prior, &assumed).into_iter().map(|shift| shift.max(-1e9));
         adjusted.shift_logits(&shift.collect());
         let (as_is, after) = (weighted(&plain, &prior), weighted(&recalls(&adjusted), &prior));
-        let name = match target {
-            TargetPrior::Uniform => "uniform".to_owned(),
-            TargetPrior::AsTrained => "as-trained".to_owned(),
-            TargetPrior::Forward(ratio) => format!("forward-{ratio}"),
-            TargetPrior::Backward(ratio) => format!("backward-{ratio}"),
-            TargetPrior::Estimated => "estimated".to_owned(),
-            TargetPrior::File(path) => path.display().to_string(),
-        };
+        let name = target.to_string();
         list.push(json!({"target_prior": name, "percent": as_is, "adjusted_percent": after}));
         let cell = |value: Option<f64>| value.map_or("–".to_owned(), |v| format!("{v:.2}"));
         rows.push(vec![name, cell(as_is), cell(after)]);

@@ -145,6 +145,7 @@ impl<'a> Paper<'a> {
         let MethodResult { curves, records, .. } =
             self.trained(data, Selection::BestOnTest, seeds, method)?;
         let line = |curve: &Curve| {
+            // The start, then each epoch; losses are of the epochs alone.
             let percent: Vec<f64> = curve.accuracy.iter().map(|a| a.macro_percent).collect();
             let line = json!({
                 "version": env!("CARGO_PKG_VERSION"), "precision": self.precision,

@@ -1,6 +1,6 @@
 //! Predictions, probabilities and reports of classes.
 
-use crate::support::{TOY, csv, tailfit, toy};
+use crate::support::{TOY, csv, safetensors, tailfit, toy};
 
 #[test]
 fn predictions_are_those_that_are_scored() {
@@ -90,44 +90,85 @@ fn a_temperature_is_folded_in_and_priors_re_weight() {
     assert_eq!(lines.lines().count(), 4);
 }
 
-/// Nearly all new samples are of class 0; labelled ones say what the head mixes up.
+/// The rows of a file's first columns, labels last, with `change` made to each.
+fn rewritten(from: &std::path::Path, to: &std::path::Path, change: impl Fn(&str) -> String) {
+    let text = fs_err::read_to_string(from).unwrap();
+    fs_err::write(to, text.lines().map(change).collect::<Vec<_>>().join("\n")).unwrap();
+}
+
+/// Of a head that is hardly sure of anything, the probabilities say little; its confusions on labelled
+/// samples still say that nearly all new samples are of class 0.
 #[test]
 fn priors_are_estimated_through_confusions() {
     let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
     toy(folder.path());
-    csv(&folder.path().join("val.csv"), &[8, 8, 8], 3.0);
-    csv(&folder.path().join("new.csv"), &[40, 1, 1], 5.0);
-    let train = [&["train-head", "--method", "los", "--out", "new.safetensors"][..], &TOY];
-    assert_eq!(tailfit(folder.path(), &train.concat()).code, 0);
+    csv(&at("val.csv"), &[8, 8, 8], 3.0);
+    csv(&at("new.csv"), &[40, 1, 1], 5.0);
+    let weight: Vec<f32> = (0..3_u8)
+        .flat_map(|class| [f32::from(class).cos(), f32::from(class).sin()])
+        .map(|w| 0.05 * w)
+        .collect();
+    let tensors: [(&str, &[usize], &[f32]); 2] =
+        [("fc.weight", &[3, 2], &weight), ("fc.bias", &[3], &[0.0; 3])];
+    safetensors(&at("new.safetensors"), &tensors);
     let predict = |more: &[&str]| {
         let words = ["predict", "--head", "new.safetensors", "--features", "new.csv"];
-        tailfit(folder.path(), &[&words[..], more].concat())
+        tailfit(folder.path(), &[&words[..], &["--top", "3"], more].concat())
     };
-    let sums = |more: &[&str]| {
-        let ran = predict(&[more, &["--top", "3"][..]].concat());
+    // The mean probability of class 0.
+    let mean = |more: &[&str]| {
+        let ran = predict(more);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-        let text = fs_err::read_to_string(folder.path().join("predictions.csv")).unwrap();
+        let text = fs_err::read_to_string(at("predictions.csv")).unwrap();
         let of_class_0 = |line: &str| -> f64 {
             let fields: Vec<&str> = line.split(',').collect();
-            (1..6)
-                .step_by(2)
-                .find(|&at| fields[at] == "0")
-                .map_or(0.0, |at| fields[at + 1].parse().unwrap())
+            let place = (1..6).step_by(2).find(|&at| fields[at] == "0").unwrap();
+            fields[place + 1].parse().unwrap()
         };
-        text.lines().skip(1).map(of_class_0).sum::<f64>()
+        text.lines().skip(1).map(of_class_0).sum::<f64>() / 42.0
     };
-    let through = sums(&["--target-prior", "estimated", "--val", "val.csv"]);
-    assert!(through > sums(&["--target-prior", "uniform"]) && through <= 42.0);
+    let through = ["--target-prior", "estimated", "--val", "val.csv"];
+    let (plain, found) = (mean(&[]), mean(&through));
+    // The samples lie apart, so that confusions are few and the frequencies those of the predictions.
+    assert!(plain < 0.6 && (found - 40.0 / 42.0).abs() < 0.02, "{plain} {found}");
+    // The same from columns in another order.
+    let swap = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        [fields[2], fields[1], fields[0]].join(",")
+    };
+    rewritten(&at("val.csv"), &at("swapped.csv"), swap);
+    assert_eq!(mean(&["--target-prior", "estimated", "--val", "swapped.csv"]), found);
+
     let refused = |more: &[&str], why: &str| {
         let ran = predict(more);
         assert!(ran.code != 0 && ran.stderr.contains(why), "{}", ran.stderr);
     };
-    refused(&["--target-prior", "uniform", "--val", "val.csv"], "--target-prior estimated");
+    let with = |val: &'static str| ["--target-prior", "estimated", "--val", val];
+    refused(&["--target-prior", "forward-9", "--val", "val.csv"], "found forward-9");
     refused(&["--val", "val.csv"], "--target-prior");
-    csv(&folder.path().join("two.csv"), &[8, 8], 3.0);
-    refused(&["--target-prior", "estimated", "--val", "two.csv"], "none of class 2");
-    csv(&folder.path().join("four.csv"), &[8, 8, 8, 1], 3.0);
-    refused(&["--target-prior", "estimated", "--val", "four.csv"], "--label-base");
+    csv(&at("two.csv"), &[8, 8], 3.0);
+    refused(&with("two.csv"), "none of 1 of 3: 2");
+    csv(&at("four.csv"), &[8, 8, 8, 1], 3.0);
+    refused(&with("four.csv"), "--label-base");
+    rewritten(&at("val.csv"), &at("three.csv"), |line| format!("1,{line}").replace("1,a", "c,a"));
+    refused(&with("three.csv"), "2 features");
+    // Labels that are names need those of the head's classes.
+    let named = |line: &str| {
+        let (rest, label) = line.rsplit_once(',').unwrap();
+        let name = match label {
+            "0" => "ant",
+            "1" => "bee",
+            "2" => "cat",
+            other => other,
+        };
+        format!("{rest},{name}")
+    };
+    rewritten(&at("val.csv"), &at("named.csv"), named);
+    refused(&with("named.csv"), "--class-names");
+    fs_err::write(at("names.txt"), "ant\nbee\ncat\n").unwrap();
+    let ran = predict(&[&with("named.csv")[..], &["--class-names", "names.txt"]].concat());
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
 }
 
 /// Two features at angles 0, 1 and 2, and vectors at those angles.

@@ -58,6 +58,20 @@ const REFUSALS: &[Refusal] = &[
     (&[("q.txt", "0.5 half 0\n")], &["evaluate", "--target-prior", "q.txt"]),
     (&[], &["evaluate", "--target-prior", "unifrom"]),
     (&[], &["evaluate", "--target-prior", "estimated"]),
+    (
+        &[],
+        &[
+            "predict",
+            "--head",
+            "head.safetensors",
+            "--features",
+            "test.csv",
+            "--target-prior",
+            "uniform",
+            "--val",
+            "test.csv",
+        ],
+    ),
     (&[], &["train-head", "--method", "seesaw", "--set", "solver=lbfgs"]),
     (&[], &["train-head", "--method", "lade", "--set", "head=scaled"]),
     (

@@ -94,18 +94,25 @@ impl Features {
         }
     }
 
-    /// The same with classes and features in the order of a head's.
+    /// The same with classes and features in the order of a head's, whose classes have these names, if
+    /// known; labels that are numbers are taken as they are.
     ///
     /// # Errors
     ///
     /// If D differs, or a label is not one of the head's classes.
-    pub fn like_head(self, file: &HeadFile, name: &str) -> Result<Self> {
+    pub fn like_head(
+        self,
+        file: &HeadFile,
+        class_names: Option<&[String]>,
+        name: &str,
+    ) -> Result<Self> {
         let set = self.in_order_of(file.columns().as_deref(), name)?;
-        let set = match file.class_names() {
-            Some(names) => set.in_classes_of(&names, name)?,
+        let set = match class_names {
+            Some(names) => set.in_classes_of(names, name)?,
             None if set.named_by_label => {
                 let expected = "numbers of classes, since the head's file names none";
-                return Err(Error::data(format!("{name}: labels"), expected, "names", ""));
+                let error = Error::data(format!("{name}: labels"), expected, "names", "");
+                return Err(error.answered_by("class_names"));
             }
             None => set,
         };

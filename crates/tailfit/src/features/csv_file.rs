@@ -126,8 +126,9 @@ impl Columns {
 
     fn of_labels(first: &StringRecord, asked: Asked<'_>, place: &str) -> Result<Self> {
         let at = |column| at(place, first, column);
+        // Where labels are left out, a column that looks like them is, too.
         let is_label = |name: &str| match asked.label_column {
-            Some(column) => name == column,
+            Some(column) => name == column || asked.labels_elsewhere && is_label(name),
             None => is_label(name),
         };
         let known: Vec<usize> = (0..first.len()).filter(|&i| is_label(&first[i])).collect();
@@ -137,7 +138,7 @@ impl Columns {
         let last = first.len().saturating_sub(1);
         let is_header = counted || !known.is_empty() || words == first.len();
         if !is_header {
-            let label = match asked.label_column {
+            let label = match asked.label_column.filter(|_| !asked.labels_elsewhere) {
                 Some(number) => number.parse().ok().filter(|&column: &usize| column <= last),
                 None => Some(last),
             };

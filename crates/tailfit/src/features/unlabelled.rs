@@ -24,20 +24,21 @@ impl Unlabelled {
     ///
     /// As for [`Features::read`].
     pub fn read(paths: &[PathBuf], storage: Storage) -> Result<Self> {
-        Self::read_grouped(paths, storage, None)
+        Self::read_without(paths, storage, [None, None])
     }
 
-    /// The same where a column or an array of this name holds groups, which are ignored.
+    /// The same where columns of these names, if they are there, hold labels and groups, which are
+    /// ignored; groups may be an array of that name.
     ///
     /// # Errors
     ///
     /// As for [`Features::read`].
-    pub fn read_grouped(
+    pub fn read_without(
         paths: &[PathBuf],
         storage: Storage,
-        group_column: Option<&str>,
+        [label_column, group_column]: [Option<&str>; 2],
     ) -> Result<Self> {
-        let asked = Asked { labels_elsewhere: true, group_column, ..Asked::default() };
+        let asked = Asked { labels_elsewhere: true, label_column, group_column };
         let raw = |path: &PathBuf| -> Result<_> {
             let place = path.display().to_string();
             let read = format_of(path)?.read;
@@ -54,6 +55,16 @@ impl Unlabelled {
     /// Labelled samples, of which the labels are left out.
     pub fn of(features: Features) -> Self {
         Self { features }
+    }
+
+    /// The names of the features, if their files name them.
+    pub fn columns(&self) -> Option<&[String]> {
+        self.features.columns.as_deref()
+    }
+
+    /// Whether there are features of mirrored images.
+    pub fn is_mirrored(&self) -> bool {
+        self.features.mirror.is_some()
     }
 
     /// The same with the features in the order of these names, if the files name theirs.

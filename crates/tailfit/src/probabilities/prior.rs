@@ -1,3 +1,4 @@
+use std::fmt::{Display, Formatter};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -46,6 +47,20 @@ impl FromStr for TargetPrior {
             "estimated" => Self::Estimated,
             file => Self::File(file.into()),
         })
+    }
+}
+
+/// As it is read.
+impl Display for TargetPrior {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Uniform => f.write_str("uniform"),
+            Self::AsTrained => f.write_str("as-trained"),
+            Self::Forward(ratio) => write!(f, "forward-{ratio}"),
+            Self::Backward(ratio) => write!(f, "backward-{ratio}"),
+            Self::Estimated => f.write_str("estimated"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
     }
 }
 

@@ -34,14 +34,16 @@ pub enum Conditioning {
     },
 }
 
-/// What counts in the mean, deviations and covariance of a [`Conditioning`]; the samples' weights do in
-/// either case.
+/// What counts in the mean, deviations and covariance of a [`Conditioning`], with w the weight of a
+/// sample (1 if none are given). An option of this project, from no paper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statistics {
-    /// Every sample alike, so that frequent classes decide.
+    /// Every sample by its w, so that frequent classes decide.
     #[default]
     Samples,
-    /// Every class alike: a sample of class k counts 1 / nₖ.
+    /// Every class alike: a sample counts w / Σ w over its class. The covariance within the classes is
+    /// then the mean of theirs, to which a class of one sample contributes nothing but its share 1 / K:
+    /// it is smaller, and its shrinkage matters more, the more such classes there are.
     ClassBalanced,
 }

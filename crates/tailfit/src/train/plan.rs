@@ -46,7 +46,7 @@ pub(super) struct Item {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     kind: &'static str,
-    features: String,
+    seen: String,
     epochs: usize,
     epochs_of_schedule: usize,
     seed: u64,
@@ -60,7 +60,7 @@ impl Key {
         let recipe = &trial.recipe;
         Self {
             kind: recipe.head.rules().name,
-            features: format!("{:?}", recipe.features),
+            seen: format!("{:?}", SeenAs::of(trial)),
             epochs: trial.epochs(),
             epochs_of_schedule: recipe.sgd.epochs,
             seed: trial.seed,
@@ -75,27 +75,28 @@ impl<'a, R: Real> Plan<'a, R> {
     pub(super) fn new(problem: &'a Problem<'a, R>, trials: &[Trial]) -> Result<Self> {
         let mut seen: Vec<Seen<'a, R>> = Vec::new();
         for seen_as in trials.iter().map(SeenAs::of) {
-            let there = |wanted: SeenAs| seen.iter().position(|seen| seen.how == wanted);
-            if there(seen_as).is_some() {
+            if seen.iter().any(|seen| seen.how == seen_as) {
                 continue;
             }
-            let base = there(seen_as.base()).unwrap_or_else(|| {
+            let base = seen.iter().position(|seen| seen.how == seen_as.base());
+            let base = base.unwrap_or_else(|| {
                 seen.push(Seen::new(problem, seen_as.base()));
                 seen.len() - 1
             });
             let starts =
                 |t: &Trial| SeenAs::of(t) == seen_as && t.recipe.start == Start::ClassMeans;
-            let starts = trials.iter().any(starts);
-            if starts && !seen_as.normalised {
+            if trials.iter().any(starts) && !seen_as.normalised {
                 seen[base].find_class_means()?;
             }
             if seen_as != seen_as.base() {
                 let conditioned = seen[base].conditioned(seen_as)?;
                 seen.push(conditioned);
             }
-            if let Some(seen) = seen.last().filter(|_| starts) {
-                seen.find_class_means()?;
-            }
+        }
+        let starts = trials.iter().filter(|trial| trial.recipe.start == Start::ClassMeans);
+        for seen_as in starts.map(SeenAs::of) {
+            let there = seen.iter().find(|seen| seen.how == seen_as);
+            there.expect("made for every trial").find_class_means()?;
         }
         let mut solved = Vec::new();
         for solver in [Solver::Ridge, Solver::Lbfgs] {

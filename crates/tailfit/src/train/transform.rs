@@ -33,7 +33,8 @@ enum By<R: Real> {
     Whitening { vectors: Arc<Mat<f64>>, values: Vec<f64>, matrix: OnceLock<Box<Weights<R>>> },
 }
 
-/// What all whitenings of a problem by the same statistics share: the mean, and V and Λ of the covariance within classes.
+/// What all whitenings of a problem by the same statistics share: the mean, and V and Λ of the
+/// covariance within classes.
 pub(super) struct Within<R> {
     mean: Vec<R>,
     vectors: Arc<Mat<f64>>,
@@ -199,9 +200,8 @@ fn class_weights<R: Real>(problem: &Problem<'_, R>, statistics: Statistics) -> V
         for (&label, weight) in problem.labels.iter().zip(&problem.weights) {
             sums[label as usize] += weight;
         }
-        // A class whose samples all have no weight counts nothing.
-        let of = |sum: f64| if sum > 0.0 { 1.0 / sum } else { 0.0 };
-        weights.iter_mut().zip(sums).for_each(|(weight, sum)| *weight = of(sum));
+        // Every class has a sample of weight, or the data set would have been refused.
+        weights.iter_mut().zip(sums).for_each(|(weight, sum)| *weight = 1.0 / sum);
     }
     weights
 }

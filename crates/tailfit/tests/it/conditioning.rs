@@ -206,6 +206,34 @@ fn class_balanced_statistics_do_not_see_class_frequencies() {
     assert!(plain.with("feature_statistics", &json!("balanced")).is_err());
 }
 
+/// Trials that see features differently share nothing, in whatever company and order they train.
+#[test]
+fn trials_train_as_if_alone() {
+    let (features, labels) = features();
+    let data = data(features, labels);
+    let zero = [("start", json!("zero")), ("epochs", json!(2)), ("lr", json!(1e-3))];
+    let standardised = recipe(&zero).with("features", &json!("standardised")).unwrap();
+    let balanced = standardised.with("feature_statistics", &json!("class-balanced")).unwrap();
+    let means = |of: &Recipe| {
+        let recipe = of.with("start", &json!("class-means")).unwrap();
+        recipe.with("epochs", &json!(0)).unwrap()
+    };
+    // The features as they are come first with a trial of another start.
+    let recipes = [
+        standardised.clone(),
+        balanced.clone(),
+        means(&Recipe::PLAIN),
+        means(&balanced),
+        means(&standardised),
+    ];
+    let trials = recipes.clone().map(|recipe| Trial { recipe, seed: 3, stop_after: None });
+    let together = train_in_f64(&data, &trials, &Options::default()).unwrap();
+    for (outcome, recipe) in together.iter().zip(&recipes) {
+        assert_eq!(outcome.head, head(&data, recipe), "{recipe:?}");
+    }
+    assert_ne!(together[0].head, together[1].head);
+}
+
 #[test]
 fn a_cosine_head_stays_on_features_as_they_are() {
     let (features, labels) = features();
