@@ -17,6 +17,15 @@ pub enum Schedule {
     /// (1 + cos(π (e + 1) / E)) / 2: no epoch has the full rate, and the last has rate 0,
     /// as given by a scheduler stepped before each epoch (LTWB, cRT).
     CosineBefore,
+    /// Linear warm-up from a factor a, a + (1 − a) e / `warm_up` for e < `warm_up`, then
+    /// (1 + cos(π (e − `warm_up`) / (E − 1 − `warm_up`))) / 2: epoch number `warm_up` has the full rate,
+    /// the last one rate 0 (BALMS: a = 1/2).
+    CosineAfterWarmUp {
+        /// Number of warm-up epochs, less than E − 1.
+        warm_up: usize,
+        /// a.
+        warm_up_from: f64,
+    },
     /// Always 1.
     Constant,
     /// Linear warm-up, (e + 1) / `warm_up` for e < `warm_up`, then the factor of the
@@ -37,18 +46,23 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Checks that milestones and factors match.
+    /// Checks that milestones and factors match, and where the warm-up begins.
     ///
     /// # Errors
     ///
-    /// If milestones are not ascending, their number differs from that of the factors, or a factor
+    /// If the warm-up begins at a negative factor, milestones are not ascending, their number differs from that of the factors, or a factor
     /// is negative or not finite.
     pub fn check(&self) -> Result<()> {
-        let Self::Step { milestones, factors, warm_up_from, .. } = self else { return Ok(()) };
         let usable = |factor: &f64| factor.is_finite() && *factor >= 0.0;
-        if let Some(from) = warm_up_from.filter(|from| !usable(from)) {
-            return Err(Error::usage("schedule.step.warm_up_from", "a number from 0 on", from, ""));
+        let from = match self {
+            Self::Step { warm_up_from, .. } => *warm_up_from,
+            Self::CosineAfterWarmUp { warm_up_from, .. } => Some(*warm_up_from),
+            _ => None,
+        };
+        if let Some(from) = from.filter(|from| !usable(from)) {
+            return Err(Error::usage("schedule: warm_up_from", "a number from 0 on", from, ""));
         }
+        let Self::Step { milestones, factors, .. } = self else { return Ok(()) };
         let finite = factors.iter().all(usable);
         if milestones.len() == factors.len() && milestones.is_sorted() && finite {
             return Ok(());
@@ -63,6 +77,16 @@ impl Schedule {
         match self {
             Self::Cosine => cosine(epoch),
             Self::CosineBefore => cosine(epoch + 1),
+            Self::CosineAfterWarmUp { warm_up, warm_up_from } => {
+                let (e, from) = (epoch as f64, *warm_up as f64);
+                if epoch < *warm_up {
+                    warm_up_from + (1.0 - warm_up_from) * e / from
+                } else {
+                    // Of an end that is too early, the full rate is left.
+                    let rest = (epochs as f64 - 1.0 - from).max(1.0);
+                    0.5 * (1.0 + (PI * (e - from) / rest).cos())
+                }
+            }
             Self::Constant => 1.0,
             Self::Step { warm_up, warm_up_from, .. } if epoch < *warm_up => match warm_up_from {
                 Some(from) => from + (1.0 - from) * epoch as f64 / *warm_up as f64,
@@ -95,6 +119,12 @@ mod tests {
             let error = step(Some(from)).check().unwrap_err().to_string();
             assert!(error.contains("warm_up_from"), "{error}");
         }
+        let warm = |warm_up| Schedule::CosineAfterWarmUp { warm_up, warm_up_from: 0.5 };
+        let rates = [0, 1, 2, 3, 4].map(|e| warm(2).factor(e, 5));
+        assert!(rates.iter().zip([0.5, 0.75, 1.0, 0.5, 0.0]).all(|(a, b)| (a - b).abs() < 1e-15));
+        assert!([0, 1, 2].iter().all(|&e| warm(2).factor(e, 3).is_finite()));
+        let below = Schedule::CosineAfterWarmUp { warm_up: 2, warm_up_from: -0.1 };
+        assert!(below.check().unwrap_err().to_string().contains("warm_up_from"));
     }
 
     #[test]

@@ -109,3 +109,26 @@ pub(crate) fn schedule(id: &str, p: &Value, out: &Value) {
     let got: Vec<f64> = (0..epochs).map(|e| rate * schedule.factor(e, epochs)).collect();
     close(id, &got, &want, TOLERANCE);
 }
+
+/// Schedules that change with every step: those of ours with steps for epochs.
+pub(crate) fn schedule_by_steps(id: &str, out: &Value) {
+    // BALMS counts from 1: its step 0 is never taken.
+    let (steps, first, schedule) = match id {
+        "schedule_balms_13000_iterations" => {
+            (13_000, 1, Schedule::CosineAfterWarmUp { warm_up: 799, warm_up_from: 0.5 })
+        }
+        "schedule_google_la" => {
+            let of_epochs = |epochs: [usize; 3]| epochs.map(|e| 84 * e).to_vec();
+            let (milestones, factors) = (of_epochs([691, 1059, 1290]), vec![0.1, 0.01, 0.001]);
+            let warm_up_from = Some(0.0);
+            (1, 0, Schedule::Step { milestones, factors, warm_up: 84 * 22, warm_up_from })
+        }
+        other => panic!("{other} is neither covered nor named as left out"),
+    };
+    for (step, want) in out["lr_at"].as_object().unwrap() {
+        let step: usize = step.parse().unwrap();
+        let Some(ours) = step.checked_sub(first) else { continue };
+        let got = 0.1 * schedule.factor(ours, steps);
+        close(&format!("{id} {step}"), &[got], &[want.as_f64().unwrap()], TOLERANCE);
+    }
+}
