@@ -66,8 +66,8 @@ pub fn estimate_prior(probabilities: ArrayView2<'_, f64>, from: &[f64]) -> Vec<f
 /// Elsewhere, the frequencies under which the predictions are most likely (the MLLS-CM of Garg et al.,
 /// NeurIPS 2020); of several, those that expectation and maximisation reach from equal ones. The rounds
 /// are the same in both cases: they end where no frequencies make a prediction more likely by more than
-/// a factor of 1 + 1e-10, or after 100,000 (less for more than 20,000 different pairs). Predictions of a class that is predicted for no labelled
-/// sample say nothing, and are left out.
+/// a factor of 1 + 1e-10, or after 100,000 (less for more than 20,000 different pairs). Predictions of a
+/// class that is predicted for no labelled sample say nothing, and are left out.
 ///
 /// Source: Lipton et al., ICML 2018, eq. 2.
 ///
