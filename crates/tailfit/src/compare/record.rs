@@ -74,8 +74,8 @@ pub struct HeadRecord {
     /// How the optimum was reached, if the recipe's solver reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub solution: Option<Solution>,
-    /// Macro accuracy in percent on the validation set, if there is one: with
-    /// [`Selection::Validation`], what the choice went by.
+    /// Macro accuracy in percent on the validation set, if there is one, or on the folds of
+    /// [`Selection::CrossValidated`]: with these selections, what the choice went by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_percent: Option<f64>,
     /// SHA-256 of the head's f32 weights and biases.

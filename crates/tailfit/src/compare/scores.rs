@@ -74,7 +74,9 @@ impl Comparison<'_> {
                 optimistic: chosen.iter().any(|one| {
                     // Validation samples that are test samples too make the choice theirs.
                     let Choice { by, .. } = one.pick.choice;
-                    let shared = by == Criterion::Validation && self.data.validation_in_test > 0;
+                    // Where folds choose, such a set has no say.
+                    let has_say = self.folds.is_empty() && self.data.validation_in_test > 0;
+                    let shared = by == Criterion::Validation && has_say;
                     shared || one.pick.choice.is_optimistic()
                 }),
             },

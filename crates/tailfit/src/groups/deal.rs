@@ -48,9 +48,11 @@ impl Groups {
         order.retain(|&group| deal.part_of[group].is_none());
         for group in order {
             let fits = |part: &usize| !held_out(*part) || deal.leaves_some(group, *part);
-            let cost = |part: usize| deal.cost(group, part);
-            let parts = parts.iter().copied().filter(fits);
-            if let Some(part) = parts.min_by(|&a, &b| cost(a).total_cmp(&cost(b))) {
+            // Of parts that it suits alike, the one that has the least so far.
+            let cost = |part: usize| (deal.cost(group, part), deal.filled(part));
+            let of = parts.iter().copied().filter(fits).map(|part| (part, cost(part)));
+            let least = of.min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+            if let Some((part, _)) = least {
                 deal.give(group, part);
             }
         }
@@ -100,6 +102,11 @@ impl<'a> Deal<'a> {
             ((away + n).powi(2) - away.powi(2)) / self.classes[k].powi(2)
         };
         self.groups[group].1.iter().map(of).sum()
+    }
+
+    /// Samples that a part has, relative to its share.
+    fn filled(&self, part: usize) -> f64 {
+        self.dealt[part].iter().sum::<f64>() / self.shares[part]
     }
 
     fn give(&mut self, group: usize, part: usize) {

@@ -31,6 +31,25 @@ fn a_class_of_two_groups_is_held_out_too() {
     }
 }
 
+/// One group a class, and two of equal size: what suits several parts alike goes to the emptiest.
+#[test]
+fn parts_that_suit_alike_take_turns() {
+    for (per_class, shares) in [(1, vec![0.5; 2]), (2, vec![0.2; 5])] {
+        let n_groups = 10 * per_class;
+        let groups = Groups::new((0..3 * n_groups).map(|row| row / 3));
+        let labels: Vec<u32> = (0..3 * n_groups).map(|row| (row / 3 / per_class) as u32).collect();
+        for seed in 0..5 {
+            let mut rng = Rng::new(seed, Purpose::Folds, 0);
+            let parts = groups.deal(&labels, &shares, |_| false, &mut rng);
+            for part in 0..shares.len() {
+                let n = parts.iter().filter(|&&of| of == Some(part)).count();
+                let fair = labels.len() / shares.len();
+                assert!(3 * n >= 2 * fair && 2 * n <= 3 * fair, "part {part}: {n} of {fair}");
+            }
+        }
+    }
+}
+
 /// 60 groups of 1 to 6 samples of two of six classes.
 fn grouped() -> (Groups, Vec<u32>) {
     let mut rng = Rng::new(3, Purpose::Order, 0);

@@ -82,7 +82,9 @@ impl<R: Real> BatchLoss<R> {
             Mean::ByBatch => samples.len() as f64,
             Mean::ByWeight => {
                 let each = samples.labels.iter().zip(samples.weights);
-                each.map(|(&label, weight)| weight * self.weights[label as usize]).sum()
+                let sum = each.map(|(&label, weight)| weight * self.weights[label as usize]).sum();
+                // A batch without weight has a sum of 0, whatever it is divided by.
+                if sum > 0.0 { sum } else { 1.0 }
             }
         }
     }

@@ -180,6 +180,17 @@ mod tests {
         assert!(all.iter().all(|method| method.grid().unwrap().len() == 20));
     }
 
+    /// Whatever is compared with its features as they are and standardised can be.
+    #[test]
+    fn every_method_has_a_grid_with_its_features_standardised() {
+        for method in crate::methods::all().into_iter().chain(super::combinations()) {
+            let (name, thinned) =
+                (method.name.clone(), method.clone().with_conditioning().thinned());
+            assert!(method.with_conditioning().grid().is_ok(), "{name}");
+            assert!(thinned.grid().is_ok(), "{name}, thinned");
+        }
+    }
+
     #[test]
     fn what_does_not_go_together_is_refused() {
         let message = |name: &str| find(name).unwrap_err().to_string();

@@ -33,7 +33,9 @@ impl Method {
             self.recipe.head,
             HeadKind::Linear | HeadKind::ScaledLinear { .. } | HeadKind::Gated
         );
-        let differs = self.recipe.sgd.epochs > 0 && sees || self.recipe.normalise.is_some();
+        // Cosine heads are not trained on standardised features.
+        let differs = !self.recipe.head.rules().normalises_features
+            && (self.recipe.sgd.epochs > 0 && sees || self.recipe.normalise.is_some());
         let is_free = self.recipe.features == Conditioning::AsIs
             && !self.search.iter().any(|axis| axis.path.starts_with("features"));
         if differs && is_free && !self.search.is_empty() {
@@ -48,7 +50,7 @@ impl Method {
     pub(crate) fn thinned(&self) -> Self {
         let mut thinned = self.clone();
         for axis in &mut thinned.search {
-            if axis.path == "features" {
+            if axis.path == "features" && axis.values.contains(&CONDITIONINGS[1].into()) {
                 axis.values = vec![CONDITIONINGS[1].into()];
             } else if axis.values.len() > 2 {
                 axis.values = axis.values.iter().skip(1).step_by(2).cloned().collect();

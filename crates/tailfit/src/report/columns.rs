@@ -97,7 +97,8 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |shown| shown.validated.then(|| "validation".to_owned()),
-        meaning: "class mean on the validation set, by which epoch and hyper-parameters were chosen",
+        meaning: "class mean on the validation set, or on the folds of a cross-validation; what chose epoch and \
+                  hyper-parameters where the selection says so",
         cell: |row| digits(row, validation, 2),
         csv: &[("validation_percent", |row| mean(row, validation))],
     },

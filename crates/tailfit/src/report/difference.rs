@@ -37,10 +37,14 @@ pub(super) fn to_best(rows: &[Summary<'_>]) -> Vec<Option<Difference>> {
     let first = rows[best].records[0];
     let samples = first.evaluation.right.samples();
     let Some(groups) = first.evaluation.right.groups() else { return none() };
-    let hits: Option<Vec<Hits>> = rows.iter().map(|row| hits_of(row, first)).collect();
-    let Some(hits) = hits.filter(|hits| hits.iter().all(|of| of.len() == hits[0].len())) else {
-        return none();
+    let seeds = |row: &Summary<'_>| -> Vec<u64> {
+        by_seed(row).into_iter().map(|record| record.seed).collect()
     };
+    if rows.iter().any(|row| seeds(row) != seeds(&rows[best])) {
+        return none();
+    }
+    let hits: Option<Vec<Hits>> = rows.iter().map(|row| hits_of(row, first)).collect();
+    let Some(hits) = hits else { return none() };
     let (n_seeds, n) = (hits[0].len(), hits[0][0].len());
     let resamples = (WORK / (n * n_seeds * rows.len()).max(1)).clamp(50, RESAMPLES);
     let drawn: Vec<Vec<f64>> = (0..resamples)
@@ -75,7 +79,14 @@ fn hits_of(row: &Summary<'_>, first: &RunRecord) -> Option<Hits> {
         let each = same.then(|| right.each())??;
         Some(each.into_iter().map(u8::from).collect())
     };
-    row.records.iter().map(|record| of(record)).collect()
+    by_seed(row).into_iter().map(of).collect()
+}
+
+/// A row's records, in the order of their seeds.
+fn by_seed<'a>(row: &Summary<'a>) -> Vec<&'a RunRecord> {
+    let mut records = row.records.clone();
+    records.sort_by_key(|record| record.seed);
+    records
 }
 
 /// How often each of `n` samples is drawn, with replacement: by itself, or with its group, of which as

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::columns::{COLUMNS, Column, Shown, epoch, last_epoch, macro_percent, missed_gap};
 use super::{Summary, Table, advice};
 use crate::compare::{DataRecord, Effort, HeadRecord, RunRecord, Selection};
+use crate::files::quoted;
 use crate::methods::Method;
 
 const STAR_NOTE: &str = "* chosen on the test set itself: too good by construction.";
@@ -50,7 +51,7 @@ pub fn csv(rows: &[Summary<'_>]) -> String {
     let fields = || COLUMNS.iter().flat_map(|column| column.csv);
     let names: Vec<&str> = fields().map(|(name, _)| *name).collect();
     let line = |row: &Summary<'_>| -> String {
-        let values: Vec<String> = fields().map(|(_, value)| value(row)).collect();
+        let values: Vec<String> = fields().map(|(_, value)| quoted(&value(row))).collect();
         values.join(",") + "\n"
     };
     names.join(",") + "\n" + &rows.iter().map(line).collect::<String>()

@@ -216,8 +216,11 @@ fn check<R: Real>(problem: &Problem<'_, R>, recipe: &Recipe) -> Result<()> {
         let expected = "a vector for each class, as of a text encoder";
         return Err(Error::usage("recipe", expected, "none", "").answered_by("class_vectors"));
     }
+    let given_divides = recipe.start == Start::Stage1
+        && problem.stage_1.is_some_and(|head| head.normalise_features);
     if recipe.zero_shot.is_some()
         && !recipe.head.rules().normalises_features
+        && !given_divides
         && !problem.has_unit_norms()?
     {
         let expected = "features of norm 1, on which the zero-shot head is linear";

@@ -7,6 +7,7 @@ use super::seen::{Seen, SeenAs};
 use super::{Outcome, Trial};
 use crate::error::Result;
 use crate::head::Start;
+use crate::losses::ClassWeights;
 use crate::numbers::Real;
 use crate::recipe::Solver;
 
@@ -56,11 +57,11 @@ struct Key {
 }
 
 impl Key {
-    fn of(trial: &Trial) -> Self {
+    fn of<R: Real>(trial: &Trial, problem: &Problem<'_, R>) -> Self {
         let recipe = &trial.recipe;
         Self {
             kind: recipe.head.rules().name,
-            seen: format!("{:?}", SeenAs::of(trial)),
+            seen: format!("{:?}", SeenAs::of(trial, problem)),
             epochs: trial.epochs(),
             epochs_of_schedule: recipe.sgd.epochs,
             seed: trial.seed,
@@ -71,10 +72,18 @@ impl Key {
     }
 }
 
+/// Whether a trial uses the means of the classes. All that do take the same ones, found on the features
+/// before they are conditioned, in whatever company.
+fn needs_means(trial: &Trial) -> bool {
+    trial.recipe.start == Start::ClassMeans
+        || trial.recipe.cost.class_weights == ClassWeights::EffectiveArea
+}
+
 impl<'a, R: Real> Plan<'a, R> {
     pub(super) fn new(problem: &'a Problem<'a, R>, trials: &[Trial]) -> Result<Self> {
         let mut seen: Vec<Seen<'a, R>> = Vec::new();
-        for seen_as in trials.iter().map(SeenAs::of) {
+        let seen_as_of = |trial: &Trial| SeenAs::of(trial, problem);
+        for seen_as in trials.iter().map(seen_as_of) {
             if seen.iter().any(|seen| seen.how == seen_as) {
                 continue;
             }
@@ -83,9 +92,8 @@ impl<'a, R: Real> Plan<'a, R> {
                 seen.push(Seen::new(problem, seen_as.base()));
                 seen.len() - 1
             });
-            let starts =
-                |t: &Trial| SeenAs::of(t) == seen_as && t.recipe.start == Start::ClassMeans;
-            if trials.iter().any(starts) && !seen_as.normalised {
+            let by_means = |t: &Trial| seen_as_of(t) == seen_as && needs_means(t);
+            if trials.iter().any(by_means) && !seen_as.normalised {
                 seen[base].find_class_means()?;
             }
             if seen_as != seen_as.base() {
@@ -93,8 +101,7 @@ impl<'a, R: Real> Plan<'a, R> {
                 seen.push(conditioned);
             }
         }
-        let starts = trials.iter().filter(|trial| trial.recipe.start == Start::ClassMeans);
-        for seen_as in starts.map(SeenAs::of) {
+        for seen_as in trials.iter().filter(|trial| needs_means(trial)).map(seen_as_of) {
             let there = seen.iter().find(|seen| seen.how == seen_as);
             there.expect("made for every trial").find_class_means()?;
         }
@@ -102,7 +109,7 @@ impl<'a, R: Real> Plan<'a, R> {
         for solver in [Solver::Ridge, Solver::Lbfgs] {
             for seen_as in seen.iter().map(|seen| seen.how) {
                 let of = |&i: &usize| {
-                    trials[i].recipe.solver == solver && SeenAs::of(&trials[i]) == seen_as
+                    trials[i].recipe.solver == solver && seen_as_of(&trials[i]) == seen_as
                 };
                 let trials: Vec<usize> = (0..trials.len()).filter(of).collect();
                 if !trials.is_empty() {
@@ -112,7 +119,7 @@ impl<'a, R: Real> Plan<'a, R> {
         }
         let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
         for i in (0..trials.len()).filter(|&i| trials[i].recipe.solver == Solver::Sgd) {
-            groups.entry(Key::of(&trials[i])).or_default().push(i);
+            groups.entry(Key::of(&trials[i], problem)).or_default().push(i);
         }
         // At least one item per thread, as far as there are heads.
         let threads = rayon::current_num_threads();
@@ -122,7 +129,7 @@ impl<'a, R: Real> Plan<'a, R> {
         let mut items = Vec::new();
         for group in groups.into_values() {
             let n = group.len().div_ceil(most).max(wanted.min(group.len()));
-            let seen = SeenAs::of(&trials[group[0]]);
+            let seen = seen_as_of(&trials[group[0]]);
             let portions = group.chunks(group.len().div_ceil(n));
             items.extend(portions.map(|part| Item { seen, trials: part.to_vec() }));
         }

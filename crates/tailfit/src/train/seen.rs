@@ -40,6 +40,9 @@ pub(super) struct SeenAs {
     pub(super) normalised: bool,
     /// Whether heads have a gate, so that mirrored features are scored one by one.
     pub(super) gated: bool,
+    /// Whether they are divided by it before anything else, because the given head does so, from which
+    /// the trial starts.
+    pub(super) of_unit_norm: bool,
     /// What is done to them first.
     pub(super) conditioning: Conditioning,
     /// By which statistics.
@@ -48,15 +51,18 @@ pub(super) struct SeenAs {
 
 impl SeenAs {
     /// What a trial's head sees.
-    pub(super) fn of(trial: &Trial) -> Self {
+    pub(super) fn of<R: Real>(trial: &Trial, problem: &Problem<'_, R>) -> Self {
         let rules = trial.recipe.head.rules();
         let (normalised, gated) = (rules.normalises_features, rules.has_gate);
+        let by_start = trial.recipe.start == Start::Stage1
+            && problem.stage_1.is_some_and(|head| head.normalise_features);
+        let of_unit_norm = by_start && !normalised;
         let conditioning = trial.recipe.features;
         let statistics = match conditioning {
             Conditioning::AsIs => Statistics::default(),
             _ => trial.recipe.feature_statistics,
         };
-        Self { normalised, gated, conditioning, statistics }
+        Self { normalised, gated, of_unit_norm, conditioning, statistics }
     }
 
     /// That from which the conditioned one is made: the features as they are.
@@ -73,7 +79,8 @@ fn scored<R: Real>(
     seen_as: SeenAs,
     centre: &[R],
 ) -> Option<Arc<PerSet<Views<R>>>> {
-    let input = if seen_as.normalised { Input::Normalised { centre } } else { Input::AsIs };
+    let divided = seen_as.normalised || seen_as.of_unit_norm;
+    let input = if divided { Input::Normalised { centre } } else { Input::AsIs };
     let pack = |set: &ScoredSet<'_, R>| {
         views((&set.features, set.mirror.as_deref()), problem.dim, input, seen_as.gated)
     };
@@ -172,6 +179,7 @@ impl<'a, R: Real> Seen<'a, R> {
                 transform.fold(head);
             }
         }
+        head.normalise_features |= self.how.of_unit_norm;
         if let (Some(share), Some(vectors)) = (recipe.zero_shot, self.problem.class_vectors) {
             head.weight.scaled_add(share, vectors);
         }
@@ -206,6 +214,9 @@ impl<'a, R: Real> Seen<'a, R> {
             View::File(file) => {
                 file.gather(rows, |row| out.extend(row.iter().map(|&v| R::from_f64(v.into()))))?;
             }
+        }
+        if self.how.of_unit_norm {
+            crate::kernels::normalise_rows(out, dim);
         }
         if let Some(transform) = &self.transform {
             transform.apply(out);

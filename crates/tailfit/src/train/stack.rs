@@ -277,6 +277,9 @@ impl<R: Real> Losses<R> {
             (weights, _) => weights.weights(problem.counts),
         };
         let weighted = BatchLoss::with_weights(cost.loss, weights, cost.mean, problem.counts);
-        Self { deferred: BatchLoss::plain(cost.loss, problem.counts), weighted }
+        // Before they apply, all class weights are 1; what the sum is divided by stays the same.
+        let ones = vec![1.0; problem.counts.n_classes()];
+        let deferred = BatchLoss::with_weights(cost.loss, ones, cost.mean, problem.counts);
+        Self { deferred, weighted }
     }
 }

@@ -55,6 +55,13 @@ fn what_is_the_same_differs_by_nothing() {
     let found = differences(&[one.clone(), named(one.clone(), "again")].concat());
     let none = Difference { points: 0.0, low: 0.0, high: 0.0 };
     assert_eq!(found, [None, Some(none)]);
+    // Seeds go by their numbers, and other seeds are compared with nothing.
+    let mut turned = named(one.clone(), "turned");
+    turned.reverse();
+    assert_eq!(differences(&[one.clone(), turned].concat()), [None, Some(none)]);
+    let mut others = named(one.clone(), "others");
+    others[1].seed = 7;
+    assert_eq!(differences(&[one.clone(), others].concat()), [None, None]);
     // Records that do not say which samples were right are compared with nothing.
     let mut old = named(one.clone(), "old");
     for record in &mut old {

@@ -164,10 +164,20 @@ fn awkward() -> Vec<DataSet> {
         .to_vec()
 }
 
+/// The same with a given head that divides features by their norms, and has a bias.
+fn of_cosine_heads(mut data: DataSet) -> DataSet {
+    let head = &mut data.stage_1.as_mut().unwrap().head;
+    head.normalise_features = true;
+    head.weight *= 4.0;
+    head.bias = (0..K).map(|k| 0.5 * k as f64).collect();
+    data
+}
+
 /// Where there is nothing to choose, comparison is evaluation.
 #[test]
 fn a_head_that_nobody_chooses_scores_what_evaluation_says() {
-    for data in awkward() {
+    let cosine = awkward().into_iter().map(of_cosine_heads);
+    for data in awkward().into_iter().chain(cosine) {
         let head = &data.stage_1.as_ref().unwrap().head;
         let set = EvaluationSet::of(&data.test).unwrap();
         let wanted = evaluate(head, &set, &data.counts, data.thresholds);

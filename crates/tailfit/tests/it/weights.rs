@@ -141,6 +141,25 @@ fn gradient_at_optimum(
     (of_weight.mapv(|g| g * g).sum() + of_bias.mapv(|g| g * g).sum()).sqrt()
 }
 
+/// A batch without weight takes no step; samples of weight 0 say nothing to any estimate.
+#[test]
+fn batches_and_estimates_of_samples_without_weight() {
+    let (features, labels, weights) = samples(65, 6);
+    let last = weights.iter().take(64).copied().chain([0.0]).collect();
+    let one_left = data(features, labels, Some(last));
+    let by_weight = [("mean", json!("by-weight")), ("epochs", json!(3)), ("batch_size", json!(1))];
+    assert!(head(&one_left, &recipe("cross-entropy", &by_weight)).is_finite());
+    // Every fifth sample has no weight, and the covariance is estimated from every twentieth.
+    let (features, labels, _) = samples(10_300, 64);
+    let weights = (0..labels.len()).map(|i| if i % 5 == 0 { 0.0 } else { 1.0 }).collect();
+    let every_fifth = data(features, labels, Some(weights));
+    let solver = [("solver", json!("lbfgs")), ("weight_decay", json!(1e-2)), ("gap", json!(1e-2))];
+    let recipe = recipe("cross-entropy", &solver);
+    let trial = Trial { recipe, seed: 0, stop_after: None };
+    let found = train(&every_fifth, &[trial], &Options::default()).unwrap().remove(0);
+    assert!(found.head.is_finite() && found.solution.unwrap().gap.unwrap() <= 1e-2);
+}
+
 #[test]
 fn bad_weights_are_refused() {
     let (features, labels, mut weights) = samples(40, 3);

@@ -71,6 +71,10 @@ impl Sums {
         // The share of the samples whose products are taken.
         let of_some = weights.iter().step_by(every);
         let sampled = if every > 1 { of_some.sum::<f64>() / total } else { 1.0 };
+        if sampled <= 0.0 {
+            // Only samples without weight are among them.
+            return Self::new(seen, class_weights, shift, 1);
+        }
         let zero = || (Mat::<f64>::zeros(dim, dim), Mat::<f64>::zeros(dim, k));
         // A fixed number of parts, so that the order of additions does not depend on threads.
         let all: Vec<u32> = (0..labels.len() as u32).collect();
@@ -142,15 +146,19 @@ impl Sums {
         Ok((span * vectors, values))
     }
 
-    /// The same of the covariance within the classes.
+    /// The same of the covariance within the classes. Where no class varies, its values are 0, and not
+    /// what rounding leaves of them.
     pub(in crate::train) fn within_classes(&self) -> Result<(Mat<f64>, Vec<f64>)> {
         let d = self.dim;
+        let total: f64 = (0..d).map(|j| self.gram[(j, j)]).sum();
         let scaled = Mat::from_fn(d, self.shares.len(), |j, c| {
             self.by_class[(j, c)] / self.shares[c].sqrt()
         });
         let between = &scaled * scaled.transpose();
         let within = |i: usize, j: usize| self.gram[(i.max(j), i.min(j))] - between[(i, j)];
-        decomposed(&Mat::from_fn(d, d, within))
+        let (vectors, values) = decomposed(&Mat::from_fn(d, d, within))?;
+        let rounding = values.iter().sum::<f64>() <= 1e-12 * total;
+        Ok((vectors, if rounding { vec![0.0; values.len()] } else { values }))
     }
 }
 

@@ -84,7 +84,7 @@ fn views_are_used_in_turn() {
     let recipe = Recipe { sgd, ..Recipe::PLAIN };
     let trial = Trial { recipe, seed: 0, stop_after: None };
     let train = |problem: &Problem<'_, f64>, first: &dyn Fn(usize) -> usize| {
-        let seen = Seen::new(problem, SeenAs::of(&trial));
+        let seen = Seen::new(problem, SeenAs::of(&trial, problem));
         let order = |epoch| (0..n).map(|i| (first(epoch) + (i * 7 + epoch) % n) as u32).collect();
         train_in_order(&seen, &[&trial], &unscored(), false, order).unwrap().remove(0)
     };
@@ -133,7 +133,7 @@ fn a_start_that_is_not_trained_comes_back_unchanged() {
         seed: 0,
         stop_after: None,
     };
-    let (trials, seen) = ([&trial], Seen::new(&problem, SeenAs::of(&trial)));
+    let (trials, seen) = ([&trial], Seen::new(&problem, SeenAs::of(&trial, &problem)));
     let stack = Stack::new(&seen, &trials, (None, false), None);
     assert_eq!(stack.finished(0), setup.stage_1);
 }

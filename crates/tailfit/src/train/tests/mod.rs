@@ -71,7 +71,7 @@ fn run(setup: &Setup, golden: &Value, recipe: Recipe) -> Outcome {
         .collect();
     let trial = Trial { recipe, seed: 0, stop_after: None };
     let problem = problem_of(setup);
-    let seen = Seen::new(&problem, SeenAs::of(&trial));
+    let seen = Seen::new(&problem, SeenAs::of(&trial, &problem));
     let order = |epoch: usize| orders[epoch].clone();
     train_in_order(&seen, &[&trial], &unscored(), false, order).unwrap().remove(0)
 }
