@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 import os
 
@@ -87,9 +88,12 @@ def labelled(x, y, class_names):
     return x, np.ascontiguousarray(y, dtype=np.uint32), [str(name) for name in names]
 
 
-def labelled_like(x, y, names, what):
-    """Features and class numbers of a set that goes with one of these names."""
+def labelled_like(x, y, names, by_name, what):
+    """Features and class numbers of a set that goes with one of these names, by which its classes went
+    or not."""
     x, y = features(x, what), _labels(y)
+    if y.dtype.kind in "iub" and by_name:
+        raise ValueError(f"{what}: expected names of classes, as in the training set, found numbers")
     if y.dtype.kind not in "iub":
         known = {name: number for number, name in enumerate(names or [])}
         missing = sorted({str(label) for label in y} - known.keys())
@@ -107,9 +111,31 @@ def _labels(y) -> np.ndarray:
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"labels: expected shape (n_samples,), found {y.shape}")
-    if y.dtype.kind == "f" and (y == np.floor(y)).all():
+    missing = [i for i, label in enumerate(y.tolist()) if label is None or label != label]
+    if missing:
+        raise ValueError(f"labels: expected a class for each sample, found none at {missing[0]}")
+    if y.dtype.kind == "f" or y.dtype.kind == "O" and not any(isinstance(label, str) for label in y):
+        # Numbers that a table has made floats or objects.
+        whole = [isinstance(label, numbers.Real) and float(label).is_integer() for label in y.tolist()]
+        if not all(whole):
+            raise ValueError(f"labels: expected whole numbers or names, found {y[whole.index(False)]!r}")
         y = y.astype(np.int64)
+    if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+        raise ValueError("labels: expected numbers or names, found both")
     return y
+
+
+def in_order_of(x, like, what):
+    """A table with its columns in the order of another's, if both name them."""
+    wanted, own = (getattr(table, "columns", None) for table in (like, x))
+    if wanted is None or own is None or list(wanted) == list(own):
+        return x
+    wanted, own = list(wanted), list(own)
+    missing = [column for column in wanted if column not in own]
+    if missing or len(own) != len(wanted):
+        found = f"none named {missing[0]!r}" if missing else "more"
+        raise ValueError(f"{what}: expected the columns of x, found {found}")
+    return x[wanted]
 
 
 def threads(n_jobs) -> int | None:

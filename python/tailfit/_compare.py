@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import logging
 import os
@@ -13,7 +15,7 @@ import webbrowser
 import numpy as np
 
 from tailfit import _native
-from tailfit._arrays import as_groups, handed_over, labelled, labelled_like, threads
+from tailfit._arrays import as_groups, handed_over, in_order_of, labelled, labelled_like, threads
 from tailfit._head import Head, as_head, from_native, native
 
 _LOG = logging.getLogger("tailfit")
@@ -84,9 +86,12 @@ def compare(
     progress : callable(done, total), or True for tqdm if it is installed
         Ctrl-C keeps the methods that are finished.
     """
+    x_test = in_order_of(x_test, x, "x_test")
+    x_val = in_order_of(x_val, x, "x_val")
     x, y, names = labelled(x, y, class_names)
-    test = labelled_like(x_test, y_test, names, "x_test")
-    validation = None if x_val is None else labelled_like(x_val, y_val, names, "x_val")
+    by_name = names is not None and class_names is None
+    test = labelled_like(x_test, y_test, names, by_name, "x_test")
+    validation = None if x_val is None else labelled_like(x_val, y_val, names, by_name, "x_val")
     if methods is None:
         methods = _native.usual_methods(effort, class_vectors is not None)
     elif isinstance(methods, str):
@@ -178,8 +183,7 @@ class Comparison:
 
     def frame(self):
         """The table at full precision: a pandas DataFrame if pandas is installed, else a dict of columns."""
-        lines = _native.table(self._json, "csv").splitlines()
-        header, rows = lines[0].split(","), [line.split(",") for line in lines[1:]]
+        header, *rows = csv.reader(io.StringIO(_native.table(self._json, "csv")))
         columns = {key: [_value(row[at]) for row in rows] for at, key in enumerate(header)}
         try:
             import pandas
@@ -263,8 +267,11 @@ _TABLES = {
 
 
 def _head(result) -> Head:
-    names = json.loads(result["head_record"])
-    metadata = {"method": names["method"], "made_by": f"tailfit {names['version']}"}
+    record = json.loads(result["head_record"])
+    metadata = {"method": record["method"], "made_by": f"tailfit {record['version']}"}
+    for key in ("class_names", "class_counts"):
+        if record["data"].get(key):
+            metadata[key] = json.dumps(record["data"][key])
     return from_native(result, metadata)
 
 

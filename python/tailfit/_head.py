@@ -201,12 +201,21 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def as_head(head) -> Head | None:
-    """A Head from a Head, a pair (weight, bias), a linear layer of PyTorch, or None."""
+    """A Head from a Head, a pair (weight, bias), a layer of PyTorch that is a head, or None."""
     if head is None or isinstance(head, Head):
         return head
+    # What replace_head puts in for heads that are more than a linear layer.
+    if hasattr(head, "linear") and hasattr(head, "centre"):
+        plain, centre = as_head(head.linear), _doubles(_host(head.centre))
+        return Head(plain.weight, plain.bias, True, centre=centre if centre.any() else None)
+    if hasattr(head, "linear") and hasattr(head, "gate"):
+        plain, gate = as_head(head.linear), as_head(head.gate)
+        scale, shift = _doubles(_host(head.scale)), _doubles(_host(head.shift))
+        return Head(plain.weight, plain.bias, gate=Gate(gate.weight[0], gate.bias[0], scale, shift))
     if hasattr(head, "weight"):
-        bias = getattr(head, "bias", None)
-        head = (_host(head.weight), None if bias is None else _host(bias))
+        if not hasattr(head, "bias"):
+            raise ValueError(f"head: expected a linear layer, found a {type(head).__name__}")
+        head = (_host(head.weight), None if head.bias is None else _host(head.bias))
     weight, bias = head
     weight = np.ascontiguousarray(weight, dtype=np.float64)
     bias = np.zeros(len(weight)) if bias is None else np.ascontiguousarray(bias, dtype=np.float64)

@@ -99,6 +99,8 @@ class TailClassifier(Linear):
         class_weight = self._class_weights(classes, sample_weight)
         recipe = json.loads(_native.recipe(*self._recipe()))
         solves = recipe.get("solver", "sgd") != "sgd"
+        if self.solver == "sgd" and solves:
+            raise ValueError(f"solver: expected 'auto' for {self.method!r}, which is solved, found 'sgd'")
         unknowns = len(self.classes_) * (X.shape[1] + 1)
         small = unknowns <= _MOST_UNKNOWNS and unknowns * len(X) <= _MOST_PRODUCTS
         if solves and small:
@@ -130,12 +132,13 @@ class TailClassifier(Linear):
         if self.solver not in ("auto", "lbfgs", "sgd"):
             raise ValueError(f"solver: expected 'auto', 'lbfgs' or 'sgd', found {self.solver!r}")
         method, *additions = str(self.method).split("+")
-        if self.solver == "auto":
+        # Samplers are for steps of SGD.
+        if self.solver == "auto" and not any(added.endswith("-sampling") for added in additions):
             method = _CONVERGED.get(method, method)
         method = "+".join([method, *additions])
         changes = {}
         if self.solver == "lbfgs":
-            changes |= {"solver": "lbfgs", "start": "zero"}
+            changes |= {"solver": "lbfgs", "start": "zero", "decay_bias": False}
         if self.weight_decay is not None:
             changes["weight_decay"] = self.weight_decay
         if self.features != "as-is":
@@ -143,7 +146,8 @@ class TailClassifier(Linear):
         if self.tol is not None:
             changes["gap"] = max(self.tol, 1e-6)
         changes |= self.params or {}
-        return method, [(path, json.dumps(value)) for path, value in changes.items()]
+        # Numbers of numpy are numbers too.
+        return method, [(path, json.dumps(value, default=_plain)) for path, value in changes.items()]
 
     def _class_weights(self, classes, sample_weight):
         """The weight of each class in the loss, if any."""
@@ -156,7 +160,15 @@ class TailClassifier(Linear):
                 )
             count = np.bincount(classes, weights=sample_weight)
             return count.sum() / (len(count) * count)
+        unknown = set(self.class_weight) - set(self.classes_.tolist())
+        if unknown:
+            raise ValueError(f"class_weight: expected classes of y, found {sorted(map(repr, unknown))[0]}")
         return np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_])
+
+
+def _plain(value):
+    """A number of numpy as one of Python."""
+    return value.item()
 
 
 class TailClassifierCV(Linear):
@@ -222,7 +234,7 @@ class TailClassifierCV(Linear):
             (np.ascontiguousarray(X[rows]), classes[rows]),
             None,
             None,
-            list(self.methods),
+            [self.methods] if isinstance(self.methods, str) else list(self.methods),
             selection="cross-validated",
             effort=self.effort,
             seeds=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,6 +144,16 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
         parameter.requires_grad_(layer.weight.requires_grad)
     if not name:
         raise ValueError("model: expected a model with a linear layer, found a linear layer alone")
+    x = np.random.default_rng(0).standard_normal((8, dim)) if check is None else np.asarray(check)
+    # On the CPU in double precision: what a GPU rounds products to is none of the head's.
+    given = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64))
+    with torch.no_grad():
+        found = copy.deepcopy(new).cpu().double()(given).numpy()
+    wanted = head.logits(given.numpy())
+    # Weights in half precision keep three digits.
+    tolerance = _TOLERANCE.get(layer.weight.dtype, 2e-2)
+    if np.abs(found - wanted).max() > tolerance * max(np.abs(wanted).max(), 1e-6):
+        raise RuntimeError(f"{name!r} does not give the head's logits: please report it")
     parent, _, last = name.rpartition(".")
     setattr(model.get_submodule(parent), last, new)
     for owner in (model, getattr(model, "config", None)):
@@ -150,15 +161,6 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
             if isinstance(getattr(owner, attribute, None), int):
                 with contextlib.suppress(AttributeError):
                     setattr(owner, attribute, n_classes)
-    x = np.random.default_rng(0).standard_normal((8, dim)) if check is None else np.asarray(check)
-    given = torch.from_numpy(np.ascontiguousarray(x)).to(**like)
-    with torch.no_grad():
-        found = new(given).double().cpu().numpy()
-    wanted = head.logits(given.double().cpu().numpy())
-    # Half precision keeps three digits.
-    tolerance = _TOLERANCE.get(layer.weight.dtype, 2e-2)
-    if np.abs(found - wanted).max() > tolerance * max(np.abs(wanted).max(), 1e-6):
-        raise RuntimeError(f"{name!r} does not give the head's logits: please report it")
     return model
 
 

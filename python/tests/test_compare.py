@@ -131,6 +131,28 @@ def test_mistakes_are_said():
         tailfit.compare(x, y, x, y, head=(np.zeros((4, 8)), np.zeros(3)), methods=["los"])
     with pytest.raises(ValueError, match="shape"):
         tailfit.compare(x[0], y, x, y)
+    with pytest.raises(ValueError, match="each name once"):
+        tailfit.compare(x, y, x, y, methods=["los", "los"])
+    names = np.array(["a", "b", "c", "d"])[y]
+    for labels, test_labels, why in (
+        (names, y, "found numbers"),
+        (np.where(y == 0, None, names), names, "none at 0"),
+        (np.where(y == 0, np.nan, y), y, "none at 0"),
+        (y + 0.5, y, "whole numbers"),
+        (np.array([0, "b"], dtype=object)[(y > 0).astype(int)], y, "found both"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            tailfit.compare(x, labels, x, test_labels, methods=["lda"])
+
+
+def test_numbers_in_a_table_of_objects_stay_numbers():
+    x, y = data(sizes=(30, 20, 12, 9, 8, 8, 7, 7, 6, 6, 5, 5))
+    numbers = y.astype(object)
+    found = tailfit.compare(x, numbers, x, numbers, methods=["lda"])
+    assert found.class_names is None
+    assert found.records == tailfit.compare(x, y, x, y, methods=["lda"]).records
+    named = tailfit.compare(x, y, x, y, methods=["lda"], class_names=list("abcdefghijkl"))
+    assert json.loads(named.heads["lda"].metadata["class_names"]) == list("abcdefghijkl")
 
 
 def test_class_vectors_give_a_zero_shot_row():

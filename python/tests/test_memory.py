@@ -88,6 +88,13 @@ def test_frames(library):
     assert list(names_seen) == list(frame.columns)
     result = tailfit.compare(frame, library.Series(names), frame, library.Series(names), methods="lr-balanced")
     assert result.class_names == ["common", "rare", "rarer", "rarest"]
+    # Columns go by their names.
+    turned = frame[list(frame.columns)[::-1]]
+    again = tailfit.compare(frame, library.Series(names), turned, library.Series(names), methods="lr-balanced")
+    assert again.records == result.records
+    renamed = library.DataFrame({f"other {j}": x[:, j] for j in range(x.shape[1])})
+    with pytest.raises(ValueError, match="none named 'feature 0'"):
+        tailfit.compare(frame, names, renamed, names, methods="lr-balanced")
 
 
 def test_results_do_not_depend_on_threads():

@@ -95,6 +95,17 @@ def test_every_kind_of_method_fits(method):
     assert np.allclose(model.predict_proba(x_test).sum(axis=1), 1)
 
 
+def test_solvers_and_settings_as_documented():
+    x, y, x_test, _ = rare()
+    auto = TailClassifier("cross-entropy", weight_decay=np.float32(1e-2), tol=1e-6).fit(x, y)
+    asked = TailClassifier("cross-entropy", solver="lbfgs", weight_decay=1e-2, tol=1e-6).fit(x, y)
+    assert np.allclose(auto.predict_proba(x_test), asked.predict_proba(x_test), atol=1e-4)
+    # A sampler is for steps.
+    sampled = TailClassifier("cross-entropy+class-balanced-sampling", params={"epochs": np.int64(2)}).fit(x, y)
+    assert sampled.n_iter_ == 2
+    assert TailClassifierCV(methods="lda").fit(x, y).method_ == "lda"
+
+
 def test_priors_through_confusions():
     x, y, x_test, y_test = rare()
     model = TailClassifier().fit(x, y)
@@ -149,6 +160,8 @@ def test_target_priors_and_mistakes():
         dict(params={"loss.delta": 2}),
         dict(weight_decay=-1.0),
         dict(class_weight={"ant": 0}),
+        dict(class_weight={0: 1.0}),
+        dict(method="lr-balanced", solver="sgd"),
     ):
         with pytest.raises(ValueError):
             TailClassifier(**wrong).fit(x, y)

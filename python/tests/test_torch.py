@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import tailfit
+from tailfit._head import as_head
 from tailfit.torch import CosineHead, GatedHead, features, find_classifier, replace_head
 
 
@@ -104,6 +105,23 @@ def test_layers_without_bias_and_in_half_precision():
     more.num_classes = 5
     replace_head(more, head_like(more, 7))
     assert more.num_classes == 7 and more.fc.out_features == 7
+
+
+def test_heads_that_are_more_than_a_layer_come_back_whole():
+    rng = np.random.default_rng(0)
+    weight, bias, centre = rng.standard_normal((5, 16)), rng.standard_normal(5), rng.standard_normal(16)
+    gate = tailfit.Gate(rng.standard_normal(16), 0.3, rng.standard_normal(5), rng.standard_normal(5))
+    x = rng.standard_normal((4, 16))
+    for head in (
+        tailfit.Head(weight, bias, True),
+        tailfit.Head(weight, bias, True, centre=centre),
+        tailfit.Head(weight, bias, gate=gate),
+    ):
+        found = as_head(replace_head(Small(), head).fc)
+        assert (found.normalise_features, found.gate is None) == (head.normalise_features, head.gate is None)
+        assert np.allclose(found.logits(x), head.logits(x), atol=1e-5)
+    with pytest.raises(ValueError, match="linear layer"):
+        as_head(nn.Embedding(3, 2))
 
 
 def test_what_is_not_clear_is_refused():

@@ -5,7 +5,7 @@ use tailfit::error::{Error, Result};
 use tailfit::head::{HeadKind, Start};
 use tailfit::losses::ClassWeights;
 use tailfit::metrics::Accuracy;
-use tailfit::recipe::{Recipe, Sampler, Solver};
+use tailfit::recipe::{Conditioning, Recipe, Sampler, Solver};
 
 use crate::augment::Preparation;
 use crate::data::{ImageData, Subset};
@@ -124,6 +124,8 @@ impl Live<'_> {
                 recipe.head != HeadKind::Linear || self.network.head_layer() != HeadLayer::Linear,
             ),
             ("start", recipe.start != Start::Stage1),
+            ("features", recipe.features != Conditioning::AsIs),
+            ("zero_shot", recipe.zero_shot.is_some()),
             ("constraint", recipe.constraint.is_some()),
             ("normalise", recipe.normalise.is_some()),
             ("adjustment", recipe.adjustment.is_some()),

@@ -1,6 +1,6 @@
 //! What can be typed about images: stage 1.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -25,6 +25,14 @@ pub(crate) struct Lists {
     /// List of test images.
     #[arg(long, value_name = "FILE", requires = "train_list")]
     pub(crate) test_list: Option<PathBuf>,
+}
+
+impl Lists {
+    /// Every file that is read.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let Self { train_list, val_list, test_list } = self;
+        [train_list, val_list, test_list].into_iter().flatten().map(PathBuf::as_path)
+    }
 }
 
 /// Cut a balanced set of images down to a long-tailed one, or hold out a test set.

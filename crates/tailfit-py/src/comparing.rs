@@ -82,6 +82,12 @@ pub(crate) fn compare<'py>(
 ) -> PyResult<()> {
     let chosen: Result<Vec<Method>> = methods.iter().map(|name| method_of(name)).collect();
     let mut chosen = chosen.map_err(raised)?;
+    for (place, method) in chosen.iter().enumerate() {
+        if chosen[..place].iter().any(|earlier| earlier.name == method.name) {
+            let remedy = "give configurations names of their own";
+            return Err(raised(Error::usage("methods", "each name once", &method.name, remedy)));
+        }
+    }
     let selection =
         named(&Selection::ALL, |s| s.rule().name, selection, "select").map_err(raised)?;
     let effort = effort_named(effort)?;

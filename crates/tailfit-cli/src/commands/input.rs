@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tailfit::error::Error;
 use tailfit::features::{DataSet, Features, Reading, Storage, Unlabelled, load_head, shared_rows};
+use tailfit::files::read_text;
 use tailfit::images::hold_out;
 use tailfit::metrics::{EvaluationSet, evaluate};
 use tailfit::shots::ShotThresholds;
@@ -58,7 +59,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         val => Some(read(val, &args.val_labels, Storage::MEMORY, "val_labels")?),
     };
     if let Some(path) = &args.class_names {
-        let names: Vec<String> = fs_err::read_to_string(path)?.lines().map(str::to_owned).collect();
+        let names: Vec<String> = read_text(path)?.lines().map(str::to_owned).collect();
         // All sets alike: their files may name the classes otherwise.
         let named = |set: Features, of: &str| set.with_class_names(names.clone(), of);
         train = named(train, "training set")?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tailfit::error::Error;
 use tailfit::features::{HeadFile, Storage, Unlabelled, load_head};
-use tailfit::files::write_atomically;
+use tailfit::files::{read_text, write_atomically};
 use tailfit::probabilities::{Predictions, mean_logits, predict, softmax};
 
 use super::output;
@@ -21,13 +21,14 @@ pub(crate) fn run(args: &PredictArgs, printer: &Printer) -> Result<()> {
     let k = file.head.n_classes();
     let names = names(args, &file)?;
     let memory = (args.memory * f64::from(1 << 30)) as u64;
+    let columns = file.columns();
     let features = {
         let storage = Storage { memory, mmap: false };
         let others = [&args.label_column, &args.group_column].map(Option::as_deref);
-        Unlabelled::read_without(&args.features, storage, others)?
+        Unlabelled::read_without(&args.features, storage, others, columns.as_deref())?
     };
-    let features = match file.columns() {
-        Some(columns) => features.in_order_of(&columns, "features")?,
+    let features = match &columns {
+        Some(columns) => features.in_order_of(columns, "features")?,
         None => features,
     };
     features.check_dim(file.head.dim())?;
@@ -67,7 +68,7 @@ fn extension(args: &PredictArgs) -> Result<bool> {
 
 fn names(args: &PredictArgs, file: &HeadFile) -> Result<Option<Vec<String>>> {
     let Some(path) = &args.class_names else { return Ok(file.class_names()) };
-    let names: Vec<String> = fs_err::read_to_string(path)?.lines().map(str::to_owned).collect();
+    let names: Vec<String> = read_text(path)?.lines().map(str::to_owned).collect();
     let k = file.head.n_classes();
     if names.len() != k {
         let expected = format!("{k} names, one for each class of the head");

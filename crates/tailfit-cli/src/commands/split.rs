@@ -18,6 +18,8 @@ pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
     if let (Some(percent), Some(folder), [_, ..]) = (args.hold_out, &args.out, &args.features[..]) {
         return of_features(args, percent, folder, printer);
     }
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("split.json"));
+    output::check_file(&out, &args.lists.inputs().collect::<Vec<_>>())?;
     let folder = args.images.as_deref().unwrap_or(Path::new("."));
     let images = image_set(folder, &args.lists)?.train;
     let thresholds = ShotThresholds { many_above: args.many_above, few_below: args.few_below };
@@ -33,7 +35,6 @@ pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
         let kept = args.numpy_seed.map_or(Kept::FirstN, |seed| Kept::NumpyShuffle { seed });
         Split::cut(labels, k, rule, kept, args.validation_per_class, thresholds)?
     };
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("split.json"));
     write_atomically(&out, split.to_json().as_bytes())?;
     let [many, medium, few] = split.shot_sizes;
     printer.data(&format!(

@@ -24,6 +24,8 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
     }
     let mut inputs = args.data.inputs();
     inputs.extend(args.config.as_deref());
+    #[cfg(feature = "backbone")]
+    inputs.extend(args.live.used.lists.inputs().chain(args.live.used.split.as_deref()));
     output::check_head(&args.out, &inputs)?;
     let mut method = match (&args.config, &args.method) {
         (Some(path), _) => {

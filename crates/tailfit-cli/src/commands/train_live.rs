@@ -11,6 +11,7 @@ use tailfit::methods::Method;
 use tailfit_backbone::{Live, LiveEpoch, NormMode, State, device, set_threads, stage_1_head};
 
 use super::images::image_data;
+use super::output::record_beside;
 use crate::args::{Cli, TrainHeadArgs};
 use crate::printer::Printer;
 
@@ -55,7 +56,7 @@ pub(crate) fn run(
         "backbone_seed": state.seed, "split_sha256": state.split_sha256, "epochs": epochs,
     });
     let text = serde_json::to_string_pretty(&log)? + "\n";
-    write_atomically(&args.out.with_extension("json"), text.as_bytes())?;
+    write_atomically(&record_beside(&args.out), text.as_bytes())?;
     if args.json {
         printer.data(&text);
     } else {

@@ -60,6 +60,60 @@ fn columns_go_by_their_names() {
     assert!(ran.code == 1 && ran.stderr.contains("label or an index"), "{}", ran.stderr);
 }
 
+/// Features may be called y or target: where the head knows them, they are none of the labels. Names
+/// outlive a split into files of the program's own.
+#[test]
+fn features_named_like_labels_stay_features() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    csv(&at("plain.csv"), &[40, 20, 10], 1.0);
+    rewritten(&at("plain.csv"), &at("all.csv"), |line| line.replace("a,b,label", "x,y,label"));
+    let run = |words: &[&str]| {
+        let ran = tailfit(folder.path(), words);
+        assert_eq!(ran.code, 0, "{words:?}: {}", ran.stderr);
+    };
+    run(&[
+        "split",
+        "--features",
+        "all.csv",
+        "--label-column",
+        "label",
+        "--hold-out",
+        "20",
+        "--out",
+        "d",
+    ]);
+    let train = ["train-head", "--method", "los", "--out", "new.safetensors", "-q"];
+    let data = ["--train", "d/train.safetensors", "--test", "d/test.safetensors"];
+    run(&[&train[..], &data].concat());
+    let predict = |features: &str| {
+        run(&["predict", "--head", "new.safetensors", "--features", features, "--out", "p.csv"]);
+        fs_err::read_to_string(at("p.csv")).unwrap()
+    };
+    let whole = predict("all.csv");
+    let fields = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    rewritten(&at("all.csv"), &at("turned.csv"), |line| {
+        let of = fields(line);
+        [&of[1][..], &of[0]].join(",")
+    });
+    assert_eq!(predict("turned.csv"), whole);
+}
+
+/// Names with the mark that editors put before a file.
+#[test]
+fn a_mark_of_the_byte_order_is_no_part_of_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    fs_err::write(folder.path().join("n.txt"), "\u{feff}ant\nbee\ncat\n").unwrap();
+    let words =
+        ["train-head", "--method", "los", "--out", "n.safetensors", "--class-names", "n.txt"];
+    assert_eq!(tailfit(folder.path(), &[&words[..], &TOY].concat()).code, 0);
+    let words = ["predict", "--head", "n.safetensors", "--features", "test.csv"];
+    assert_eq!(tailfit(folder.path(), &words).code, 0);
+    let text = fs_err::read_to_string(folder.path().join("predictions.csv")).unwrap();
+    assert!(text.contains(",ant,") && !text.contains('\u{feff}'), "{text}");
+}
+
 #[test]
 fn a_temperature_is_folded_in_and_priors_re_weight() {
     let folder = tempfile::tempdir().unwrap();

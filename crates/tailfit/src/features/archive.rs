@@ -87,12 +87,14 @@ impl Archive {
         let of_names = metadata.get("group_names");
         raw.groups = groups.map(|groups| groups.groups(of_names)).transpose()?;
         raw.provenance = metadata.get("provenance").cloned();
-        if let Some(names) = metadata.get("class_names") {
-            let names = serde_json::from_str(names).map_err(|error| {
-                Error::data(format!("{place}: class_names"), "a JSON list of strings", error, "")
-            })?;
-            raw.class_names = Some(names);
-        }
+        let names = |key: &str| -> Result<Option<Vec<String>>> {
+            let Some(names) = metadata.get(key) else { return Ok(None) };
+            let bad =
+                |error| Error::data(format!("{place}: {key}"), "a JSON list of strings", error, "");
+            serde_json::from_str(names).map(Some).map_err(bad)
+        };
+        raw.class_names = names("class_names")?;
+        raw.columns = names("columns")?;
         Ok(raw)
     }
 }

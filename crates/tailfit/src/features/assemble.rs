@@ -39,6 +39,8 @@ impl Features {
                 return Err(Error::data(&place, format!("{n} labels, one a row"), found, remedy));
             }
             same(&format!("{place}: labels"), &[n], &[of_file.len()])?;
+            let named = raw.columns.as_ref().map_or(d, Vec::len);
+            same(&format!("{place}: columns"), &[d], &[named])?;
             if number == 0 {
                 (labels, columns, class_names) = (Some(of_file), raw.columns, raw.class_names);
                 provenance = raw.provenance;

@@ -126,10 +126,10 @@ impl Columns {
 
     fn of_labels(first: &StringRecord, asked: Asked<'_>, place: &str) -> Result<Self> {
         let at = |column| at(place, first, column);
-        // Where labels are left out, a column that looks like them is, too.
+        let is_feature = |name: &str| asked.features.is_some_and(|of| of.iter().any(|f| f == name));
         let is_label = |name: &str| match asked.label_column {
-            Some(column) => name == column || asked.labels_elsewhere && is_label(name),
-            None => is_label(name),
+            Some(column) => name == column,
+            None => is_label(name) && !is_feature(name),
         };
         let known: Vec<usize> = (0..first.len()).filter(|&i| is_label(&first[i])).collect();
         let is_number = |field: &str| field.parse::<f64>().is_ok();

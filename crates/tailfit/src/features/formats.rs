@@ -114,6 +114,7 @@ impl Features {
             labels_elsewhere: !reading.labels.is_empty(),
             label_column: reading.label_column,
             group_column: reading.group_column,
+            features: None,
         };
         let raw = |(file, path): (usize, &PathBuf)| -> Result<(Raw, String)> {
             let format = format_of(path)?;
@@ -190,6 +191,8 @@ fn read_labels(path: &Path) -> Result<Labels> {
         return labels.labels();
     }
     let text = String::from_utf8_lossy(&fs_err::read(path)?).into_owned();
+    // Editors put a mark of the byte order before it.
+    let text = text.trim_start_matches('\u{feff}');
     let lines: Vec<String> =
         text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     Labels::from_text(lines, |row| format!("{place} row {row}"))

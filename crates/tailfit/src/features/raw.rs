@@ -12,6 +12,8 @@ pub(super) struct Asked<'a> {
     pub(super) label_column: Option<&'a str>,
     /// The column of the groups, likewise; in files of named arrays, the array.
     pub(super) group_column: Option<&'a str>,
+    /// Columns that are features, whatever their names look like.
+    pub(super) features: Option<&'a [String]>,
 }
 
 /// The contents of a file before they are checked.

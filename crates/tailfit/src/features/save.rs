@@ -53,8 +53,7 @@ impl Features {
         }
     }
 
-    /// Writes them to a safetensors file as [`Features::load`] reads it, in f32, atomically. Names
-    /// of features are not kept.
+    /// Writes them to a safetensors file as [`Features::load`] reads it, in f32, atomically.
     ///
     /// # Errors
     ///
@@ -64,6 +63,10 @@ impl Features {
         if let Some(names) = &self.class_names {
             let names = serde_json::to_string(names).unwrap_or_default();
             metadata.insert("class_names".to_owned(), names);
+        }
+        if let Some(columns) = &self.columns {
+            let names = serde_json::to_string(columns).unwrap_or_default();
+            metadata.insert("columns".to_owned(), names);
         }
         if let Some(groups) = &self.groups {
             let names = serde_json::to_string(groups.names()).unwrap_or_default();
@@ -120,11 +123,13 @@ mod tests {
             .and_then(|f| f.with_groups(Groups::new(["anna", "ben", "anna"])))
             .and_then(|f| f.with_class_names(vec!["a".to_owned(), "b".to_owned()], "x"))
             .unwrap();
+        let features = Features { columns: Some(vec!["u".to_owned(), "v".to_owned()]), ..features };
         let some = features.select(&[2, 0]).unwrap();
         some.save(&path).unwrap();
         let read = Features::load(&path, None).unwrap();
         assert_eq!(read.sha256().unwrap(), some.sha256().unwrap());
         assert_eq!((read.labels, read.class_names), (vec![1, 1], features.class_names));
+        assert_eq!(read.columns, features.columns);
         assert_eq!(read.provenance, features.provenance);
         assert_eq!(read.groups, Some(Groups::new(["anna", "anna"])));
     }

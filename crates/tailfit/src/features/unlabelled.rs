@@ -24,11 +24,12 @@ impl Unlabelled {
     ///
     /// As for [`Features::read`].
     pub fn read(paths: &[PathBuf], storage: Storage) -> Result<Self> {
-        Self::read_without(paths, storage, [None, None])
+        Self::read_without(paths, storage, [None, None], None)
     }
 
     /// The same where columns of these names, if they are there, hold labels and groups, which are
-    /// ignored; groups may be an array of that name.
+    /// ignored; groups may be an array of that name. Columns that are known to be `features` are, even if
+    /// they look like labels by their names.
     ///
     /// # Errors
     ///
@@ -37,8 +38,9 @@ impl Unlabelled {
         paths: &[PathBuf],
         storage: Storage,
         [label_column, group_column]: [Option<&str>; 2],
+        features: Option<&[String]>,
     ) -> Result<Self> {
-        let asked = Asked { labels_elsewhere: true, label_column, group_column };
+        let asked = Asked { labels_elsewhere: true, label_column, group_column, features };
         let raw = |path: &PathBuf| -> Result<_> {
             let place = path.display().to_string();
             let read = format_of(path)?.read;

@@ -16,6 +16,16 @@ pub use self::folder::OwnedFolder;
 pub(crate) use self::source::Source;
 pub use self::write::{check_writable, remove_leftovers, write_atomically, write_atomically_with};
 
+/// The text of a file, without the mark of its byte order that editors put before it.
+///
+/// # Errors
+///
+/// If it cannot be read, or is not UTF-8.
+pub fn read_text(path: &std::path::Path) -> std::io::Result<String> {
+    let text = fs_err::read_to_string(path)?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
 /// Formats bytes, such as hashes, in hexadecimal.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))

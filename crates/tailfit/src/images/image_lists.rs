@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{ImageSet, Images, Pixels};
 use crate::error::{Error, Result};
+use crate::files::read_text;
 
 /// The images that lists name, with paths relative to `root`. A list has lines "path label"
 /// (ImageNet-LT, Places-LT); if its name ends in `.json` it is iNaturalist's JSON, whose
@@ -66,7 +67,7 @@ pub(crate) struct List {
 }
 
 fn read_list(path: &Path) -> Result<List> {
-    let text = fs_err::read_to_string(path)?;
+    let text = read_text(path)?;
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     parse(&text, is_json, &path.display().to_string())
 }

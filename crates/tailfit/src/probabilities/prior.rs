@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result};
+use crate::files::read_text;
 
 /// How frequent the classes are where predictions are made.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +111,7 @@ fn long_tail(ratio: f64, counts: &ClassCounts) -> Vec<f64> {
 
 fn read(path: &std::path::Path, n_classes: usize) -> Result<Vec<f64>> {
     let place = path.display();
-    let text = fs_err::read_to_string(path).map_err(|error| {
+    let text = read_text(path).map_err(|error| {
         let expected =
             "uniform, as-trained, forward-R, backward-R, estimated, or a file of numbers";
         Error::usage("target prior", expected, error, "")
