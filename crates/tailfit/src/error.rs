@@ -75,6 +75,12 @@ pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { shown.join(", ") + &more }
 }
 
+/// Training that did not end in numbers.
+pub(crate) fn diverged() -> Error {
+    let remedy = "lower the learning rate, or scale the features, such as to unit variance";
+    Error::data("training", "a finite loss and finite weights", "divergence", remedy)
+}
+
 impl Error {
     /// An error in the data.
     pub fn data(

@@ -27,7 +27,7 @@ pub use self::replay::replay;
 pub use self::scores::score;
 use self::seed_run::SeedRun;
 pub use self::select::{Rule, Selection};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, diverged};
 use crate::features::{DataSet, Features};
 use crate::groups::Groups;
 use crate::head::Head;
@@ -83,6 +83,11 @@ struct Chosen<'a> {
     pick: Pick,
 }
 
+/// Whether there is one head to choose from: that of one trial, after one epoch or none.
+fn is_the_only_one(run: &SeedRun) -> bool {
+    run.outcomes.iter().map(|outcome| outcome.hits.len().max(2) - 1).sum::<usize>() == 1
+}
+
 /// What identifies a head: seed, trial and epoch.
 type HeadKey = (u64, usize, usize);
 
@@ -106,11 +111,6 @@ impl<'a> Chosen<'a> {
     fn key(&self) -> HeadKey {
         (self.run.seed, self.pick.trial, self.pick.epoch)
     }
-}
-
-fn diverged() -> Error {
-    let remedy = "lower the learning rate, or scale the features, such as to unit variance";
-    Error::data("training", "a finite loss and finite weights", "divergence", remedy)
 }
 
 impl<'a> Comparison<'a> {
@@ -212,7 +212,8 @@ impl<'a> Comparison<'a> {
         let mut recipes = self.recipes(method)?;
         let runs = self.train(&self.effort.searched(method), &mut recipes, progress)?;
         let rule = self.selection.rule();
-        let to_use = Chosen::new(&runs[0], &recipes, rule.head)?;
+        let to_use = if is_the_only_one(&runs[0]) { Choice::NONE } else { rule.head };
+        let to_use = Chosen::new(&runs[0], &recipes, to_use)?;
         let by_seed: Vec<Vec<Chosen<'_>>> =
             runs.iter().map(|run| self.choose(run, &recipes)).collect::<Result<_>>()?;
         let heads = self.replay(&recipes, by_seed.iter().flatten().chain([&to_use]))?;
@@ -228,9 +229,7 @@ impl<'a> Comparison<'a> {
     /// What the rule chooses for a seed; where there is only one head to choose from, nothing is
     /// chosen, and it scores the whole test set.
     fn choose<'b>(&self, run: &'b SeedRun, recipes: &[Recipe]) -> Result<Vec<Chosen<'b>>> {
-        let candidates: usize =
-            run.outcomes.iter().map(|outcome| outcome.hits.len().max(2) - 1).sum();
-        if candidates == 1 {
+        if is_the_only_one(run) {
             return Ok(vec![Chosen::new(run, recipes, Choice::NONE)?]);
         }
         let choices = self.selection.rule().choices.iter();

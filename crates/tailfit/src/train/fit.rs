@@ -2,7 +2,7 @@
 
 use super::{Options, Outcome, Problem, Trial, train_on, train_stage_1_until};
 use crate::class_counts::ClassCounts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, diverged};
 use crate::features::{DataSet, Features, HeadFile};
 use crate::head::Start;
 use crate::recipe::{Recipe, Solver};
@@ -51,7 +51,7 @@ pub struct Fitted {
 /// # Errors
 ///
 /// If a class has no samples, class weights are not K numbers above 0, the recipe is invalid
-/// or does not suit the features, or training was stopped.
+/// or does not suit the features, or training was stopped or diverged.
 pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted> {
     let Fit { recipe, stage_1, class_weight, seed, double } = how;
     let options = Options { score_every_epoch: false, ..*options };
@@ -80,7 +80,12 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
     } else {
         train_on(&problem, &trials, &options)?
     };
-    Ok(Fitted { outcome: outcomes.remove(0), counts: data.counts })
+    let outcome = outcomes.remove(0);
+    if outcome.head.is_finite() {
+        Ok(Fitted { outcome, counts: data.counts })
+    } else {
+        Err(diverged())
+    }
 }
 
 #[cfg(test)]

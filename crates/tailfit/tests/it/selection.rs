@@ -185,6 +185,7 @@ fn a_head_that_nobody_chooses_scores_what_evaluation_says() {
             let comparison = Comparison::new(&data, selection, vec![0, 1, 2]).unwrap();
             let result = comparison.run(&methods::find("stage-1").unwrap(), &|_| {}).unwrap();
             assert_eq!(result.records.len(), 3);
+            assert!(!result.head_record.selection.optimistic);
             for record in &result.records {
                 assert_eq!(record.evaluation, wanted);
                 assert_eq!(record.best_on_test.as_ref().unwrap().accuracy, wanted.accuracy);
