@@ -97,13 +97,14 @@ impl Comparison<'_> {
         outcomes: &mut [Outcome],
         options: &Options<'_>,
     ) -> Result<()> {
+        let options = Options { keep_heads: false, ..*options };
         if !self.folds.is_empty() {
             // A validation set that there is besides has no say.
             let hits = outcomes.iter_mut().flat_map(|outcome| &mut outcome.hits);
             hits.for_each(|hits| hits.validation = None);
         }
         for fold in &self.folds {
-            let of_fold = train(&fold.data_set(self.data)?, trials, options)?;
+            let of_fold = train(&fold.data_set(self.data)?, trials, &options)?;
             for (outcome, of_fold) in outcomes.iter_mut().zip(of_fold) {
                 for (hits, of_fold) in outcome.hits.iter_mut().zip(of_fold.hits) {
                     let empty = || ClassTally::new(self.data.counts.n_classes());

@@ -48,6 +48,8 @@ pub struct Comparison<'a> {
     /// Folds of the training set, for a rule that wants them.
     folds: Vec<Fold>,
     stop: &'a AtomicBool,
+    /// Bytes that the heads of a search may take.
+    head_memory: usize,
 }
 
 /// The results of one method.
@@ -83,10 +85,8 @@ struct Chosen<'a> {
     pick: Pick,
 }
 
-/// Whether there is one head to choose from: that of one trial, after one epoch or none.
-fn is_the_only_one(run: &SeedRun) -> bool {
-    run.outcomes.iter().map(|outcome| outcome.hits.len().max(2) - 1).sum::<usize>() == 1
-}
+/// Heads of a search are kept up to this many bytes, so that what is chosen need not be trained again.
+const HEAD_MEMORY: usize = 2 << 30;
 
 /// What identifies a head: seed, trial and epoch.
 type HeadKey = (u64, usize, usize);
@@ -158,7 +158,8 @@ impl<'a> Comparison<'a> {
         let (record, precision) = (DataRecord::of(data)?, Precision::F32);
         let folds = if selection.rule().folds { folds::folds(data, stop)? } else { vec![] };
         let effort = Effort::Full;
-        Ok(Self { data, record, selection, seeds, precision, effort, folds, stop })
+        let head_memory = HEAD_MEMORY;
+        Ok(Self { data, record, selection, seeds, precision, effort, folds, stop, head_memory })
     }
 
     /// The same comparison at another precision than f32.
@@ -212,7 +213,7 @@ impl<'a> Comparison<'a> {
         let mut recipes = self.recipes(method)?;
         let runs = self.train(&self.effort.searched(method), &mut recipes, progress)?;
         let rule = self.selection.rule();
-        let to_use = if is_the_only_one(&runs[0]) { Choice::NONE } else { rule.head };
+        let to_use = if runs[0].has_one_head() { Choice::NONE } else { rule.head };
         let to_use = Chosen::new(&runs[0], &recipes, to_use)?;
         let by_seed: Vec<Vec<Chosen<'_>>> =
             runs.iter().map(|run| self.choose(run, &recipes)).collect::<Result<_>>()?;
@@ -229,7 +230,7 @@ impl<'a> Comparison<'a> {
     /// What the rule chooses for a seed; where there is only one head to choose from, nothing is
     /// chosen, and it scores the whole test set.
     fn choose<'b>(&self, run: &'b SeedRun, recipes: &[Recipe]) -> Result<Vec<Chosen<'b>>> {
-        if is_the_only_one(run) {
+        if run.has_one_head() {
             return Ok(vec![Chosen::new(run, recipes, Choice::NONE)?]);
         }
         let choices = self.selection.rule().choices.iter();
@@ -266,7 +267,7 @@ impl<'a> Comparison<'a> {
         let mut distinct: BTreeMap<HeadKey, &Chosen<'_>> = BTreeMap::new();
         for chosen in chosen {
             let outcome = chosen.outcome();
-            if chosen.pick.epoch + 1 == outcome.hits.len() {
+            if chosen.pick.epoch + 1 == outcome.hits.len() && outcome.head.n_classes() > 0 {
                 heads.insert(chosen.key(), outcome.head.clone());
             } else {
                 distinct.insert(chosen.key(), chosen);

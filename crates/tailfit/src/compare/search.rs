@@ -110,7 +110,10 @@ impl Comparison<'_> {
         let each = if solves { self.epochs_of(&recipes[0]) } else { 1 };
         let progress: &(dyn Fn(usize) + Sync) = &|done| progress(done * each);
         let (precision, stop) = (self.precision, self.stop);
-        let options = Options { progress, score_every_epoch: true, precision, stop };
+        // Those that are chosen are trained again where keeping all would take too much.
+        let of_each = 8 * self.data.counts.n_classes() * self.data.train.dim();
+        let keep_heads = trials.len() * of_each <= self.head_memory;
+        let options = Options { progress, keep_heads, precision, stop, ..Options::default() };
         let mut outcomes = train(self.data, &trials, &options)?;
         self.cross_validate(&trials, &mut outcomes, &options)?;
         let mut outcomes = outcomes.into_iter();
@@ -123,6 +126,32 @@ pub(super) fn place(runs: &mut [SeedRun], wanted: Vec<Vec<usize>>, trained: Vec<
     for ((run, wanted), outcomes) in runs.iter_mut().zip(wanted).zip(trained) {
         for (trial, outcome) in wanted.into_iter().zip(outcomes) {
             run.outcomes[trial] = outcome;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Selection;
+    use crate::features::DataSet;
+    use crate::methods;
+    use crate::shots::ShotThresholds;
+
+    /// What is chosen comes out the same where heads are kept and where they are trained again.
+    #[test]
+    fn heads_that_are_not_kept_are_trained_again() {
+        let data = DataSet::embedded(ShotThresholds::default()).unwrap();
+        for (name, selection) in
+            [("tau-norm", Selection::CrossFitted), ("lr-balanced", Selection::CrossFitted)]
+        {
+            let method = methods::find(name).unwrap();
+            let run = |head_memory: usize| {
+                let comparison = Comparison::new(&data, selection, vec![0]).unwrap();
+                Comparison { head_memory, ..comparison }.run(&method, &|_| {}).unwrap()
+            };
+            let (kept, again) = (run(usize::MAX), run(0));
+            assert_eq!((kept.records, kept.head), (again.records, again.head), "{name}");
         }
     }
 }

@@ -25,6 +25,11 @@ impl SeedRun {
         beyond.filter(|outcome| !outcome.hits.is_empty()).count()
     }
 
+    /// Whether there is one head to choose from: that of one trial, after one epoch or none.
+    pub(super) fn has_one_head(&self) -> bool {
+        self.outcomes.iter().map(|outcome| outcome.hits.len().max(2) - 1).sum::<usize>() == 1
+    }
+
     pub(super) fn pick(&self, choice: Choice, recipes: &[Recipe]) -> Option<Pick> {
         let kept = self.kept.iter().find(|(of, _)| *of == choice).map(|(_, kept)| kept.clone());
         let trials = kept.unwrap_or_else(|| (0..recipes.len()).collect());

@@ -106,6 +106,8 @@ pub struct Options<'a> {
     pub progress: &'a (dyn Fn(usize) + Sync),
     /// Whether to score after every epoch or only after the last.
     pub score_every_epoch: bool,
+    /// Whether outcomes keep their heads, 8 K D bytes each; else [`Outcome::head`] has no classes.
+    pub keep_heads: bool,
     /// Number format of the matrix products.
     pub precision: Precision,
     /// Set, from anywhere, to end training soon: after a few batches, or a pass of a solver.
@@ -123,10 +125,11 @@ impl Options<'_> {
 }
 
 impl Default for Options<'_> {
-    /// No progress reports, every epoch scored, single precision, never stopped.
+    /// No progress reports, every epoch scored, heads kept, single precision, never stopped.
     fn default() -> Self {
         let precision = Precision::F32;
-        Self { progress: &|_| {}, score_every_epoch: true, precision, stop: &NEVER }
+        let (score_every_epoch, keep_heads) = (true, true);
+        Self { progress: &|_| {}, score_every_epoch, keep_heads, precision, stop: &NEVER }
     }
 }
 
@@ -185,14 +188,22 @@ pub(crate) fn train_on<R: Real>(
         check(problem, &trial.recipe)?;
     }
     let plan = Plan::new(problem, trials)?;
+    let kept = |mut outcomes: Vec<Outcome>| {
+        if !options.keep_heads {
+            for outcome in &mut outcomes {
+                outcome.head = Head::zeros(0, 0);
+            }
+        }
+        outcomes
+    };
     let solved = plan.solved.iter().map(|group| {
         let trials: Vec<&Trial> = group.trials.iter().map(|&i| &trials[i]).collect();
-        solve::solve(plan.seen(group.seen), group.solver, &trials, options)
+        solve::solve(plan.seen(group.seen), group.solver, &trials, options).map(kept)
     });
     let mut outcomes = solved.collect::<Result<Vec<_>>>()?;
     let items = plan.items.par_iter().map(|item| {
         let trials: Vec<&Trial> = item.trials.iter().map(|&i| &trials[i]).collect();
-        item::train_item(plan.seen(item.seen), &trials, options, plan.split)
+        item::train_item(plan.seen(item.seen), &trials, options, plan.split).map(kept)
     });
     outcomes.extend(items.collect::<Result<Vec<_>>>()?);
     Ok(plan.in_order(outcomes))
