@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
 mod class_vectors;
+mod company;
 mod conditioning;
 mod cross_validation;
 mod csv_features;
