@@ -13,7 +13,7 @@ const TOLERANCE: f64 = 1e-8;
 /// The same where a round goes through confusions alone, the most of them in all, and what ends the
 /// rounds.
 const ROUNDS_BY_CONFUSION: usize = 100_000;
-const CONFUSIONS: usize = 2_000_000_000;
+const CONFUSIONS: usize = 200_000_000;
 const GAIN: f64 = 1e-10;
 
 /// The class frequencies `[K]` under which unlabelled samples are most likely, given probabilities
@@ -66,7 +66,7 @@ pub fn estimate_prior(probabilities: ArrayView2<'_, f64>, from: &[f64]) -> Vec<f
 /// Elsewhere, the frequencies under which the predictions are most likely (the MLLS-CM of Garg et al.,
 /// NeurIPS 2020); of several, those that expectation and maximisation reach from equal ones. The rounds
 /// are the same in both cases: they end where no frequencies make a prediction more likely by more than
-/// a factor of 1 + 1e-10, or after 100,000 (less for more than 20,000 different pairs). Predictions of a
+/// a factor of 1 + 1e-10, or after 100,000 (less for more than 2,000 different pairs). Predictions of a
 /// class that is predicted for no labelled sample say nothing, and are left out.
 ///
 /// Source: Lipton et al., ICML 2018, eq. 2.
