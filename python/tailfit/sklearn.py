@@ -44,7 +44,8 @@ class TailClassifier(Linear):
     features : {"as-is", "centred", "standardised"}, default="as-is"
         How features are seen in training; folded into the head afterwards.
     class_weight : None, "balanced" or dict, default=None
-        Weights of the classes in the loss, beside what the method does itself.
+        Weights of the classes in the loss, beside what the method does itself; they weigh samples, and so
+        count in the mean and the deviations of standardised features too.
     target_prior : "uniform", "estimated" or array of shape (n_classes,), default="uniform"
         How frequent classes are where predictions and probabilities are asked for.
     params : dict, default=None

@@ -85,9 +85,18 @@ fn begun_runs_are_of_these_recipes() {
     let mut n_runs = 0;
     for entry in fs_err::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
         let name = path.file_stem().unwrap().to_string_lossy();
         assert_eq!(&record.recipe, recipe_of(&configs, &name), "{name}");
+        // Where there is a checkpoint, it is of the same run.
+        if let Ok(bytes) = fs_err::read(folder.join(&*name).join("checkpoint.safetensors")) {
+            let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+            let state = &metadata.metadata().as_ref().unwrap()["state"];
+            assert!(serde_json::from_str::<State>(state).unwrap() == record, "{name}: another run");
+        }
         assert!(record.epoch < record.recipe.sgd.epochs, "{name} is whole");
         assert!(page.contains(&format!("[{name}](begun/{name}.json)")), "{name} is not listed");
         n_runs += 1;
