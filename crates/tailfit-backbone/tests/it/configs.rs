@@ -101,7 +101,8 @@ fn begun_runs_are_of_these_recipes() {
         assert!(page.contains(&format!("[{name}](begun/{name}.json)")), "{name} is not listed");
         n_runs += 1;
     }
-    assert_eq!(page.matches("](begun/").count(), n_runs);
+    let listed = page.lines().filter(|line| line.starts_with("| [") && line.contains("](begun/"));
+    assert_eq!(listed.count(), n_runs);
 }
 
 /// Rates in the authors' code: schedules of the core's golden heads. BBN and TDE step theirs before
