@@ -63,9 +63,11 @@ fn folds_choose_alone() {
     let one = data(3);
     let mut other = one.clone();
     other.validation = Some(features(&[5, 5, 5, 5], 6));
+    other.validation_in_test = 3;
     let (a, b) = (run(&one), run(&other));
     assert_eq!(a.head, b.head);
     assert_eq!(a.records[0].heads, b.records[0].heads);
+    assert!(!b.records[0].selection.optimistic, "a set without a say makes no score too good");
 }
 
 #[test]
