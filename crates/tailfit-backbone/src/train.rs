@@ -41,10 +41,12 @@ pub struct Run<'a> {
 
 /// What happens during training.
 pub enum Event<'a> {
-    /// The run resumed from a checkpoint.
-    Resumed {
+    /// Training begins, or goes on from a checkpoint.
+    Begun {
         /// Number of batches already done, over all epochs.
-        batches: usize,
+        done: usize,
+        /// Number of batches of the whole run.
+        all: usize,
     },
     /// A batch is done.
     Batch {
@@ -66,7 +68,7 @@ pub enum End {
 
 impl Run<'_> {
     /// Number of batches per epoch.
-    pub fn batches_per_epoch(&self) -> usize {
+    fn batches_per_epoch(&self) -> usize {
         self.data.split.train.len().div_ceil(self.recipe.sgd.batch_size)
     }
 
@@ -93,9 +95,10 @@ impl Run<'_> {
         let path = self.folder.join(CHECKPOINT);
         if path.exists() {
             state = checkpoint::load(&path, &state, &network, &mut optimiser)?;
-            let batches = state.epoch * self.batches_per_epoch() + state.step;
-            (self.report)(Event::Resumed { batches });
         }
+        let per_epoch = self.batches_per_epoch();
+        let (done, all) = (state.epoch * per_epoch + state.step, recipe.sgd.epochs * per_epoch);
+        (self.report)(Event::Begun { done, all });
         for name in [CHECKPOINT, LAST, BEST, LOG, EVENTS] {
             remove_leftovers(&self.folder.join(name))?;
         }

@@ -87,12 +87,20 @@ impl Printer {
 
     /// A bar with the time left on a terminal; elsewhere a line a minute.
     pub(crate) fn progress(&self, length: usize) -> ProgressBar {
+        self.progress_from(0, length)
+    }
+
+    /// The same for work of which a part was done before; what is left is judged by what is done from
+    /// here on.
+    pub(crate) fn progress_from(&self, done: usize, length: usize) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(Some(length as u64), self.target());
         if let Ok(style) = ProgressStyle::with_template(
             "{bar:30} {percent:>3} %  {elapsed_precise} elapsed, {eta_precise} left  {msg}",
         ) {
             bar.set_style(style);
         }
+        bar.set_position(done as u64);
+        bar.reset_eta();
         if !self.quiet && !std::io::stderr().is_terminal() {
             say_every_minute(bar.downgrade());
         }

@@ -22,12 +22,18 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
     recipe.precision = cli.precision.or(recipe.precision);
     let data = image_data(&args.images, &args.used, printer)?;
     let stop = stop_on_interrupt()?;
-    let length = |run: &Run<'_>| run.batches_per_epoch() * recipe.sgd.epochs;
     let bar = std::cell::OnceCell::new();
-    let report = |event: Event<'_>| match (event, bar.get()) {
-        (Event::Resumed { batches }, Some(bar)) => advance(bar, batches as u64, None),
-        (Event::Batch { loss }, Some(bar)) => advance(bar, 1, Some(loss)),
-        (Event::Epoch(epoch), _) => {
+    let report = |event: Event<'_>| match event {
+        Event::Begun { done, all } => {
+            bar.get_or_init(|| printer.progress_from(done, all));
+        }
+        Event::Batch { loss } => {
+            if let Some(bar) = bar.get() {
+                indicatif::ProgressBar::set_message(bar, format!("loss {loss:.3}"));
+                bar.inc(1);
+            }
+        }
+        Event::Epoch(epoch) => {
             if let (Some(plain), Some(mirrored)) = (&epoch.accuracy, &epoch.mirrored_accuracy) {
                 let line = format!(
                     "epoch {}: loss {:.4}, {}; mirror-averaged {:.2}",
@@ -42,7 +48,6 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
                 }
             }
         }
-        _ => {}
     };
     let run = Run {
         recipe: &recipe,
@@ -53,9 +58,10 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
         stop: &stop,
         report: &report,
     };
-    let bar = bar.get_or_init(|| printer.progress(length(&run)));
     let (_, state, end) = run.train()?;
-    bar.finish_and_clear();
+    if let Some(bar) = bar.get() {
+        bar.finish_and_clear();
+    }
     if end == End::Stopped {
         printer.remark(&format!(
             "stopped in epoch {} after {} batches and saved; run the same command to resume",
@@ -80,17 +86,6 @@ pub(crate) fn run(args: &TrainBackboneArgs, cli: &Cli, printer: &Printer) -> Res
         ));
     }
     Ok(())
-}
-
-fn advance(bar: &indicatif::ProgressBar, batches: u64, loss: Option<f64>) {
-    if let Some(loss) = loss {
-        bar.set_message(format!("loss {loss:.3}"));
-        bar.inc(batches);
-    } else {
-        bar.set_position(batches);
-        // What is left is judged by what is done from here on.
-        bar.reset_eta();
-    }
 }
 
 fn text(accuracy: &Accuracy) -> String {

@@ -46,6 +46,20 @@ fn fold_of_each(labels: &[u32], groups: Option<&Groups>, n_classes: usize) -> Ve
     folds
 }
 
+/// The same for features, whose samples of weight 0 are as if they were not there: in no fold, and no
+/// reason to hold out the others of their class.
+fn fold_of_each_counted(train: &Features, n_classes: usize) -> Vec<Option<usize>> {
+    let weight = |row: usize| train.weights.as_ref().map_or(1.0, |weights| weights[row]);
+    let counted: Vec<usize> = (0..train.len()).filter(|&row| weight(row) > 0.0).collect();
+    let labels: Vec<u32> = counted.iter().map(|&row| train.labels[row]).collect();
+    let groups = train.groups.as_ref().map(|groups| groups.select(counted.iter().copied()));
+    let mut folds = vec![None; train.len()];
+    for (row, fold) in counted.into_iter().zip(fold_of_each(&labels, groups.as_ref(), n_classes)) {
+        folds[row] = fold;
+    }
+    folds
+}
+
 /// The folds of a data set's training samples.
 pub(super) fn folds(data: &DataSet, stop: &AtomicBool) -> Result<Vec<Fold>> {
     if matches!(data.train.plain, Matrix::File(_)) {
@@ -55,8 +69,7 @@ pub(super) fn folds(data: &DataSet, stop: &AtomicBool) -> Result<Vec<Fold>> {
         return Err(Error::usage("selection `cross-validated`", expected, found, remedy)
             .answered_by("memory"));
     }
-    let fold_of =
-        fold_of_each(&data.train.labels, data.train.groups.as_ref(), data.counts.n_classes());
+    let fold_of = fold_of_each_counted(&data.train, data.counts.n_classes());
     let fold = |number: usize| {
         let is_scored = |row: &u32| fold_of[*row as usize] == Some(number);
         let (scored, train) = (0..fold_of.len() as u32).partition(is_scored);
@@ -147,5 +160,20 @@ mod tests {
         };
         assert!((0..FOLDS).all(|fold| (2..=3).contains(&of(0, fold)) && of(1, fold) <= 1));
         assert_eq!(folds.iter().filter(|fold| fold.is_none()).count(), 1, "the single one");
+    }
+
+    /// The one sample of class 1 that counts is never held out, in groups or not.
+    #[test]
+    fn samples_of_weight_0_are_in_no_fold() {
+        let labels = [vec![0; 10], vec![1; 6]].concat();
+        let matrix = ndarray::Array2::from_shape_fn((16, 2), |(i, j)| (i + j) as f32);
+        let weights = (0..16).map(|i| f64::from(u8::from(i < 11))).collect();
+        let features = Features::new(matrix, labels).unwrap().with_weights(weights).unwrap();
+        let of_groups = features.clone().with_groups(Groups::new(0..16)).unwrap();
+        for features in [features, of_groups] {
+            let folds = fold_of_each_counted(&features, 2);
+            assert!(folds[..10].iter().all(Option::is_some), "{folds:?}");
+            assert!(folds[10..].iter().all(Option::is_none), "{folds:?}");
+        }
     }
 }
