@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tailfit::error::{Error, Result};
 use tailfit::files::safetensors::read_metadata;
+use tailfit::losses::ClassWeights;
 use tailfit::metrics::Accuracy;
+use tailfit::recipe::Sampler;
 
 use crate::data::{ImageData, Subset};
+use crate::heads::HeadLayer;
 use crate::network::Network;
 use crate::optimiser::Optimiser;
 use crate::parameters::{read_tensors, write_tensors};
@@ -96,9 +99,10 @@ impl State {
     pub fn provenance(&self, data: &ImageData) -> String {
         let recipe = &self.recipe;
         let system = recipe.system.map_or(String::new(), |system| format!(", system {system}"));
+        let further = self.further();
         format!(
             "Features of {} training images (imbalance ratio {:.0}, sha256 {}) from a {} that tailfit {} trained on them \
-             from scratch with {}{system}: learning rate {} ({}), momentum {}, weight decay {}, batches of {}, augmentation {}, \
+             from scratch with {}{system}{further}: learning rate {} ({}), momentum {}, weight decay {}, batches of {}, augmentation {}, \
              seed {}, after {} of {} epochs.",
             data.len(Subset::Train),
             data.counts.imbalance_ratio(),
@@ -116,6 +120,20 @@ impl State {
             self.epoch,
             recipe.sgd.epochs,
         )
+    }
+
+    /// What else of the recipe is not as usual.
+    fn further(&self) -> String {
+        let BackboneRecipe { cost, head, sampler, sgd, .. } = &self.recipe;
+        let from = cost.defer_weights_to_epoch;
+        let weights = format!(", class weights {} from epoch {from}", named(&cost.class_weights));
+        let each = [
+            (cost.class_weights != ClassWeights::Uniform, weights),
+            (*head != HeadLayer::Linear, format!(", head {}", named(head))),
+            (*sampler != Sampler::InstanceBalanced, format!(", sampler {}", named(sampler))),
+            (sgd.nesterov, ", Nesterov's momentum".to_owned()),
+        ];
+        each.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The images of a run, divided into training, validation and test.
 
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -45,7 +46,8 @@ impl ImageData {
     /// # Errors
     ///
     /// If the split names an image that does not exist or one image twice, its counts do not match
-    /// its images, or there are two validation sets.
+    /// its images, there are two validation or two test sets, or a file is in training and in another
+    /// part.
     pub fn new(set: impl Into<ImageSet>, split: Split) -> Result<Self> {
         let set = set.into();
         let images = &set.train;
@@ -74,6 +76,11 @@ impl ImageData {
             let remedy = "make the split without them, or leave out the data set's own";
             return Err(Error::data("split", expected, split.validation.len(), remedy));
         }
+        if !set.test.is_empty() && !split.test.is_empty() {
+            let expected = "no test images held out, as the data set has its own";
+            let remedy = "make the split without them, or move the data set's own away; val/ alone beside train/ holds test images";
+            return Err(Error::data("split", expected, split.test.len(), remedy));
+        }
         if set.test.is_empty() && split.test.is_empty() {
             let expected =
                 "test images: test/ or val/ beside train/, a test list, or some held out";
@@ -84,7 +91,37 @@ impl ImageData {
         let validation = set.validation.as_ref().map_or(Vec::new(), all);
         let test = all(&set.test);
         let thresholds = split.thresholds;
-        Ok(Self { set, split, validation, test, counts, thresholds })
+        let data = Self { set, split, validation, test, counts, thresholds };
+        data.check_apart()?;
+        Ok(data)
+    }
+
+    /// Refuses files that are trained on and scored.
+    fn check_apart(&self) -> Result<()> {
+        let mut folders = HashMap::new();
+        let mut files = |part| -> Vec<PathBuf> {
+            let (images, rows) = self.subset(part);
+            let Pixels::Files(paths) = &images.pixels else { return vec![] };
+            rows.iter().map(|&row| real(&paths[row as usize], &mut folders)).collect()
+        };
+        let trained: HashSet<PathBuf> = files(Subset::Train).into_iter().collect();
+        for (part, name) in [(Subset::Validation, "validation"), (Subset::Test, "test")] {
+            let scored = files(part);
+            let both: Vec<&PathBuf> =
+                scored.iter().filter(|file| trained.contains(*file)).collect();
+            if let Some(first) = both.first() {
+                let expected = "images that are not trained on";
+                let found = format!(
+                    "{} of {} training images, the first {}",
+                    both.len(),
+                    scored.len(),
+                    first.display()
+                );
+                let remedy = "leave them out of one of the two, or hold some out: `tailfit split --hold-out 20`";
+                return Err(Error::data(format!("{name} images"), expected, found, remedy));
+            }
+        }
+        Ok(())
     }
 
     /// Leaves out the images that cannot be read, and returns their paths; `report` is called with
@@ -92,11 +129,12 @@ impl ImageData {
     ///
     /// # Errors
     ///
-    /// If a class is left without training images.
+    /// If a class is left without training images, or nothing of another part is left.
     pub fn without_unreadable(
         self,
         report: &(dyn Fn(usize) + Sync),
     ) -> Result<(Self, Vec<PathBuf>)> {
+        let before = [Subset::Validation, Subset::Test].map(|part| (part, self.len(part)));
         let done = AtomicUsize::new(0);
         let bad = |images: &Images, rows: &[u32]| -> Vec<u32> {
             let unreadable = |row: &u32| {
@@ -137,7 +175,14 @@ impl ImageData {
         };
         let test = readable(&self.set.test, self.test);
         let counts = ClassCounts::new(split.counts.clone())?;
-        Ok((Self { split, validation, test, counts, ..self }, paths))
+        let data = Self { split, validation, test, counts, ..self };
+        for ((part, before), name) in before.into_iter().zip(["validation", "test"]) {
+            if before > 0 && data.len(part) == 0 {
+                let expected = format!("a readable one among {before}");
+                return Err(Error::data(format!("{name} images"), expected, "none", ""));
+            }
+        }
+        Ok((data, paths))
     }
 
     /// The images that a part is taken from, and the indices of those in it.
@@ -224,4 +269,16 @@ impl ImageData {
     pub fn n_classes(&self) -> usize {
         self.counts.n_classes()
     }
+}
+
+/// A file by its folder's real name; those of the folders met before are in `folders`.
+fn real(path: &Path, folders: &mut HashMap<PathBuf, PathBuf>) -> PathBuf {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return path.to_owned();
+    };
+    if !folders.contains_key(folder) {
+        let real = fs_err::canonicalize(folder).unwrap_or_else(|_missing| folder.to_owned());
+        folders.insert(folder.to_owned(), real);
+    }
+    folders[folder].join(name)
 }

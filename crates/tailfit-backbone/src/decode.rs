@@ -45,11 +45,27 @@ fn from_file(path: &Path) -> Result<RgbImage> {
     Ok(reader.decode().map_err(|error| unreadable(error.to_string()))?.into_rgb8())
 }
 
-/// Whether a JPEG's last scan has no end marker. The decoder would fill in what is missing with
-/// grey.
+/// Whether a JPEG has no end marker, which the decoder would not notice: it fills in what is missing with
+/// grey. What follows the image, such as the film of a photo in motion, does not count.
 fn is_cut_off_jpeg(bytes: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    bytes.starts_with(&[0xFF, 0xD8]) && last([0xFF, 0xD9]) < last([0xFF, 0xDA]).max(Some(0))
+    const RESTART: std::ops::RangeInclusive<u8> = 0xD0..=0xD7;
+    let Some(mut rest) = bytes.strip_prefix(&[0xFF, 0xD8]) else { return false };
+    loop {
+        // The next marker: in a scan, 0xFF stands for itself before 0, and before restart markers.
+        let is_marker = |pair: &[u8]| {
+            pair[0] == 0xFF && !matches!(pair[1], 0 | 1 | 0xFF) && !RESTART.contains(&pair[1])
+        };
+        let Some(at) = rest.windows(2).position(is_marker) else { return true };
+        if rest[at + 1] == 0xD9 {
+            return false;
+        }
+        // A segment: its length, which counts itself, and what it holds. After that of a scan comes
+        // the scan, which is searched like the gap between segments.
+        let Some(&[high, low]) = rest.get(at + 2..at + 4) else { return true };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let Some(after) = rest.get(at + 2 + length..) else { return true };
+        rest = after;
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +111,11 @@ mod tests {
             assert!(error.contains("c.jpg: expected an image in PNG, JPEG or WebP"), "{error}");
             assert!(error.contains("cut off"), "{error}");
         }
+        // A photo in motion: what follows the image is not the image's, whole or cut off.
+        let film = [0, 0xFF, 0xDA, 0, 8, 0xFF, 0xD9, 1, 0xFF, 0xDA, 7];
+        fs_err::write(&path, [&jpeg[..], &film].concat()).unwrap();
+        assert!(decoded(&path).is_ok());
+        assert!(is_cut_off_jpeg(&[0xFF, 0xD8, 0xFF, 0xE0, 0, 4]));
         fs_err::write(&path, "no image").unwrap();
         let error = decoded(&path).unwrap_err().to_string();
         assert!(error.contains("c.jpg: expected an image in PNG, JPEG or WebP"), "{error}");

@@ -144,17 +144,24 @@ impl Extraction {
         let header = layout.header();
         let pass = Pass { norm: self.norm, bf16: self.bf16 };
         let kind = if self.stored == StoredAs::F16 { Kind::Half } else { Kind::Float };
-        write_atomically_with(path, &mut |out: &mut dyn Write| {
+        // What fails while a file is written, as it was said.
+        let mut failed = None;
+        let mut fail = |error: Error| {
+            let text = error.to_string();
+            failed = Some(error);
+            std::io::Error::other(text)
+        };
+        let written = write_atomically_with(path, &mut |out: &mut dyn Write| {
             out.write_all(&header)?;
             for (number, fixed) in passes.iter().copied().enumerate() {
                 let (seed, images) = (self.seed, (images, self.preparation));
                 let look = |place| fixed.unwrap_or(Look::Augmented { seed, epoch: number, place });
                 std::thread::scope(|scope| -> std::io::Result<()> {
                     let batches = batches(scope, images, (rows.clone(), 0), size, look);
-                    for batch in batches.map_err(std::io::Error::other)? {
-                        let batch = batch.map_err(std::io::Error::other)?;
+                    for batch in batches.map_err(&mut fail)? {
+                        let batch = batch.map_err(&mut fail)?;
                         let features = source.features(&batch.images(source.device()), pass);
-                        let features = features.map_err(std::io::Error::other)?;
+                        let features = features.map_err(&mut fail)?;
                         out.write_all(&bytes(&features.to_kind(kind)))?;
                         report(batch.labels.len());
                     }
@@ -165,7 +172,8 @@ impl Extraction {
                 out.write_all(&images.labels[row as usize].to_le_bytes())?;
             }
             Ok(())
-        })
+        });
+        failed.map_or(written, Err)
     }
 }
 

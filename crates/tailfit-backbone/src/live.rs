@@ -117,6 +117,11 @@ impl Live<'_> {
     fn check(&self) -> Result<()> {
         let recipe = self.recipe;
         recipe.check()?;
+        if recipe.sgd.batch_size < 2 {
+            let remedy = "batch normalisation has no statistics of a single image";
+            let place = "recipe.batch_size";
+            return Err(Error::usage(place, "at least 2", recipe.sgd.batch_size, remedy));
+        }
         let asks = [
             ("solver", recipe.solver != Solver::Sgd),
             (

@@ -84,7 +84,7 @@ impl TrainingPass<'_> {
                 optimiser.step(&loss, self.lr);
                 let loss = loss.double_value(&[]);
                 if !loss.is_finite() {
-                    return Err(diverged(epoch, number, loss));
+                    return Err(diverged(epoch, number, "a finite loss", loss));
                 }
                 system.after_step(network);
                 number += 1;
@@ -93,11 +93,18 @@ impl TrainingPass<'_> {
                 }
             }
             Ok(())
-        })
+        })?;
+        // The last step shows in no loss.
+        let finite =
+            |p: &crate::Parameter| tch::no_grad(|| p.tensor.isfinite().all().int64_value(&[])) == 1;
+        match network.parameters().trained().find(|p| !finite(p)) {
+            None => Ok(()),
+            Some(p) => Err(diverged(epoch, number, "finite weights", &p.name)),
+        }
     }
 }
 
-fn diverged(epoch: usize, batch: usize, loss: f64) -> Error {
+fn diverged(epoch: usize, batch: usize, expected: &str, found: impl std::fmt::Display) -> Error {
     let place = format!("epoch {epoch}, batch {batch}");
-    Error::data(place, "a finite loss", loss, "training diverged; lower the learning rate")
+    Error::data(place, expected, found, "training diverged; lower the learning rate")
 }

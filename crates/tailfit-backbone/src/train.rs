@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tailfit::error::{Error, Result};
-use tailfit::files::{remove_leftovers, write_atomically};
+use tailfit::files::{check_writable, lock_folder, write_atomically};
 use tailfit::recipe::Sgd;
 
 use crate::checkpoint::{self, Epoch, State};
@@ -78,12 +78,17 @@ impl Run<'_> {
     ///
     /// # Errors
     ///
-    /// If the recipe is invalid, the checkpoint belongs to another run, a file cannot be written
-    /// (the previous checkpoint is then intact), an image cannot be read, or training diverges.
+    /// If the recipe is invalid, the folder has another run's checkpoint or weights, another run is in
+    /// it, a file cannot be written (the previous checkpoint is then intact), an image cannot be read,
+    /// or training diverges.
     pub fn train(&self) -> Result<(Network, State, End)> {
         let recipe = self.recipe;
         recipe.check()?;
         recipe.check_classes(self.data.n_classes())?;
+        let _lock = lock_folder(self.folder)?;
+        for name in [CHECKPOINT, LAST, BEST, LOG, EVENTS] {
+            check_writable(&self.folder.join(name))?;
+        }
         let network = recipe.network(self.data.n_classes(), self.seed, self.device);
         let decayed = |p: &Parameter| {
             let decays = recipe.decay_norm_and_bias || p.tensor.dim() > 1;
@@ -95,13 +100,16 @@ impl Run<'_> {
         let path = self.folder.join(CHECKPOINT);
         if path.exists() {
             state = checkpoint::load(&path, &state, &network, &mut optimiser)?;
+        } else if self.folder.join(LAST).exists() {
+            let expected = "a new folder, or one with a checkpoint to go on from";
+            let remedy = "choose another folder: training would end in replacing them";
+            let place = self.folder.display();
+            return Err(Error::usage(place, expected, format!("trained weights, {LAST}"), remedy)
+                .answered_by("out"));
         }
         let per_epoch = self.batches_per_epoch();
         let (done, all) = (state.epoch * per_epoch + state.step, recipe.sgd.epochs * per_epoch);
         (self.report)(Event::Begun { done, all });
-        for name in [CHECKPOINT, LAST, BEST, LOG, EVENTS] {
-            remove_leftovers(&self.folder.join(name))?;
-        }
         while state.epoch < recipe.sgd.epochs {
             let mut end = self.epoch(&network, &mut optimiser, &mut state)?;
             if end == End::Finished || state.step == self.batches_per_epoch() {
@@ -125,7 +133,7 @@ impl Run<'_> {
             if let Some(epoch) = whole {
                 (self.report)(Event::Epoch(epoch));
             }
-            if end == End::Stopped {
+            if end == End::Stopped && state.epoch < recipe.sgd.epochs {
                 return Ok((network, state, End::Stopped));
             }
         }

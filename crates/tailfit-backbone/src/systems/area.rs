@@ -19,7 +19,8 @@ use crate::seam::host_loss;
 /// ```
 ///
 /// and the recipe's loss with these weights and its `mean` (the authors': by weight). By construction
-/// the areas depend on the batch size, and may exceed the number of images.
+/// the areas depend on the batch size, and may exceed the number of images: without augmentation by far,
+/// where the images of a rare class in a batch are all there are, and cancel about their own mean.
 ///
 /// Source: Chen et al., ICCV 2023, eq. 6 and 9 (`AREA_cifar.py`, batches of 64).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -181,6 +181,10 @@ fn an_unreadable_image_is_named_and_left_out_only_on_request() {
     assert_eq!((data.len(Subset::Train), data.len(Subset::Test)), (12 * K - 1, 4 * K - 1));
     train(&data, &recipe, &run, usize::MAX).unwrap();
 
+    fs_err::rename(root.path().join("test"), root.path().join("away")).unwrap();
+    let error = whole(set.clone()).without_unreadable(&|_| {}).unwrap_err().to_string();
+    assert!(error.contains("test images: expected a readable one among 12"), "{error}");
+    fs_err::rename(root.path().join("away"), root.path().join("test")).unwrap();
     fs_err::remove_dir_all(root.path().join("train/class 1")).unwrap();
     let error = whole(set).without_unreadable(&|_| {}).unwrap_err().to_string();
     assert!(error.contains("12 unreadable images, the first"), "{error}");
@@ -209,6 +213,30 @@ fn a_data_sets_own_validation_images_and_class_names_are_used() {
     split.counts[K - 1] -= 2;
     let refused = ImageData::new(files, split).unwrap_err().to_string();
     assert!(refused.contains("the data set has its own validation images"), "{refused}");
+}
+
+/// By whatever name they are found; and one set of test images is enough.
+#[test]
+fn no_file_is_trained_on_and_scored() {
+    let root = tempfile::tempdir().unwrap();
+    let [mut files, _] = sets(root.path());
+    let labels = files.train.labels.clone();
+    let refused = |set: ImageSet, split| ImageData::new(set, split).unwrap_err().to_string();
+    let whole = || Split::whole(&labels, K, ShotThresholds::default()).unwrap();
+    let split = Split::hold_out(&labels, K, 20.0, 0, ShotThresholds::default()).unwrap();
+    let message = refused(files.clone(), split.clone());
+    assert!(message.contains("the data set has its own"), "{message}");
+    let none = Images { pixels: Pixels::Files(vec![]), labels: vec![], ..files.train.clone() };
+    let held_out = ImageSet { test: none, ..files.clone() };
+    assert_eq!(ImageData::new(held_out, split).unwrap().len(Subset::Test), 2 * K);
+    let (Pixels::Files(test), Pixels::Files(train)) = (&mut files.test.pixels, &files.train.pixels)
+    else {
+        panic!()
+    };
+    test[5] = root.path().join("test/../train/class 0").join(train[3].file_name().unwrap());
+    let message = refused(files.clone(), whole());
+    assert!(message.contains("test images: expected images that are not trained on"), "{message}");
+    assert!(message.contains("found 1 of 12 training images"), "{message}");
 }
 
 /// A network of one closure.

@@ -45,6 +45,25 @@ fn live(
     run.train().unwrap()
 }
 
+/// Batches of one image have no statistics, so that nothing would be trained.
+#[test]
+fn batches_of_one_image_are_refused() {
+    let network = train_all(&data(0), &recipe(), tempfile::tempdir().unwrap().path());
+    let recipe = Recipe { sgd: Sgd { batch_size: 1, ..los().sgd }, ..los() };
+    let run = Live {
+        recipe: &recipe,
+        seed: 4,
+        data: &data(0),
+        network: &network,
+        norm: NormMode::Train,
+        preparation: preparation(Augmentation::Weak),
+        bf16: false,
+        report: &|| {},
+    };
+    let message = run.train().unwrap_err().to_string();
+    assert!(message.contains("batch_size: expected at least 2, found 1"), "{message}");
+}
+
 /// With features frozen and no augmentation, there is nothing live about it.
 #[test]
 fn frozen_it_is_training_on_extracted_features() {

@@ -5,6 +5,7 @@
 mod configs;
 mod extraction;
 mod files;
+mod folders;
 mod golden_networks;
 mod live;
 #[allow(dead_code, reason = "not all that the core's tests need is needed here")]

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         .iter()
         .map(|method| comparison.work(method))
         .collect::<tailfit::error::Result<_>>()?;
-    let mut folder = OwnedFolder::claim(&args.out, planned(&chosen, seeds), "records")?;
+    let mut folder = OwnedFolder::claim(&args.out, planned(&chosen, seeds), Some("records"))?;
     let stop = stop_on_interrupt()?;
     let bar = printer.progress(work.iter().sum());
     let mut records = Vec::new();

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use tailfit::Precision;
 use tailfit::features::save_head;
+use tailfit::files::OwnedFolder;
 use tailfit_backbone::systems::AnySystem;
 use tailfit_backbone::{
     BackboneRecipe, Extraction, Extractor, NormMode, Script, State, StoredAs, Subset, device,
@@ -13,6 +14,13 @@ use super::images::image_data;
 use crate::args::Cli;
 use crate::args_images::{ExtractFeaturesArgs, NormRule, Number};
 use crate::printer::Printer;
+
+const HEAD: &str = "head";
+const PREDICTION: &str = "prediction";
+
+fn file_name(name: &str) -> String {
+    format!("{name}.safetensors")
+}
 
 pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> Result<()> {
     if let Some(threads) = cli.threads {
@@ -71,25 +79,27 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     let passes = |(_, part, e): &(&str, Subset, Extraction)| {
         data.len(*part) * (1 + usize::from(e.mirror) + e.views)
     };
+    // What an earlier extraction into the same folder left would be taken for this one's.
+    let prediction = system.filter(AnySystem::predicts);
+    let planned = files.iter().map(|(name, ..)| *name).chain(restored.as_ref().map(|_| HEAD));
+    let planned = planned.chain(prediction.map(|_| PREDICTION)).map(file_name).collect();
+    let mut folder = OwnedFolder::claim(&args.out, planned, None)?;
     let bar = printer.progress(files.iter().map(passes).sum());
     for (name, part, extraction) in files {
-        let path = args.out.join(format!("{name}.safetensors"));
+        let path = folder.file(&file_name(name));
         let report = |done| bar.inc(done as u64);
         extraction.write(source, &data, part, &path, &provenance, &report)?;
     }
     bar.finish_and_clear();
     if let Some((_, network)) = &restored {
-        save_head(&args.out.join("head.safetensors"), &stage_1_head(network, None, &data))?;
-        let prediction = args.out.join("prediction.safetensors");
-        if let Some(system) = system.filter(AnySystem::predicts) {
+        save_head(&folder.file(&file_name(HEAD)), &stage_1_head(network, None, &data))?;
+        if let Some(system) = prediction {
             let mut head = stage_1_head(network, Some(&system), &data);
             head.metadata.insert("system".to_owned(), system.to_string());
-            save_head(&prediction, &head)?;
-        } else if prediction.exists() {
-            // Of another run, into the same folder.
-            fs_err::remove_file(&prediction)?;
+            save_head(&folder.file(&file_name(PREDICTION)), &head)?;
         }
     }
+    folder.finish()?;
     printer.data(&format!("{provenance}\n{}\n", args.out.display()));
     Ok(())
 }

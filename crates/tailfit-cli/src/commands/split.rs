@@ -25,7 +25,9 @@ pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
     let thresholds = ShotThresholds { many_above: args.many_above, few_below: args.few_below };
     let (labels, k) = (&images.labels, images.n_classes);
     let split = if let Some(percent) = args.hold_out {
-        Split::hold_out(labels, k, percent, args.seed, thresholds)?
+        let split = Split::hold_out(labels, k, percent, args.seed, thresholds)?;
+        something_held_out("images", split.test.len())?;
+        split
     } else {
         let profile = match args.profile {
             Shape::Exponential => Profile::Exponential,
@@ -51,6 +53,14 @@ pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
     Ok(())
 }
 
+fn something_held_out(of: &str, test: usize) -> Result<()> {
+    if test == 0 {
+        let expected = "a class with at least two samples, or groups";
+        return Err(Error::data(of, expected, "none", "nothing can be held out").into());
+    }
+    Ok(())
+}
+
 /// Features in two files, of the samples kept and of those held out.
 fn of_features(args: &SplitArgs, percent: f64, folder: &Path, printer: &Printer) -> Result<()> {
     let inputs: Vec<&Path> =
@@ -69,10 +79,7 @@ fn of_features(args: &SplitArgs, percent: f64, folder: &Path, printer: &Printer)
     let all = Features::read(&args.features, &reading)?;
     let n_classes = all.labels.iter().max().map_or(0, |&largest| largest as usize + 1);
     let (train, test) = hold_out(&all.labels, all.groups.as_ref(), n_classes, percent, args.seed)?;
-    if test.is_empty() {
-        let expected = "a class with at least two samples, or groups";
-        return Err(Error::data("features", expected, "none", "nothing can be held out").into());
-    }
+    something_held_out("features", test.len())?;
     for (file, rows) in files.iter().zip([&train, &test]) {
         all.select(rows)?.save(file)?;
     }

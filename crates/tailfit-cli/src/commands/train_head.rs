@@ -26,6 +26,10 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
     inputs.extend(args.config.as_deref());
     #[cfg(feature = "backbone")]
     inputs.extend(args.live.used.lists.inputs().chain(args.live.used.split.as_deref()));
+    #[cfg(feature = "backbone")]
+    let weights = args.live.live.as_ref().map(|run| run.join(tailfit_backbone::LAST));
+    #[cfg(feature = "backbone")]
+    inputs.extend(weights.as_deref());
     output::check_head(&args.out, &inputs)?;
     let mut method = match (&args.config, &args.method) {
         (Some(path), _) => {

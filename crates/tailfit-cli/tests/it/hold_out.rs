@@ -92,6 +92,14 @@ fn images_without_a_test_set_are_divided() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("21 training images of 3 classes, 16 to 1 each"), "{}", ran.stdout);
     assert!(ran.stdout.contains("5 held out"), "{}", ran.stdout);
+    let few = tempfile::tempdir().unwrap();
+    for class in ["emu", "owl"] {
+        let path = few.path().join(format!("train/{class}/1.webp"));
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, "").unwrap();
+    }
+    let ran = tailfit(few.path(), &["split", "--images", ".", "--hold-out", "20"]);
+    assert!(ran.code == 1 && ran.stderr.contains("nothing can be held out"), "{}", ran.stderr);
     let ran = tailfit(folder.path(), &["split", "--images", ".", "--hold-out", "nan"]);
     assert!(ran.code == 2 && ran.stderr.contains("between 0 and 100"), "{}", ran.stderr);
 }

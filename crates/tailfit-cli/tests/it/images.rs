@@ -50,13 +50,13 @@ fn a_split_says_what_it_is_and_repeats() {
 }
 
 #[cfg(feature = "backbone")]
-mod backbone {
+pub(crate) mod backbone {
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
     use super::{Path, split, tailfit, toy_images};
 
-    const TRAIN: [&str; 9] = [
+    pub(crate) const TRAIN: [&str; 9] = [
         "train-backbone",
         "--images",
         ".",
@@ -68,7 +68,7 @@ mod backbone {
         "1",
     ];
 
-    fn toy(folder: &Path) {
+    pub(crate) fn toy(folder: &Path) {
         toy_images(folder);
         assert_eq!(split(folder, &[]).code, 0);
         let recipe = "epochs = 4\nbatch_size = 4\nlr = 0.01\nscore_every = 2\n";

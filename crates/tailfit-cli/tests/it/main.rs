@@ -9,6 +9,8 @@ mod images;
 mod pipeline;
 mod predict;
 mod reproduce;
+#[cfg(feature = "backbone")]
+mod runs;
 mod snapshots;
 mod support;
 mod warnings;

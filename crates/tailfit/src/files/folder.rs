@@ -43,31 +43,11 @@ impl OwnedFolder {
     ///
     /// If another run has claimed it, it cannot be written to, or it has JSON files in
     /// `exclusive`, a folder within it, that are of no run: they would be taken for this one's.
-    pub fn claim(path: &Path, planned: BTreeSet<String>, exclusive: &str) -> Result<Self> {
-        fs_err::create_dir_all(path)?;
-        let lock = fs_err::File::create(path.join(LOCK))?;
-        // A process that another thread is just starting holds the lock for a moment, too.
-        let mut tried = lock.file().try_lock();
-        for _ in 0..20 {
-            if !matches!(tried, Err(TryLockError::WouldBlock)) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-            tried = lock.file().try_lock();
-        }
-        match tried {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let remedy = "wait for it to end, or choose another folder";
-                let expected = "a folder for this run alone";
-                return Err(Error::usage(path.display(), expected, "another run in it", remedy)
-                    .answered_by("out"));
-            }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+    pub fn claim(path: &Path, planned: BTreeSet<String>, exclusive: Option<&str>) -> Result<Self> {
+        let lock = lock_folder(path)?;
         let earlier = read_manifest(path)?;
-        let within = path.join(exclusive);
-        if within.is_dir() {
+        if let Some(exclusive) = exclusive.filter(|exclusive| path.join(exclusive).is_dir()) {
+            let within = path.join(exclusive);
             for entry in fs_err::read_dir(&within)? {
                 let name = entry?.file_name().to_string_lossy().into_owned();
                 let is_json = Path::new(&name).extension().is_some_and(|e| e == "json");
@@ -122,6 +102,36 @@ impl OwnedFolder {
     }
 }
 
+/// Creates a folder if needed, and keeps other runs out of it for as long as what is returned lives; the
+/// system frees it when a process is killed.
+///
+/// # Errors
+///
+/// If another run is in it, or it cannot be written to.
+pub fn lock_folder(path: &Path) -> Result<fs_err::File> {
+    fs_err::create_dir_all(path)?;
+    let lock = fs_err::File::create(path.join(LOCK))?;
+    // A process that another thread is just starting holds the lock for a moment, too.
+    let mut tried = lock.file().try_lock();
+    for _ in 0..20 {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        tried = lock.file().try_lock();
+    }
+    match tried {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            let remedy = "wait for it to end, or choose another folder";
+            let expected = "a folder for this run alone";
+            Err(Error::usage(path.display(), expected, "another run in it", remedy)
+                .answered_by("out"))
+        }
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
 fn read_manifest(folder: &Path) -> Result<BTreeSet<String>> {
     let path = folder.join(MANIFEST);
     if !path.exists() {
@@ -161,7 +171,7 @@ mod tests {
     fn a_run_owns_its_folder_and_leaves_only_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let claim = |names: &[&str]| OwnedFolder::claim(&out, planned(names), "records");
+        let claim = |names: &[&str]| OwnedFolder::claim(&out, planned(names), Some("records"));
         let mut first = claim(&["records/a.json", "report.md"]).unwrap();
         assert!(claim(&[]).unwrap_err().to_string().contains("another run in it"));
         first.write("records/a.json", b"a").unwrap();

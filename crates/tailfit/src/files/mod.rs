@@ -12,7 +12,7 @@ mod source;
 mod write;
 
 pub(crate) use self::csv::quoted;
-pub use self::folder::OwnedFolder;
+pub use self::folder::{OwnedFolder, lock_folder};
 pub(crate) use self::source::Source;
 pub use self::write::{check_writable, remove_leftovers, write_atomically, write_atomically_with};
 

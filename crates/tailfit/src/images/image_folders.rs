@@ -77,7 +77,16 @@ fn sub_folders(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for path in entries(folder)? {
         if path.is_dir() {
-            names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            let name = path.file_name().unwrap_or_default().to_str().ok_or_else(|| {
+                let remedy = "rename it, for example with convmv -t utf8";
+                Error::data(
+                    path.display(),
+                    "the name of a class in UTF-8",
+                    "another encoding",
+                    remedy,
+                )
+            })?;
+            names.push(name.to_owned());
         } else if is_image(&path)? {
             let remedy = "move it into its class's folder";
             return Err(Error::data(path.display(), "folders of classes here", "an image", remedy));
@@ -161,6 +170,18 @@ pub(super) mod tests {
             let message = read_image_folders(root).unwrap_err().to_string();
             assert!(message.contains("a link to one that was read already"), "{message}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_class_is_named_in_utf_8() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), &["train/a/1.png"]);
+        fs_err::create_dir(root.path().join("train").join(OsStr::from_bytes(b"caf\xe9"))).unwrap();
+        let message = read_image_folders(root.path()).unwrap_err().to_string();
+        assert!(message.contains("expected the name of a class in UTF-8"), "{message}");
     }
 
     #[test]
