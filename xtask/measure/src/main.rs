@@ -4,6 +4,7 @@ mod curves;
 mod docs;
 mod embed;
 mod large;
+mod live;
 mod paper;
 mod peak;
 mod peers;

@@ -48,6 +48,7 @@ pub(crate) fn run() -> Result<()> {
         let Ok(text) = fs_err::read_to_string(format!("{TO}/{table}.md")) else { continue };
         docs::put(PAGE, table, &format!("\n{text}"))?;
     }
+    docs::put(PAGE, "live", &format!("\n{}", crate::live::table()?))?;
     docs::put(PAGE, "answers", &format!("\n{}", answers()?))
 }
 

@@ -3,8 +3,14 @@
 use std::path::Path;
 
 /// Runs whose weights stand in `results/stage-1`.
-const TRAINED: [&str; 5] =
-    ["cross-entropy", "cross-entropy-ir50", "cross-entropy-drw", "ldam-drw", "balanced-softmax"];
+const TRAINED: [&str; 6] = [
+    "cross-entropy",
+    "cross-entropy-ir50",
+    "cross-entropy-drw",
+    "ldam-drw",
+    "balanced-softmax",
+    "area",
+];
 
 /// The commands that make them. Names are those of stage-1 recipes, followed by the
 /// imbalance ratio if that is not 100.
