@@ -66,7 +66,7 @@ def as_groups(groups, x, what) -> list[str] | None:
     groups = np.asarray(groups)
     if groups.dtype.kind == "f" and (groups == np.floor(groups)).all():
         groups = groups.astype(np.int64)
-    missing = [group is None or group != group or str(group) == "" for group in groups.ravel().tolist()]
+    missing = [_is_missing(group) or str(group) == "" for group in groups.ravel().tolist()]
     if any(missing):
         raise ValueError(f"{what}: expected a group for each sample, found none at {missing.index(True)}")
     if groups.shape != (len(x),):
@@ -105,13 +105,18 @@ def labelled_like(x, y, names, by_name, what):
     return x, np.ascontiguousarray(y, dtype=np.uint32)
 
 
+def _is_missing(value) -> bool:
+    """Whether a value is None, NaN or pandas' NA, which is not even unequal to itself."""
+    return value is None or (value == value) is not True
+
+
 def _labels(y) -> np.ndarray:
     if hasattr(y, "detach"):
         y = y.detach().cpu().numpy()
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"labels: expected shape (n_samples,), found {y.shape}")
-    missing = [i for i, label in enumerate(y.tolist()) if label is None or label != label]
+    missing = [i for i, label in enumerate(y.tolist()) if _is_missing(label)]
     if missing:
         raise ValueError(f"labels: expected a class for each sample, found none at {missing[0]}")
     if y.dtype.kind == "f" or y.dtype.kind == "O" and not any(isinstance(label, str) for label in y):

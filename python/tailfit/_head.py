@@ -215,8 +215,10 @@ def as_head(head) -> Head | None:
     if hasattr(head, "weight"):
         if not hasattr(head, "bias"):
             raise ValueError(f"head: expected a linear layer, found a {type(head).__name__}")
-        head = (_host(head.weight), None if head.bias is None else _host(head.bias))
+        check_plain(head)
+        head = (head.weight, head.bias)
     weight, bias = head
+    weight, bias = _host(weight), None if bias is None else _host(bias)
     weight = np.ascontiguousarray(weight, dtype=np.float64)
     bias = np.zeros(len(weight)) if bias is None else np.ascontiguousarray(bias, dtype=np.float64)
     if weight.ndim != 2 or bias.shape != (len(weight),):
@@ -224,6 +226,17 @@ def as_head(head) -> Head | None:
             f"head: expected weight [K, D] and bias [K], found {weight.shape} and {bias.shape}"
         )
     return Head(weight, bias)
+
+
+def check_plain(layer) -> None:
+    """Refuses a subclass of a linear layer that computes something else from its weight."""
+    for base in type(layer).__mro__[1:]:
+        if base.__module__.startswith("torch.nn.modules") and base.__name__ == "Linear":
+            if type(layer).forward is not base.forward:
+                raise ValueError(
+                    f"head: expected a linear layer, found a {type(layer).__name__}, which computes its logits "
+                    "otherwise; give a tailfit.Head or CosineHead of what it does"
+                )
 
 
 def _host(tensor) -> np.ndarray:

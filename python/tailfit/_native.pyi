@@ -79,4 +79,6 @@ def compare(
     threads: int | None,
     finished: Callable[[str, Any], object],
     progress: Callable[[int, int], object] | None,
+    first_seed: int = 0,
+    warns: bool = True,
 ) -> None: ...

@@ -186,6 +186,8 @@ class TailClassifierCV(Linear):
         How much of each grid is tried.
     target_prior, n_jobs : as for TailClassifier
     random_state : int, RandomState or None, default=None
+        Determines the order of batches and random starts, which methods trained by SGD have. Folds do not
+        depend on it, and neither do the methods tried by default.
 
     Attributes
     ----------
@@ -239,6 +241,8 @@ class TailClassifierCV(Linear):
             selection="cross-validated",
             effort=self.effort,
             seeds=1,
+            first_seed=self._seed(),
+            warns=False,
             precision="auto",
             many_above=100,
             few_below=20,
@@ -251,6 +255,8 @@ class TailClassifierCV(Linear):
         )
         if not results:
             raise next(iter(failed.values()))
+        for name, error in failed.items():
+            warnings.warn(f"{name} is left out: {error}", stacklevel=2)
         chosen = {name: json.loads(result["head_record"])["heads"][0] for name, result in results.items()}
         self.scores_ = {name: head["validation_percent"] for name, head in chosen.items()}
         self.method_ = max(self.scores_, key=self.scores_.get)

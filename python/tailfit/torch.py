@@ -46,7 +46,7 @@ def find_classifier(model: nn.Module, classifier: str | None = None) -> tuple[st
     last linear layer of all. ``classifier`` names it instead.
     """
     model = _plain(model)
-    modules = dict(model.named_modules())
+    modules = dict(model.named_modules(remove_duplicate=False))
     if classifier is not None:
         if classifier not in modules:
             raise ValueError(f"classifier: expected the name of a module, found {classifier!r}")
@@ -56,6 +56,8 @@ def find_classifier(model: nn.Module, classifier: str | None = None) -> tuple[st
         return found
     if hasattr(model, "get_classifier"):
         own = model.get_classifier()
+        if isinstance(own, (tuple, list)):
+            raise ValueError("model: expected one classifier, found several; name one with classifier=...")
         for name, module in modules.items():
             if module is own and (found := _last_linear(name, module)):
                 return found
@@ -154,8 +156,11 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
     tolerance = _TOLERANCE.get(layer.weight.dtype, 2e-2)
     if np.abs(found - wanted).max() > tolerance * max(np.abs(wanted).max(), 1e-6):
         raise RuntimeError(f"{name!r} does not give the head's logits: please report it")
-    parent, _, last = name.rpartition(".")
-    setattr(model.get_submodule(parent), last, new)
+    # Under each of its names: a layer may be a part of several modules.
+    for parent in list(model.modules()):
+        for key, child in list(parent._modules.items()):
+            if child is layer:
+                setattr(parent, key, new)
     for owner in (model, getattr(model, "config", None)):
         for attribute in ("num_classes", "num_labels"):
             if isinstance(getattr(owner, attribute, None), int):
@@ -216,6 +221,8 @@ def _split(batch):
         return batch[0], batch[1]
     if isinstance(batch, (tuple, list)) and len(batch) == 1:
         return batch[0], None
+    if isinstance(batch, (tuple, list)):
+        raise ValueError(f"loader: expected inputs, or inputs and labels, found {len(batch)} things a batch")
     return batch, None
 
 
@@ -232,15 +239,21 @@ def _call(model, inputs):
 def _logits(output) -> torch.Tensor:
     if hasattr(output, "logits"):
         return output.logits
+    if isinstance(output, dict):
+        if "logits" not in output:
+            raise ValueError(f"model: expected logits in its output, found {', '.join(map(str, output))}")
+        return output["logits"]
     return output[0] if isinstance(output, (tuple, list)) else output
 
 
 def _check(model, name, layer, x, output):
-    own = layer(x)
+    weight, bias = layer.weight, layer.bias
+    # What the head will be: its weight, whatever else the layer does with it.
+    own = nn.functional.linear(x.to(weight.dtype), weight, bias)
     linear = [inner for inner, module in model.named_modules() if isinstance(module, nn.Linear)]
     same = own.shape == output.shape and torch.allclose(own.float(), output.float(), rtol=1e-3, atol=1e-4)
     if not same:
         raise ValueError(
-            f"classifier: expected a layer whose output is the model's logits, found {name!r}, whose is "
-            f"not; the model's linear layers are {', '.join(linear)}"
+            f"classifier: expected a layer whose weight times what it sees is the model's logits, found {name!r}, "
+            f"where it is not; the model's linear layers are {', '.join(linear)}"
         )

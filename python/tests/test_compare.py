@@ -206,3 +206,24 @@ def test_a_fork_has_threads_of_its_own():
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     pytest.fail("the fork waits for its parent's threads")
+
+
+def test_the_programs_warnings_are_said():
+    x, y = data()
+    x_test, y_test = data(1, (9, 9, 9, 9))
+    with pytest.warns(UserWarning, match="test rows also appear in training"):
+        tailfit.compare(x, y, x, y, methods=["lda"], seeds=1)
+    with pytest.warns(UserWarning, match="validation rows also appear in training"):
+        tailfit.compare(x, y, x_test, y_test, x_val=x, y_val=y, methods=["lda"], seeds=1)
+    with pytest.raises(ValueError, match="few_below: expected at most many_above"):
+        tailfit.compare(x, y, x_test, y_test, methods=["lda"], many_above=20, few_below=100)
+
+
+def test_missing_labels_of_pandas_are_said():
+    pandas = pytest.importorskip("pandas")
+    x, y = data()
+    x_test, y_test = data(1, (9, 9, 9, 9))
+    labels = pandas.Series(y.astype(str), dtype="string")
+    labels[1] = None
+    with pytest.raises(ValueError, match="found none at 1"):
+        tailfit.compare(x, labels, x_test, y_test, methods=["lda"])

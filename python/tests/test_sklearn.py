@@ -169,3 +169,10 @@ def test_target_priors_and_mistakes():
         model.predict_proba(x_test, target_prior=[1, 2])
     with pytest.raises(AttributeError, match="dense"):
         model.sparsify()
+
+
+def test_a_method_that_fails_is_said():
+    x, y = make_classification(200, 6, n_informative=4, n_classes=3, random_state=0)
+    with pytest.warns(UserWarning, match="zero-shot is left out: .*a vector for each class"):
+        model = TailClassifierCV(methods=["lda", "zero-shot"], random_state=1).fit(x, y)
+    assert set(model.scores_) == {"lda"}

@@ -168,3 +168,54 @@ def test_a_hugging_face_model(tmp_path):
     batch = [{"pixel_values": torch.randn(4, 3, 32, 32)} for _ in range(2)]
     round_trip(model, batch, tmp_path, logits=lambda output: output.logits)
     assert model.config.num_labels == 5
+
+
+class Shared(nn.Module):
+    """A layer under two names, of which the forward pass uses the second."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = Small()
+        self.fc = self.backbone.fc
+
+    def forward(self, x):
+        x = self.backbone.norm(self.backbone.conv(x)).relu().mean(dim=(2, 3))
+        return self.fc(x)
+
+
+def test_a_layer_with_two_names_is_replaced_under_both(tmp_path):
+    model = Shared()
+    round_trip(model, loader(), tmp_path)
+    assert model.fc is model.backbone.fc
+    assert find_classifier(model, "fc")[1] is model.fc
+
+
+class Scaled(nn.Linear):
+    """Logits that are not its weight times what it sees."""
+
+    def forward(self, x):
+        normalise = nn.functional.normalize
+        return 16 * nn.functional.linear(normalise(x), normalise(self.weight))
+
+
+def test_a_layer_that_computes_something_else_is_refused():
+    model = Small()
+    model.fc = Scaled(16, 5)
+    with pytest.raises(ValueError, match="whose weight times what it sees"):
+        features(model, loader())
+    with pytest.raises(ValueError, match="a Scaled, which computes its logits otherwise"):
+        as_head(model.fc)
+    plain = as_head((Small().fc.weight, Small().fc.bias))
+    assert plain.weight.shape == (5, 16)
+
+
+def test_batches_and_outputs_that_say_too_much_or_too_little():
+    batch = [(images, labels, torch.arange(len(labels))) for images, labels in loader()]
+    with pytest.raises(ValueError, match="found 3 things a batch"):
+        features(Small(), batch)
+
+    class Named(Small):
+        def forward(self, x):
+            return {"logits": super().forward(x)}
+
+    assert features(Named(), loader()).x.shape == (24, 16)

@@ -61,6 +61,13 @@ impl Printer {
         self.say(&format!("warning: {text}"));
     }
 
+    /// Several things to look at.
+    pub(crate) fn warnings(&self, texts: impl IntoIterator<Item = String>) {
+        for text in texts {
+            self.warning(&text);
+        }
+    }
+
     /// Why it ended, with the option that would answer it.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let of_library = |cause: &(dyn std::error::Error + 'static)| {

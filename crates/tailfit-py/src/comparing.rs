@@ -10,9 +10,10 @@ use pyo3::types::{PyDict, PyList};
 use tailfit::PrecisionChoice;
 use tailfit::compare::{Comparison, Effort, MethodResult, RunRecord, Selection};
 use tailfit::error::{Error, Result};
-use tailfit::features::{DataSet, HeadFile};
+use tailfit::features::{DataSet, HeadFile, shared_rows};
 use tailfit::groups::Groups;
 use tailfit::methods::Method;
+use tailfit::report;
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1_until;
 
@@ -31,7 +32,8 @@ struct Asked {
     methods: Vec<Method>,
     selection: Selection,
     effort: Effort,
-    seeds: u64,
+    seeds: std::ops::Range<u64>,
+    warns: bool,
     precision: PrecisionChoice,
     thresholds: ShotThresholds,
 }
@@ -55,9 +57,10 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str, what: &s
 
 /// Compares methods, given as names or in TOML. `finished` is called with each method's name and its
 /// result: a dictionary with records (JSON) and the head, or an error; `progress` with the head-epochs
-/// done and those there are in all.
+/// done and those there are in all. Seeds count from `first_seed`; `warns` is false for sets that stand in
+/// for others.
 #[pyfunction]
-#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, class_vectors, groups, threads, finished, progress))]
+#[pyo3(signature = (name, train, test, validation, head, methods, *, selection, effort, seeds, precision, many_above, few_below, class_names, class_vectors, groups, threads, finished, progress, first_seed = 0, warns = true))]
 #[expect(clippy::too_many_arguments, reason = "each has its name in Python")]
 pub(crate) fn compare<'py>(
     py: Python<'py>,
@@ -79,6 +82,8 @@ pub(crate) fn compare<'py>(
     threads: Option<usize>,
     finished: Bound<'py, PyAny>,
     progress: Option<Bound<'py, PyAny>>,
+    first_seed: u64,
+    warns: bool,
 ) -> PyResult<()> {
     let chosen: Result<Vec<Method>> = methods.iter().map(|name| method_of(name)).collect();
     let mut chosen = chosen.map_err(raised)?;
@@ -109,7 +114,8 @@ pub(crate) fn compare<'py>(
         methods: chosen,
         selection,
         effort,
-        seeds,
+        seeds: first_seed..first_seed.saturating_add(seeds),
+        warns,
         precision: precision.parse().map_err(raised_text)?,
         thresholds: ShotThresholds { many_above, few_below },
     };
@@ -160,6 +166,11 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
         features.class_names.clone_from(&class_names);
         Ok(Some(features))
     };
+    let ShotThresholds { many_above, few_below } = asked.thresholds;
+    if few_below > many_above + 1 {
+        let found = format!("{few_below} and {many_above}");
+        return Err(Error::usage("few_below", "at most many_above + 1", found, ""));
+    }
     let [train, test, validation] = asked.sets.map(checked);
     let (Some(train), Some(test), validation) = (train?, test?, validation?) else { return Ok(()) };
     let mut data =
@@ -167,13 +178,14 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
     if let Some(vectors) = asked.class_vectors {
         data = data.with_class_vectors(vectors)?;
     }
-    for warning in data.shared_groups() {
+    let warnings = if asked.warns { warnings_of(&data, selection)? } else { vec![] };
+    for warning in warnings {
         let _ = sender.send(Sent::Warning(warning));
     }
     if data.stage_1.is_none() {
         train_stage_1_until(&mut data, stop)?;
     }
-    let comparison = Comparison::new_until(&data, selection, (0..seeds).collect(), stop)?
+    let comparison = Comparison::new_until(&data, selection, seeds.collect(), stop)?
         .with_precision(precision.resolve()?)
         .with_effort(effort);
     let each: Vec<usize> =
@@ -203,6 +215,33 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
         }
     }
     Ok(())
+}
+
+/// What is no error, but makes numbers mean something else than they seem to.
+fn warnings_of(data: &DataSet, selection: Selection) -> Result<Vec<String>> {
+    let mut warnings = report::warnings(data)?;
+    if let Some(validation) = &data.validation
+        && let shared = shared_rows(&data.train, validation)?
+        && !shared.is_empty()
+    {
+        warnings.push(format!(
+            "{} of {} validation rows also appear in training: a backbone has fitted them, so that they choose nothing",
+            shared.len(),
+            validation.len()
+        ));
+    }
+    if selection.rule().folds
+        && let Some(percent) = report::fitted_percent(data)?
+    {
+        warnings.push(format!(
+            "the stage-1 head is right on {percent:.1} % of the training set: backbone and head have been trained on it, \
+             and folds of it show nothing; give a test or a validation set"
+        ));
+    }
+    if !selection.rule().searches() {
+        warnings.extend(report::scale_warning(data)?);
+    }
+    Ok(warnings)
 }
 
 fn result_dict<'py>(py: Python<'py>, result: &MethodResult) -> PyResult<Bound<'py, PyDict>> {

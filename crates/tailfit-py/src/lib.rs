@@ -105,8 +105,8 @@ fn html(table: &report::Table) -> String {
 
 /// Runs the program `tailfit` with these words, the first of which is its name; returns its exit code.
 #[pyfunction]
-fn run(py: Python<'_>, words: Vec<String>) -> u8 {
-    py.detach(|| tailfit_cli::run(words.into_iter().map(OsString::from)))
+fn run(py: Python<'_>, words: Vec<OsString>) -> u8 {
+    py.detach(|| tailfit_cli::run(words))
 }
 
 #[pymodule(gil_used = false)]

@@ -15,7 +15,7 @@ use tailfit::recipe::Solver;
 use tailfit::report;
 
 use super::interrupt::stop_on_interrupt;
-use super::{input, output, warnings};
+use super::{input, output};
 use crate::args::{Cli, CompareArgs, Protocol};
 use crate::printer::Printer;
 
@@ -34,13 +34,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     let inputs: Vec<&Path> = args.data.inputs().into_iter().chain(configs).collect();
     output::check_folder(&args.out, &inputs)?;
     let data = input::data_set(&args.data, printer)?;
-    let selection = match (args.select, args.protocol) {
-        (Some(selection), _) => selection,
-        (None, Protocol::Paper) => Selection::BestOnTest,
-        (None, Protocol::Honest) if data.validation.is_some() => Selection::Validation,
-        (None, Protocol::Honest) if data_is_alone(args) => Selection::CrossValidated,
-        (None, Protocol::Honest) => Selection::CrossFitted,
-    };
+    let selection = selection_of(args, &data);
     if args.protocol == Protocol::Paper && data.test.mirror.is_none() {
         printer.warning(
             "the paper's protocol averages logits over mirrored images, but the test set has none",
@@ -49,7 +43,8 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     if selection.rule().folds {
         input::check_folds(&data, &args.data)?;
     }
-    let comparison = Comparison::new(&data, selection, (0..seeds).collect())?
+    let stop = stop_on_interrupt()?;
+    let comparison = Comparison::new_until(&data, selection, (0..seeds).collect(), &stop)?
         .with_precision(precision)
         .with_effort(effort);
     remark_data(comparison.data_record(), printer);
@@ -60,15 +55,15 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         ));
     }
     if as_papers_do || !selection.rule().searches() {
-        warnings::of_scale(&data, printer)?;
+        printer.warnings(report::scale_warning(&data)?);
     }
 
     let work: Vec<usize> = chosen
         .iter()
         .map(|method| comparison.work(method))
         .collect::<tailfit::error::Result<_>>()?;
-    let mut folder = OwnedFolder::claim(&args.out, planned(&chosen, seeds), Some("records"))?;
-    let stop = stop_on_interrupt()?;
+    let mut folder =
+        OwnedFolder::claim(&args.out, "compare", planned(&chosen, seeds), Some("records"))?;
     let bar = printer.progress(work.iter().sum());
     let mut records = Vec::new();
     let mut paths = Vec::new();
@@ -85,7 +80,12 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
             Ok(result) => result,
             Err(error) if chosen.len() == 1 => return Err(error),
             Err(error) => {
-                bar.suspend(|| printer.warning(&format!("{}: {error}", method.name)));
+                let line = if stop.load(Ordering::Relaxed) {
+                    "interrupted: tables are made of the methods that are finished".to_owned()
+                } else {
+                    format!("{}: {error}", method.name)
+                };
+                bar.suspend(|| printer.warning(&line));
                 failed.push(method.name.as_str());
                 continue;
             }
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         bar.println(format!("{}: {}", method.name, scored(&result.records)));
         if method.recipe.solver == Solver::Sgd
             && method.recipe.sgd.epochs > 0
-            && let Some(path) = output::mean_path(&result.curves, &method.recipe)
+            && let Some(path) = output::mean_path(&result.curves, &effort.searched(method).recipe)
         {
             paths.push((method.name.clone(), path));
         }
@@ -122,9 +122,16 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         .into())
 }
 
-/// Whether there is neither a test nor a validation set.
-fn data_is_alone(args: &CompareArgs) -> bool {
-    !args.data.train.is_empty() && args.data.test.is_empty() && args.data.val.is_empty()
+fn selection_of(args: &CompareArgs, data: &DataSet) -> Selection {
+    let given = &args.data;
+    let alone = !given.train.is_empty() && given.test.is_empty() && given.val.is_empty();
+    match (args.select, args.protocol) {
+        (Some(selection), _) => selection,
+        (None, Protocol::Paper) => Selection::BestOnTest,
+        (None, Protocol::Honest) if data.validation.is_some() => Selection::Validation,
+        (None, Protocol::Honest) if alone => Selection::CrossValidated,
+        (None, Protocol::Honest) => Selection::CrossFitted,
+    }
 }
 
 /// The class means of a method's seeds, for a line.

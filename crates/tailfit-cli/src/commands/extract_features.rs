@@ -83,7 +83,7 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     let prediction = system.filter(AnySystem::predicts);
     let planned = files.iter().map(|(name, ..)| *name).chain(restored.as_ref().map(|_| HEAD));
     let planned = planned.chain(prediction.map(|_| PREDICTION)).map(file_name).collect();
-    let mut folder = OwnedFolder::claim(&args.out, planned, None)?;
+    let mut folder = OwnedFolder::claim(&args.out, "extract-features", planned, None)?;
     let bar = printer.progress(files.iter().map(passes).sum());
     for (name, part, extraction) in files {
         let path = folder.file(&file_name(name));

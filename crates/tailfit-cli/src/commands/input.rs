@@ -7,16 +7,12 @@ use tailfit::error::Error;
 use tailfit::features::{DataSet, Features, Reading, Storage, Unlabelled, load_head, shared_rows};
 use tailfit::files::read_text;
 use tailfit::images::hold_out;
-use tailfit::metrics::{EvaluationSet, evaluate};
+use tailfit::report::{fitted_percent, head_warning, warnings};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1;
 
-use super::warnings;
 use crate::args::{DataArgs, Switch};
 use crate::printer::Printer;
-
-/// A head that is right on this share of the training set, in percent, has fitted it.
-const FITTED: f64 = 99.0;
 
 /// Reads and checks everything.
 pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
@@ -32,7 +28,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
         let mut data = DataSet::embedded(thresholds)?;
         if head.is_some() {
             data = DataSet::new(&data.name, data.train, data.test, None, head, thresholds)?;
-            warnings::of_head(&data, printer);
+            printer.warnings(head_warning(&data));
         }
         return Ok(switched(data, args));
     };
@@ -85,7 +81,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     if let Some(validation) = &data.validation {
         check_validation(&data.train, validation, args)?;
     }
-    warnings::of(&data, printer)?;
+    printer.warnings(warnings(&data)?);
     if args.test.is_empty() {
         check_folds(&data, args)?;
     }
@@ -123,16 +119,10 @@ fn held_out(train: Features) -> Result<(Features, Features)> {
 /// show nothing.
 pub(crate) fn check_folds(data: &DataSet, args: &DataArgs) -> Result<()> {
     let given = args.head.is_some() || args.train.is_empty();
-    let Some(file) = data.stage_1.as_ref().filter(|_| given) else { return Ok(()) };
-    if args.allow_training_features_as_validation {
+    if !given || args.allow_training_features_as_validation {
         return Ok(());
     }
-    let set = EvaluationSet::of(&data.train)?;
-    let scores = evaluate(&file.head, &set, &data.counts, data.thresholds);
-    let percent = scores.accuracy.overall_percent;
-    if percent < FITTED {
-        return Ok(());
-    }
+    let Some(percent) = fitted_percent(data)? else { return Ok(()) };
     let expected =
         "a training set that backbone and head have not been trained on, to hold samples out";
     let found = format!("a head that is right on {percent:.1} % of it");

@@ -21,4 +21,3 @@ pub(crate) mod train_backbone;
 pub(crate) mod train_head;
 #[cfg(feature = "backbone")]
 mod train_live;
-mod warnings;

@@ -129,10 +129,11 @@ pub(crate) fn curves_csv(curves: &[Curve]) -> Result<String> {
     Ok(out)
 }
 
-/// Mean over seeds of the macro accuracy of one recipe after each epoch.
+/// Mean over seeds of the macro accuracy of one recipe after each epoch, where it was trained to its end.
 pub(crate) fn mean_path(curves: &[Curve], recipe: &tailfit::recipe::Recipe) -> Option<Vec<f64>> {
-    let paths: Vec<&Curve> = curves.iter().filter(|curve| curve.recipe == *recipe).collect();
-    let n_epochs = paths.first()?.accuracy.len();
+    let paths = || curves.iter().filter(|curve| curve.recipe == *recipe);
+    let n_epochs = paths().map(|curve| curve.accuracy.len()).max()?;
+    let paths: Vec<&Curve> = paths().filter(|curve| curve.accuracy.len() == n_epochs).collect();
     let mean = |epoch: usize| {
         let sum: f64 = paths.iter().map(|curve| curve.accuracy[epoch].macro_percent).sum();
         sum / paths.len() as f64

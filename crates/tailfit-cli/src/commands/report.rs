@@ -24,7 +24,7 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<()> {
         return Err(Error::usage("report", "at least one record", "none", "").into());
     };
     for record in &records {
-        if record.data != first.data || record.selection.rule != first.selection.rule {
+        if !record.data.is_same(&first.data) || record.selection.rule != first.selection.rule {
             let expected = format!(
                 "records of one data set and selection ({}, {:?})",
                 first.data.name, first.selection.rule

@@ -5,9 +5,10 @@ use tailfit::compare::{Comparison, HeadRecord, RunRecord, Selection};
 use tailfit::error::Error;
 use tailfit::methods::{self, Method};
 use tailfit::recipe::Solver;
+use tailfit::report::scale_warning;
 use tailfit::train::Solution;
 
-use super::{input, output, warnings};
+use super::{input, output};
 use crate::args::{Cli, TrainHeadArgs};
 use crate::printer::Printer;
 
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
     )?
     .with_precision(precision);
     if method.recipe.solver == Solver::Sgd {
-        warnings::of_scale(&data, printer)?;
+        printer.warnings(scale_warning(&data)?);
     }
     let bar = printer.progress(comparison.work(&method)?);
     let result = comparison.run(&method, &|done| bar.inc(done as u64))?;

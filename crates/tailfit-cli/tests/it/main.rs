@@ -11,6 +11,7 @@ mod predict;
 mod reproduce;
 #[cfg(feature = "backbone")]
 mod runs;
+mod searches;
 mod snapshots;
 mod support;
 mod warnings;

@@ -44,7 +44,7 @@ fn told_to_terminate_a_run_is_saved() {
     toy(folder.path());
     fs_err::write(folder.path().join("toy.toml"), "epochs = 1000\nbatch_size = 4\n").unwrap();
     let words = [&TRAIN[..], &["--out", "run"]].concat();
-    let child = Command::new(env!("CARGO_BIN_EXE_tailfit"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tailfit"))
         .args(words)
         .current_dir(folder.path())
         .stderr(Stdio::piped())
@@ -52,7 +52,7 @@ fn told_to_terminate_a_run_is_saved() {
         .spawn()
         .unwrap();
     let log = folder.path().join("run/log.jsonl");
-    while !log.exists() {
+    while !log.exists() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let pid = child.id().to_string();

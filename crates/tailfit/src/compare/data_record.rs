@@ -70,6 +70,13 @@ pub struct DataRecord {
 }
 
 impl DataRecord {
+    /// Whether both are of the same data, whatever their files are called. Class counts, which records of
+    /// earlier versions have none of, follow from the training set.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { name, provenance, class_counts, .. } = other.clone();
+        *other == Self { name, provenance, class_counts, ..self.clone() }
+    }
+
     /// A class by its name, or its number.
     pub fn class_name(&self, class: usize) -> String {
         let names = self.class_names.as_ref();

@@ -86,7 +86,7 @@ impl Effort {
     }
 
     /// A method with the grid that is searched.
-    pub(crate) fn searched(self, method: &Method) -> Method {
+    pub fn searched(self, method: &Method) -> Method {
         if self == Self::Quick { method.thinned() } else { method.clone() }
     }
 

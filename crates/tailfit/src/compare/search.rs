@@ -37,9 +37,14 @@ impl Comparison<'_> {
         }
     }
 
-    /// The numbers of epochs after which trials are dropped.
+    /// The numbers of epochs after which trials are dropped; none where trials are of different lengths.
     fn stops(&self, recipes: &[Recipe]) -> Vec<usize> {
-        if recipes.len() > 1 { self.effort.stops(&recipes[0]) } else { vec![] }
+        let alike = |recipe: &Recipe| recipe.sgd.epochs == recipes[0].sgd.epochs;
+        if recipes.len() > 1 && recipes.iter().all(alike) {
+            self.effort.stops(&recipes[0])
+        } else {
+            vec![]
+        }
     }
 
     /// Trains the grid of a method for every seed; recipes beyond its edges are added to `recipes`.

@@ -106,7 +106,8 @@ impl Features {
             named_by_label,
             groups: (grouped > 0).then(|| Groups::new(groups)),
             class_names: names.or_else(|| class_names.clone()),
-            provenance: plain(&provenance.unwrap_or_else(|| place.clone()), LONGEST),
+            // Of the file its name: records hold no paths.
+            provenance: plain(&provenance.unwrap_or_else(|| file_name(&place)), LONGEST),
             ..features
         };
         match class_names {
@@ -115,6 +116,11 @@ impl Features {
             _ => Ok(features),
         }
     }
+}
+
+fn file_name(place: &str) -> String {
+    let name = std::path::Path::new(place).file_name();
+    name.map_or_else(|| place.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Features as a matrix: one of `[N, D, 1, 1]`, as a network's pooling leaves them, is one.

@@ -26,7 +26,7 @@ fn content(name: &str, run: usize) -> Vec<u8> {
 
 fn write_all(out: &Path, run: usize) {
     let planned: BTreeSet<String> = NAMES.map(str::to_owned).into();
-    let mut folder = OwnedFolder::claim(out, planned, Some("records")).unwrap();
+    let mut folder = OwnedFolder::claim(out, "compare", planned, Some("records")).unwrap();
     for name in NAMES {
         folder.write(name, &content(name, run)).unwrap();
     }

@@ -22,6 +22,7 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub struct OwnedFolder {
     path: PathBuf,
+    of: String,
     /// Held for as long as the run lasts; the system frees it when a process is killed.
     _lock: fs_err::File,
     /// Files of earlier runs.
@@ -32,20 +33,46 @@ pub struct OwnedFolder {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
+    /// What kind of run wrote them.
+    #[serde(default = "comparison")]
+    of: String,
     files: BTreeSet<String>,
 }
 
+/// What wrote the manifests that do not say it.
+fn comparison() -> String {
+    "compare".to_owned()
+}
+
 impl OwnedFolder {
-    /// Claims a folder, which is created if needed, for a run that may write the files `planned`,
-    /// named by paths within it with `/`. What killed runs left half-written is removed.
+    /// Claims a folder, which is created if needed, for a run of the command `of` that may write the
+    /// files `planned`, named by paths within it with `/`. What killed runs left half-written is
+    /// removed.
     ///
     /// # Errors
     ///
-    /// If another run has claimed it, it cannot be written to, or it has JSON files in
-    /// `exclusive`, a folder within it, that are of no run: they would be taken for this one's.
-    pub fn claim(path: &Path, planned: BTreeSet<String>, exclusive: Option<&str>) -> Result<Self> {
+    /// If another run has claimed it, it has files of another command, it cannot be written to, or it
+    /// has JSON files in `exclusive`, a folder within it, that are of no run: they would be taken for
+    /// this one's.
+    pub fn claim(
+        path: &Path,
+        of: &str,
+        planned: BTreeSet<String>,
+        exclusive: Option<&str>,
+    ) -> Result<Self> {
         let lock = lock_folder(path)?;
-        let earlier = read_manifest(path)?;
+        let Manifest { of: before, files: earlier } = read_manifest(path)?;
+        if before != of && !earlier.is_empty() {
+            let expected = format!("a folder without files of other commands than {of}");
+            let remedy = "they would be removed: choose another folder";
+            return Err(Error::usage(
+                path.display(),
+                expected,
+                format!("those of {before}"),
+                remedy,
+            )
+            .answered_by("out"));
+        }
         if let Some(exclusive) = exclusive.filter(|exclusive| path.join(exclusive).is_dir()) {
             let within = path.join(exclusive);
             for entry in fs_err::read_dir(&within)? {
@@ -67,8 +94,9 @@ impl OwnedFolder {
         for folder in folders {
             remove_leftovers_if(&folder, |_| true)?;
         }
-        write_manifest(path, files)?;
-        Ok(Self { path: path.to_owned(), _lock: lock, earlier, written: BTreeSet::new() })
+        write_manifest(path, of, files)?;
+        let (path, of) = (path.to_owned(), of.to_owned());
+        Ok(Self { path, of, _lock: lock, earlier, written: BTreeSet::new() })
     }
 
     /// Where the file of this name goes, which counts as written.
@@ -98,7 +126,7 @@ impl OwnedFolder {
                 fs_err::remove_file(path)?;
             }
         }
-        write_manifest(&self.path, self.written)
+        write_manifest(&self.path, &self.of, self.written)
     }
 }
 
@@ -132,10 +160,10 @@ pub fn lock_folder(path: &Path) -> Result<fs_err::File> {
     }
 }
 
-fn read_manifest(folder: &Path) -> Result<BTreeSet<String>> {
+fn read_manifest(folder: &Path) -> Result<Manifest> {
     let path = folder.join(MANIFEST);
     if !path.exists() {
-        return Ok(BTreeSet::new());
+        return Ok(Manifest { of: comparison(), files: BTreeSet::new() });
     }
     let fault = |found: String| {
         let remedy = "restore or remove it";
@@ -150,12 +178,13 @@ fn read_manifest(folder: &Path) -> Result<BTreeSet<String>> {
     };
     match manifest.files.iter().find(inside) {
         Some(outside) => Err(fault(format!("`{outside}`, which is outside"))),
-        None => Ok(manifest.files),
+        None => Ok(manifest),
     }
 }
 
-fn write_manifest(folder: &Path, files: BTreeSet<String>) -> Result<()> {
-    let text = serde_json::to_string_pretty(&Manifest { files }).unwrap_or_default() + "\n";
+fn write_manifest(folder: &Path, of: &str, files: BTreeSet<String>) -> Result<()> {
+    let manifest = Manifest { of: of.to_owned(), files };
+    let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
     write_atomically(&folder.join(MANIFEST), text.as_bytes())
 }
 
@@ -171,7 +200,8 @@ mod tests {
     fn a_run_owns_its_folder_and_leaves_only_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let claim = |names: &[&str]| OwnedFolder::claim(&out, planned(names), Some("records"));
+        let claim =
+            |names: &[&str]| OwnedFolder::claim(&out, "compare", planned(names), Some("records"));
         let mut first = claim(&["records/a.json", "report.md"]).unwrap();
         assert!(claim(&[]).unwrap_err().to_string().contains("another run in it"));
         first.write("records/a.json", b"a").unwrap();
@@ -189,7 +219,11 @@ mod tests {
         second.finish().unwrap();
         assert!(!out.join("records/a.json").exists() && out.join("notes.md").exists());
         assert_eq!(fs_err::read(out.join("report.md")).unwrap(), b"of b");
-        assert_eq!(read_manifest(&out).unwrap(), planned(&["records/b.json", "report.md"]));
+        assert!(
+            OwnedFolder::claim(&out, "extract-features", planned(&[]), None)
+                .is_err_and(|error| error.to_string().contains("those of compare"))
+        );
+        assert_eq!(read_manifest(&out).unwrap().files, planned(&["records/b.json", "report.md"]));
 
         fs_err::write(out.join("records/c.json"), "of someone else").unwrap();
         assert!(

@@ -39,7 +39,8 @@ pub fn column_meanings(rows: &[Summary<'_>], data: &DataRecord) -> Vec<(String, 
 /// The columns that these rows have, with their headers.
 fn shown(rows: &[Summary<'_>], data: &DataRecord) -> Vec<(&'static Column, String)> {
     let honest = rows.iter().any(|row| !row.selection().rule().is_optimistic());
-    let validated = data.validation_sha256.is_some();
+    let validated = data.validation_sha256.is_some()
+        || rows.iter().any(|row| row.spread(|r| r.heads.first()?.validation_percent).is_some());
     let compared = rows.iter().any(|row| row.difference.is_some());
     let shown = Shown { data, honest, validated, compared };
     let with_header = |column: &'static Column| Some((column, (column.header)(&shown)?));
@@ -58,11 +59,15 @@ pub fn csv(rows: &[Summary<'_>]) -> String {
 }
 
 fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
-    let rule = rows.first().map_or(Selection::Last, Summary::selection).rule().caption;
-    let n_seeds = rows.iter().map(Summary::n_seeds).max().unwrap_or(0);
+    let rule = rows.first().map_or(Selection::Last, Summary::selection).rule();
+    let seeds = || rows.iter().map(Summary::n_seeds);
+    let (fewest, n_seeds) = (seeds().min().unwrap_or(0), seeds().max().unwrap_or(0));
+    let fewest = if fewest < n_seeds { format!("{fewest} to ") } else { String::new() };
     let trials = rows.iter().map(Summary::n_trials).max().unwrap_or(0);
     let seeds = if n_seeds == 1 { "seed" } else { "seeds" };
-    let effort = match rows.first().map(Summary::effort) {
+    let first = rows.first().map(Summary::effort);
+    let effort = match first {
+        _ if rows.iter().any(|row| Some(row.effort()) != first) => " (rows of different efforts)",
         Some(Effort::Quick) => " (quick: half of each axis, by successive halving)",
         Some(Effort::Standard) => " by successive halving",
         Some(Effort::Thorough | Effort::Full) | None => "",
@@ -75,10 +80,16 @@ fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
         if data.n_views > 0 { format!(", {} training views", data.n_views) } else { String::new() };
     let groups = data.test_groups.map_or(String::new(), |n| format!(" of {n} groups"));
     let mirror = if data.mirror { ", mirror-averaged" } else { "" };
+    let search = if rule.searches() {
+        format!("; up to {trials} trials per method{beyond}{effort}")
+    } else {
+        String::new()
+    };
+    let rule = rule.caption;
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     format!(
-        "{}: top-1 accuracy in percent on {} test samples{groups}{mirror}{views}; {rule}; up to {trials} trials per method{beyond}{effort}; \
-         mean ± standard deviation over {n_seeds} {seeds}. Train sha256 {}, test sha256 {}.",
+        "{}: top-1 accuracy in percent on {} test samples{groups}{mirror}{views}; {rule}{search}; \
+         mean ± standard deviation over {fewest}{n_seeds} {seeds}. Train sha256 {}, test sha256 {}.",
         data.name,
         data.n_test,
         short(&data.train_sha256),

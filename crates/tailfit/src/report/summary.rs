@@ -67,10 +67,12 @@ impl Summary<'_> {
         self.first.selection.rule
     }
 
-    /// Number of epochs in the schedule; 0 where nothing is trained, or a solver has no epochs.
+    /// Number of epochs in the schedule, the most where it was chosen; 0 where nothing is trained, or a
+    /// solver has no epochs.
     pub fn epochs(&self) -> usize {
-        let recipe = self.first.heads.first().map(|head| &head.recipe);
-        recipe.filter(|recipe| recipe.solver == Solver::Sgd).map_or(0, |recipe| recipe.sgd.epochs)
+        let recipes = self.records.iter().flat_map(|record| &record.heads).map(|head| &head.recipe);
+        let trained = recipes.filter(|recipe| recipe.solver == Solver::Sgd);
+        trained.map(|recipe| recipe.sgd.epochs).max().unwrap_or(0)
     }
 
     /// Whether any record's scored samples took part in its selection.
@@ -124,7 +126,7 @@ fn belong_together(row: &Summary<'_>, record: &RunRecord) -> Result<()> {
     let of = |record: &RunRecord| (record.selection.n_trials, record.selection.effort);
     let (what, remedy) = if row.records.iter().any(|known| known.seed == record.seed) {
         ("two of one seed", "give each configuration a name of its own")
-    } else if first.data != record.data {
+    } else if !first.data.is_same(&record.data) {
         ("some of other data", "make one table for each data set")
     } else if first.selection.rule != record.selection.rule {
         ("some of another selection", "make one table for each selection")

@@ -3,7 +3,7 @@
 use super::Drawn;
 use crate::compare::{DataRecord, RunRecord};
 use crate::figures::{Axis, Chart, Marks, NEUTRAL, Point, Series};
-use crate::metrics::{Readings, relative_magnitudes};
+use crate::metrics::{Accuracy, Readings, relative_magnitudes};
 use crate::report::Summary;
 
 /// Classes drawn one by one; more are drawn as this many groups.
@@ -117,7 +117,9 @@ fn accuracy_by_epoch(drawn: &[Drawn<'_, '_>]) -> Chart {
     let mut series = Vec::new();
     for Drawn { row, colour } in drawn.iter().filter(|drawn| drawn.row.epochs() > 0) {
         let last = row.records.iter().map(|record| record.epochs.len()).max().unwrap_or(0);
-        let at = |epoch: usize| row.mean(|record| Some(record.epochs.get(epoch)?.macro_percent));
+        // A shorter schedule stays at its end.
+        let of = |epochs: &[Accuracy], epoch: usize| epochs.get(epoch).or(epochs.last()).cloned();
+        let at = |epoch| row.mean(|record| Some(of(&record.epochs, epoch)?.macro_percent));
         let points = (0..last).map(|epoch| Point::new(epoch as f64, at(epoch))).collect();
         series.push(Series {
             name: row.method.to_owned(),
