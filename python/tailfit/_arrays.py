@@ -107,7 +107,10 @@ def labelled_like(x, y, names, by_name, what):
 
 def _is_missing(value) -> bool:
     """Whether a value is None, NaN or pandas' NA, which is not even unequal to itself."""
-    return value is None or (value == value) is not True
+    try:
+        return value is None or not bool(value == value)
+    except TypeError:
+        return True
 
 
 def _labels(y) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from tailfit import _native
 from tailfit._arrays import as_groups, handed_over, in_order_of, labelled, labelled_like, threads
 from tailfit._head import Head, as_head, from_native, native
+from tailfit._save import write
 
 _LOG = logging.getLogger("tailfit")
 
@@ -214,18 +215,17 @@ class Comparison:
         return path
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write records, heads, tables and ``report.html``, a page to look at, to a folder."""
-        folder = os.fspath(folder)
-        os.makedirs(os.path.join(folder, "records"), exist_ok=True)
+        """Write records, heads, tables and ``report.html``, a page to look at, to a folder.
+
+        As with the program, the folder belongs to one comparison: what ``manifest.json`` lists of an earlier
+        one is removed.
+        """
+        texts = {}
         for text, record in zip(self._json, self.records):
-            name = f"{record['method']}-seed{record['seed']}.json"
-            with open(os.path.join(folder, "records", name), "w", encoding="utf-8") as file:
-                file.write(text)
-        for name, head in self.heads.items():
-            head.save(os.path.join(folder, "heads", f"{name}.safetensors"))
-        for file_name, form in _TABLES.items():
-            with open(os.path.join(folder, file_name), "w", encoding="utf-8") as file:
-                file.write(_native.table(self._json, form))
+            texts[f"records/{record['method']}-seed{record['seed']}.json"] = text
+        for name, form in _TABLES.items():
+            texts[name] = _native.table(self._json, form)
+        write(folder, texts, {f"heads/{name}.safetensors": head for name, head in self.heads.items()})
 
     def _scores(self, name, key):
         of = (record for record in self.records if record["method"] == name)

@@ -241,7 +241,7 @@ class TailClassifierCV(Linear):
             selection="cross-validated",
             effort=self.effort,
             seeds=1,
-            first_seed=self._seed(),
+            first_seed=self._seed() & (2**63 - 1),
             warns=False,
             precision="auto",
             many_above=100,

@@ -101,6 +101,11 @@ def test_what_comes_back(tmp_path, monkeypatch):
     assert list(columns["method"]) == list(result.heads)
     result.save(tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    tailfit.compare(x, y, x_test, y_test, methods=["lda"]).save(tmp_path / "out")
+    kept = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert kept >= {"notes.txt", "lda-seed0.json"} and "los-seed0.json" not in kept
+    result.save(tmp_path / "out")
     assert "Accuracy of each class" in page and "cow" in page
     assert 'title="what was trained' in page
     opened = []
@@ -223,6 +228,8 @@ def test_missing_labels_of_pandas_are_said():
     pandas = pytest.importorskip("pandas")
     x, y = data()
     x_test, y_test = data(1, (9, 9, 9, 9))
+    objects = np.array([np.int64(label) for label in y], dtype=object)
+    assert tailfit.compare(x, objects, x_test, y_test, methods=["lda"]).heads
     labels = pandas.Series(y.astype(str), dtype="string")
     labels[1] = None
     with pytest.raises(ValueError, match="found none at 1"):

@@ -205,6 +205,12 @@ def test_a_layer_that_computes_something_else_is_refused():
         features(model, loader())
     with pytest.raises(ValueError, match="a Scaled, which computes its logits otherwise"):
         as_head(model.fc)
+
+    class Same(nn.Linear):
+        def forward(self, x):
+            return nn.functional.linear(x, self.weight, self.bias)
+
+    assert as_head(Same(16, 5)).weight.shape == (5, 16)
     plain = as_head((Small().fc.weight, Small().fc.bias))
     assert plain.weight.shape == (5, 16)
 

@@ -117,7 +117,7 @@ impl ImageData {
                     scored.len(),
                     first.display()
                 );
-                let remedy = "leave them out of one of the two, or hold some out: `tailfit split --hold-out 20`";
+                let remedy = "leave them out of one of the two, or have no others than held-out ones: `tailfit split --hold-out 20`";
                 return Err(Error::data(format!("{name} images"), expected, found, remedy));
             }
         }
@@ -271,7 +271,7 @@ impl ImageData {
     }
 }
 
-/// A file by its folder's real name; those of the folders met before are in `folders`.
+/// A file by its real name; those of the folders met before are in `folders`.
 fn real(path: &Path, folders: &mut HashMap<PathBuf, PathBuf>) -> PathBuf {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return path.to_owned();
@@ -280,5 +280,7 @@ fn real(path: &Path, folders: &mut HashMap<PathBuf, PathBuf>) -> PathBuf {
         let real = fs_err::canonicalize(folder).unwrap_or_else(|_missing| folder.to_owned());
         folders.insert(folder.to_owned(), real);
     }
-    folders[folder].join(name)
+    let path = folders[folder].join(name);
+    let is_link = fs_err::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+    if is_link { fs_err::canonicalize(&path).unwrap_or(path) } else { path }
 }

@@ -95,12 +95,9 @@ impl TrainingPass<'_> {
             Ok(())
         })?;
         // The last step shows in no loss.
-        let finite =
-            |p: &crate::Parameter| tch::no_grad(|| p.tensor.isfinite().all().int64_value(&[])) == 1;
-        match network.parameters().trained().find(|p| !finite(p)) {
-            None => Ok(()),
-            Some(p) => Err(diverged(epoch, number, "finite weights", &p.name)),
-        }
+        let finite = |t: &tch::Tensor| t.detach().isfinite().all().int64_value(&[]) == 1;
+        let diverging = network.parameters().trained().find(|p| !finite(&p.tensor));
+        diverging.map_or(Ok(()), |p| Err(diverged(epoch, number, "finite weights", &p.name)))
     }
 }
 

@@ -238,7 +238,8 @@ fn warnings_of(data: &DataSet, selection: Selection) -> Result<Vec<String>> {
              and folds of it show nothing; give a test or a validation set"
         ));
     }
-    if !selection.rule().searches() {
+    // Without a search there is no choice of conditioning, nor as papers do it.
+    if selection == Selection::BestOnTest || !selection.rule().searches() {
         warnings.extend(report::scale_warning(data)?);
     }
     Ok(warnings)

@@ -84,6 +84,12 @@ pub(crate) fn run(args: &ExtractFeaturesArgs, cli: &Cli, printer: &Printer) -> R
     let planned = files.iter().map(|(name, ..)| *name).chain(restored.as_ref().map(|_| HEAD));
     let planned = planned.chain(prediction.map(|_| PREDICTION)).map(file_name).collect();
     let mut folder = OwnedFolder::claim(&args.out, "extract-features", planned, None)?;
+    folder.remove_earlier()?;
+    let stale = args.out.join(file_name(PREDICTION));
+    if stale.is_file() {
+        // Of versions that list no files.
+        fs_err::remove_file(stale)?;
+    }
     let bar = printer.progress(files.iter().map(passes).sum());
     for (name, part, extraction) in files {
         let path = folder.file(&file_name(name));

@@ -21,7 +21,15 @@ pub(crate) fn run(args: &SplitArgs, printer: &Printer) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("split.json"));
     output::check_file(&out, &args.lists.inputs().collect::<Vec<_>>())?;
     let folder = args.images.as_deref().unwrap_or(Path::new("."));
-    let images = image_set(folder, &args.lists)?.train;
+    let set = image_set(folder, &args.lists)?;
+    if args.hold_out.is_some() && !set.test.is_empty() {
+        let expected = "images without test images, from which some are held out";
+        let remedy =
+            "move them away, or train without a split: val/ alone beside train/ holds test images";
+        let found = format!("{} test images", set.test.len());
+        return Err(Error::usage("hold-out", expected, found, remedy).into());
+    }
+    let images = set.train;
     let thresholds = ShotThresholds { many_above: args.many_above, few_below: args.few_below };
     let (labels, k) = (&images.labels, images.n_classes);
     let split = if let Some(percent) = args.hold_out {

@@ -28,9 +28,12 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
     #[cfg(feature = "backbone")]
     inputs.extend(args.live.used.lists.inputs().chain(args.live.used.split.as_deref()));
     #[cfg(feature = "backbone")]
-    let weights = args.live.live.as_ref().map(|run| run.join(tailfit_backbone::LAST));
+    let of_run = args.live.live.as_ref().map(|run| {
+        use tailfit_backbone::{BEST, CHECKPOINT, LAST};
+        [BEST, CHECKPOINT, LAST].map(|name| run.join(name))
+    });
     #[cfg(feature = "backbone")]
-    inputs.extend(weights.as_deref());
+    inputs.extend(of_run.iter().flatten().map(std::path::PathBuf::as_path));
     output::check_head(&args.out, &inputs)?;
     let mut method = match (&args.config, &args.method) {
         (Some(path), _) => {

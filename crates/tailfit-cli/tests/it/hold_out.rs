@@ -92,6 +92,12 @@ fn images_without_a_test_set_are_divided() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("21 training images of 3 classes, 16 to 1 each"), "{}", ran.stdout);
     assert!(ran.stdout.contains("5 held out"), "{}", ran.stdout);
+    let own = folder.path().join("val/emu/1.webp");
+    fs_err::create_dir_all(own.parent().unwrap()).unwrap();
+    fs_err::write(&own, "").unwrap();
+    let ran = tailfit(folder.path(), &["split", "--images", ".", "--hold-out", "20"]);
+    assert!(ran.code == 2 && ran.stderr.contains("found 1 test images"), "{}", ran.stderr);
+    fs_err::remove_dir_all(folder.path().join("val")).unwrap();
     let few = tempfile::tempdir().unwrap();
     for class in ["emu", "owl"] {
         let path = few.path().join(format!("train/{class}/1.webp"));

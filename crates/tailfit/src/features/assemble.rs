@@ -16,7 +16,7 @@ impl Features {
     pub(super) fn assemble(files: Vec<(Raw, String)>, reading: &Reading<'_>) -> Result<Self> {
         let place = match &files[..] {
             [(_, place)] => place.clone(),
-            [(_, first), .., (_, last)] => format!("{first} … {last}"),
+            [(_, first), .., (_, last)] => format!("{first}{BETWEEN}{last}"),
             [] => return Err(Error::usage("features", "at least one file", "none", "")),
         };
         let (mut plain_parts, mut mirror_parts, mut views_parts) = (vec![], vec![], vec![]);
@@ -118,9 +118,16 @@ impl Features {
     }
 }
 
+/// Between the first and the last of several files.
+const BETWEEN: &str = " … ";
+
+/// A place without folders; of several files, the first and the last.
 fn file_name(place: &str) -> String {
-    let name = std::path::Path::new(place).file_name();
-    name.map_or_else(|| place.to_owned(), |name| name.to_string_lossy().into_owned())
+    let name = |path: &str| match std::path::Path::new(path).file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => path.to_owned(),
+    };
+    place.split(BETWEEN).map(name).collect::<Vec<_>>().join(BETWEEN)
 }
 
 /// Features as a matrix: one of `[N, D, 1, 1]`, as a network's pooling leaves them, is one.

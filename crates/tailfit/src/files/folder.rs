@@ -114,20 +114,31 @@ impl OwnedFolder {
         write_atomically(&self.file(name), bytes)
     }
 
+    /// Removes all files of earlier runs, where a mixture of both would be taken for one.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be removed.
+    pub fn remove_earlier(&mut self) -> Result<()> {
+        remove(&self.path, &self.earlier)
+    }
+
     /// Removes the files of earlier runs that this one did not write.
     ///
     /// # Errors
     ///
     /// If one cannot be removed, or the manifest not be written.
     pub fn finish(self) -> Result<()> {
-        for name in self.earlier.difference(&self.written) {
-            let path = self.path.join(name);
-            if path.is_file() {
-                fs_err::remove_file(path)?;
-            }
-        }
+        remove(&self.path, self.earlier.difference(&self.written))?;
         write_manifest(&self.path, &self.of, self.written)
     }
+}
+
+fn remove<'a>(folder: &Path, names: impl IntoIterator<Item = &'a String>) -> Result<()> {
+    for path in names.into_iter().map(|name| folder.join(name)).filter(|path| path.is_file()) {
+        fs_err::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Creates a folder if needed, and keeps other runs out of it for as long as what is returned lives; the
