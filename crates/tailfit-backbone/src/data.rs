@@ -112,7 +112,7 @@ impl ImageData {
             if let Some(first) = both.first() {
                 let expected = "images that are not trained on";
                 let found = format!(
-                    "{} of {} training images, the first {}",
+                    "{} of {} that are trained on, the first {}",
                     both.len(),
                     scored.len(),
                     first.display()

@@ -236,7 +236,7 @@ fn no_file_is_trained_on_and_scored() {
     test[5] = root.path().join("test/../train/class 0").join(train[3].file_name().unwrap());
     let message = refused(files.clone(), whole());
     assert!(message.contains("test images: expected images that are not trained on"), "{message}");
-    assert!(message.contains("found 1 of 12 training images"), "{message}");
+    assert!(message.contains("found 1 of 12 that are trained on"), "{message}");
 }
 
 /// A network of one closure.
