@@ -220,7 +220,7 @@ def test_the_programs_warnings_are_said():
         tailfit.compare(x, y, x, y, methods=["lda"], seeds=1)
     with pytest.warns(UserWarning, match="validation rows also appear in training"):
         tailfit.compare(x, y, x_test, y_test, x_val=x, y_val=y, methods=["lda"], seeds=1)
-    with pytest.raises(ValueError, match="few_below: expected at most many_above"):
+    with pytest.raises(ValueError, match="few_below at most many_above"):
         tailfit.compare(x, y, x_test, y_test, methods=["lda"], many_above=20, few_below=100)
 
 

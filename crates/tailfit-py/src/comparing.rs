@@ -166,11 +166,7 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
         features.class_names.clone_from(&class_names);
         Ok(Some(features))
     };
-    let ShotThresholds { many_above, few_below } = asked.thresholds;
-    if few_below > many_above + 1 {
-        let found = format!("{few_below} and {many_above}");
-        return Err(Error::usage("few_below", "at most many_above + 1", found, ""));
-    }
+    asked.thresholds.check()?;
     let [train, test, validation] = asked.sets.map(checked);
     let (Some(train), Some(test), validation) = (train?, test?, validation?) else { return Ok(()) };
     let mut data =

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::class_counts::ClassCounts;
+use crate::error::{Error, Result};
 
 /// The group a class belongs to, by its number of training samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,6 +40,21 @@ impl Default for ShotThresholds {
 }
 
 impl ShotThresholds {
+    /// Checks that no class is of two groups.
+    ///
+    /// # Errors
+    ///
+    /// If one could be.
+    pub fn check(self) -> Result<()> {
+        let Self { many_above, few_below } = self;
+        if few_below <= many_above.saturating_add(1) {
+            return Ok(());
+        }
+        let found = format!("{few_below} and {many_above}");
+        let expected = "few_below at most many_above + 1";
+        Err(Error::usage("shot thresholds", expected, found, "").answered_by("few_below"))
+    }
+
     /// The group of a class with `n` training samples.
     pub fn shot(self, n: usize) -> Shot {
         if n > self.many_above {

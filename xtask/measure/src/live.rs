@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tailfit::report::Spread;
 
 const FROM: &str = "results/paper/live";
 
@@ -68,11 +69,6 @@ fn row(label: &str, protocol: &str, curves: &[Curve]) -> String {
 
 /// Mean, and standard deviation where there are several.
 fn spread(values: &[f64]) -> String {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
-        return format!("{mean:.2}");
-    }
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    format!("{mean:.2} ± {:.2}", (squares / (n - 1.0)).sqrt())
+    let Some(Spread { mean, sd, .. }) = Spread::of(values) else { return String::new() };
+    sd.map_or(format!("{mean:.2}"), |sd| format!("{mean:.2} ± {sd:.2}"))
 }

@@ -17,11 +17,7 @@ use crate::printer::Printer;
 /// Reads and checks everything.
 pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     let thresholds = ShotThresholds { many_above: args.many_above, few_below: args.few_below };
-    if args.few_below > args.many_above + 1 {
-        let found = format!("{} and {}", args.few_below, args.many_above);
-        let expected = "--few-below at most --many-above + 1";
-        return Err(Error::usage("shot thresholds", expected, found, "").into());
-    }
+    thresholds.check()?;
     let head =
         args.head.as_deref().map(|path| load_head(path, args.head_key.as_deref())).transpose()?;
     let Some(first) = args.train.first() else {

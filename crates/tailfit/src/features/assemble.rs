@@ -14,11 +14,11 @@ const LONGEST: usize = 2000;
 impl Features {
     /// The samples of all files, each with its name, one below the other.
     pub(super) fn assemble(files: Vec<(Raw, String)>, reading: &Reading<'_>) -> Result<Self> {
-        let place = match &files[..] {
-            [(_, place)] => place.clone(),
-            [(_, first), .., (_, last)] => format!("{first}{BETWEEN}{last}"),
-            [] => return Err(Error::usage("features", "at least one file", "none", "")),
+        let Some(place) = joined(&files, str::to_owned) else {
+            return Err(Error::usage("features", "at least one file", "none", ""));
         };
+        // Records hold no paths.
+        let name = joined(&files, file_name).unwrap_or_default();
         let (mut plain_parts, mut mirror_parts, mut views_parts) = (vec![], vec![], vec![]);
         let (mut labels, mut groups, mut grouped) = (None, Vec::new(), 0);
         let (mut columns, mut class_names, mut provenance) = (None, None, None);
@@ -106,8 +106,7 @@ impl Features {
             named_by_label,
             groups: (grouped > 0).then(|| Groups::new(groups)),
             class_names: names.or_else(|| class_names.clone()),
-            // Of the file its name: records hold no paths.
-            provenance: plain(&provenance.unwrap_or_else(|| file_name(&place)), LONGEST),
+            provenance: plain(&provenance.unwrap_or(name), LONGEST),
             ..features
         };
         match class_names {
@@ -118,16 +117,18 @@ impl Features {
     }
 }
 
-/// Between the first and the last of several files.
-const BETWEEN: &str = " … ";
+/// What files are called together: of several, the first and the last.
+fn joined(files: &[(Raw, String)], name: impl Fn(&str) -> String) -> Option<String> {
+    match files {
+        [(_, only)] => Some(name(only)),
+        [(_, first), .., (_, last)] => Some(format!("{} … {}", name(first), name(last))),
+        [] => None,
+    }
+}
 
-/// A place without folders; of several files, the first and the last.
-fn file_name(place: &str) -> String {
-    let name = |path: &str| match std::path::Path::new(path).file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => path.to_owned(),
-    };
-    place.split(BETWEEN).map(name).collect::<Vec<_>>().join(BETWEEN)
+fn file_name(path: &str) -> String {
+    let name = std::path::Path::new(path).file_name();
+    name.map_or(path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Features as a matrix: one of `[N, D, 1, 1]`, as a network's pooling leaves them, is one.
