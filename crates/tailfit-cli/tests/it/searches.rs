@@ -33,8 +33,12 @@ fn records_of_two_folders_make_one_report() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let inner = at.join("b");
     fs_err::create_dir(&inner).unwrap();
-    let above =
-        TOY.map(|word| if word.starts_with("--") { word.to_owned() } else { format!("../{word}") });
+    fs_err::copy(at.join("train.csv"), inner.join("another name.csv")).unwrap();
+    let above = TOY.map(|word| match word {
+        "train.csv" => "another name.csv".to_owned(),
+        word if word.starts_with("--") => word.to_owned(),
+        word => format!("../{word}"),
+    });
     let above: Vec<&str> = above.iter().map(String::as_str).collect();
     let ran = tailfit(&inner, &[&compare[..], &["ridge", "--out", "."], &above].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
