@@ -40,15 +40,15 @@ fn records_of_two_folders_make_one_report() {
         word => format!("../{word}"),
     });
     let above: Vec<&str> = above.iter().map(String::as_str).collect();
-    let ran = tailfit(&inner, &[&compare[..], &["ridge", "--out", "."], &above].concat());
+    let ran = tailfit(&inner, &[&compare[..], &["ridge", "--out", "out"], &above].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let ran = tailfit(at, &["report", "a/records", "b/records"]);
+    let ran = tailfit(at, &["report", "a/records", "b/out/records"]);
     assert!(
         ran.code == 0 && ran.stdout.contains("lda") && ran.stdout.contains("ridge"),
         "{}",
         ran.stderr
     );
-    let record = fs_err::read_to_string(at.join("b/records/ridge-seed0.json")).unwrap();
+    let record = fs_err::read_to_string(at.join("b/out/records/ridge-seed0.json")).unwrap();
     assert!(!record.contains("../"), "{record}");
 }
 
