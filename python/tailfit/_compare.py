@@ -69,7 +69,8 @@ def compare(
     methods : list of str, optional
         Names from ``tailfit.methods()``, combinations such as ``"los+class-balanced"``, or
         configurations in TOML. If not given, those of the literature's usual comparison, a few for
-        ``effort="quick"``, all for ``effort="full"``, and combinations too for ``effort="thorough"``.
+        ``effort="quick"``, all but ``"balanced-meta-softmax"`` for ``effort="full"``, and combinations too for
+        ``effort="thorough"``.
     select : {"last", "validation", "cross-validated", "cross-fitted", "best-on-test"}, optional
         How epoch and hyper-parameters are chosen: on the validation set if there is one, else
         cross-fitted on the two halves of the test set.

@@ -22,11 +22,21 @@ def write(folder: str | os.PathLike, texts: dict[str, str], heads: dict[str, Hea
             (folder / name).unlink(missing_ok=True)
     (folder / "records").mkdir(parents=True, exist_ok=True)
     files = sorted([*texts, *heads])
-    manifest.write_text(json.dumps({"of": "compare", "files": files}, indent=2) + "\n", "utf-8")
+    _whole(manifest, json.dumps({"of": "compare", "files": files}, indent=2) + "\n")
     for name, text in texts.items():
-        (folder / name).write_text(text, "utf-8")
+        _whole(folder / name, text)
     for name, head in heads.items():
         head.save(folder / name)
+
+
+def _whole(path: pathlib.Path, text: str) -> None:
+    """Write a file under another name first, so that its own never stands for half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, "utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _read(manifest: pathlib.Path) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every reader, fed with damaged files.
+//! `cargo xtask fuzz`: readers, fed with damaged files.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};

@@ -13,7 +13,7 @@ const USAGE: &str = "cargo xtask COMMAND
   ci [--torch]    check format, lints, all tests and docs: what must pass; --torch instead tests the Python
                   package with PyTorch (6 GB), as `python --torch` does
   fuzz [LIMIT [TARGET...]]
-                  feed every reader, or those named, with damaged files; LIMIT is libFuzzer's, such as
+                  feed all readers that have a target, or those named, with damaged files; LIMIT is libFuzzer's, such as
                   -runs=10000000; a minute each if not given
   peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
   peers backbone  time PyTorch and tailfit on stage 1, in images per second; writes docs/performance.md

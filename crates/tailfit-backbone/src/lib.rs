@@ -44,6 +44,7 @@ mod script;
 mod seam;
 mod streams;
 pub mod systems;
+mod torch_errors;
 mod train;
 mod warp;
 
@@ -62,4 +63,5 @@ pub use self::recipe::BackboneRecipe;
 pub use self::run_files::{BEST, CHECKPOINT, EVENTS, LAST, LOG};
 pub use self::script::Script;
 pub use self::seam::host_loss;
+pub use self::torch_errors::caught;
 pub use self::train::{End, Event, Run, best};

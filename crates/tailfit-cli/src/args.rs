@@ -83,7 +83,8 @@ fn efforts() -> impl TypedValueParser<Value = Effort> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
-    /// Select on the validation set if there is one, else by cross-fitting.
+    /// Select on the validation set if there is one, by cross-validation where there are only training
+    /// features, else by cross-fitting.
     Honest,
     /// As in the paper: best epoch and hyper-parameters on the test set, mirror-averaged,
     /// best of five seeds; every score is starred.
@@ -92,10 +93,10 @@ pub(crate) enum Protocol {
 
 /// Compare methods on one data set: the main job.
 ///
-/// Every method has a grid of the same size (20 trials per seed), many heads are trained
-/// at once, and every epoch of every head is scored. The table shows what each method
-/// does to the many-, medium- and few-shot classes and, beside each honest score, what
-/// choosing on the test set would have claimed.
+/// Every method that searches has a grid of 20 points, on features as they are and, where that
+/// makes a difference, standardised; many heads are trained at once, and every epoch of every
+/// head is scored. The table shows what each method does to the many-, medium- and few-shot
+/// classes and, beside each honest score, what choosing on the test set would have claimed.
 ///
 /// Examples:
 ///

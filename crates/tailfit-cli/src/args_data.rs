@@ -13,8 +13,8 @@ pub(crate) struct DataArgs {
     /// after the other.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) train: Vec<PathBuf>,
-    /// Test features with labels; if training features are given but no test features, a fifth of
-    /// each class is held out.
+    /// Test features with labels; where training features are given without them, compare and train-head
+    /// hold out a fifth of each class.
     #[arg(long, value_name = "FILE", requires = "train", num_args = 1..)]
     pub(crate) test: Vec<PathBuf>,
     /// Validation features with labels, from images the backbone was not trained on.
@@ -58,8 +58,8 @@ pub(crate) struct DataArgs {
     /// Prefix of the head's tensors, such as fc for fc.weight; detected if not given.
     #[arg(long, value_name = "KEY", requires = "head")]
     pub(crate) head_key: Option<String>,
-    /// A vector for each class, such as the text encoder's of its name: adds the row zero-shot, and the
-    /// combination `+zero-shot`. Read like features, class 0 first.
+    /// A vector for each class, such as the text encoder's of its name, for the method zero-shot and the
+    /// combinations with `+zero-shot`. Read like features, class 0 first.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) class_vectors: Option<PathBuf>,
     /// Whether to use augmented training views, if the file has them.

@@ -140,7 +140,7 @@ mod backbone {
     /// Examples:
     ///
     ///   tailfit train-backbone --images cifar-100-binary --split split.json --out run --precision bf16
-    ///   tailfit train-backbone --images cifar-100-binary --split split.json --config ltwb.toml --out run
+    ///   tailfit train-backbone --images cifar-100-binary --split split.json --config configs/stage-1/ltwb.toml --out run
     #[derive(Debug, Args)]
     #[command(verbatim_doc_comment)]
     pub(crate) struct TrainBackboneArgs {
@@ -206,7 +206,8 @@ mod backbone {
     /// as trained, from which stage 2 starts, and prediction.safetensors what they predict. A network
     /// of your own is given as TorchScript that maps images [B, 3, H, W] to features [B, D]. No head
     /// is written for it, and --config says how its images are prepared, with the keys image_size,
-    /// image_mean, image_std and augmentation of a backbone's recipe.
+    /// image_mean, image_std and augmentation of a backbone's recipe. --precision applies to the
+    /// convolutions; auto means that of the run, and f32 for a network of your own.
     ///
     /// Examples:
     ///

@@ -55,6 +55,13 @@ fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
 }
 
 fn command(cli: &Cli, printer: &printer::Printer) -> anyhow::Result<()> {
+    #[cfg(feature = "backbone")]
+    return tailfit_backbone::caught(|| chosen(cli, printer))?;
+    #[cfg(not(feature = "backbone"))]
+    chosen(cli, printer)
+}
+
+fn chosen(cli: &Cli, printer: &printer::Printer) -> anyhow::Result<()> {
     match &cli.command {
         Command::Compare(args) => commands::compare::run(args, cli, printer),
         Command::TrainHead(args) => commands::train_head::run(args, cli, printer),

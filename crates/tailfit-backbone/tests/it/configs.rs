@@ -52,11 +52,17 @@ fn runs_are_of_these_recipes_and_in_the_table() {
         let mirrored = last.mirrored_accuracy.as_ref().unwrap().overall_percent;
         let best = record.log[best(&record.log).unwrap()].accuracy.as_ref().unwrap();
         let shots = [plain.many_percent, plain.medium_percent, plain.few_percent];
-        let shots = shots.map(|percent| format!("{:.2}", percent.unwrap())).join(" | ");
+        let shown = |percent: Option<f64>| percent.map_or("–".to_owned(), |p| format!("{p:.2}"));
+        let shots = shots.map(shown).join(" | ");
         let (all, best) = (plain.overall_percent, best.overall_percent);
         let row =
             format!("| [{name}]({name}.json) | {all:.2} | {shots} | {mirrored:.2} | {best:.2} |");
         assert!(table.contains(&row), "{row}");
+        rows += 1;
+        if recipe.network == Architecture::Resnet34Cifar {
+            // 85 MB of weights are too many to come with the project.
+            continue;
+        }
         let weights = folder.join(&*name).join(LAST);
         let bytes = fs_err::read(&weights).unwrap();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -65,7 +71,6 @@ fn runs_are_of_these_recipes_and_in_the_table() {
         assert!(state == record, "{name}: weights of another run");
         let network = recipe.network(100, record.seed, tch::Device::Cpu);
         network.parameters().load(&weights).unwrap();
-        rows += 1;
     }
     assert_eq!(rows, table.matches(".json) |").count());
 }
@@ -74,35 +79,6 @@ fn runs_are_of_these_recipes_and_in_the_table() {
 fn recipe_of<'a>(configs: &'a [(String, BackboneRecipe)], run: &str) -> &'a BackboneRecipe {
     let name = run.rsplit_once("-ir").map_or(run, |(name, _)| name);
     &configs.iter().find(|(config, _)| config == name).unwrap().1
-}
-
-/// What has only begun is of the recipes as they are, too.
-#[test]
-fn begun_runs_are_of_these_recipes() {
-    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results/stage-1");
-    let (folder, configs) = (results.join("begun"), configs());
-    let page = fs_err::read_to_string(results.join("README.md")).unwrap();
-    let mut n_runs = 0;
-    for entry in fs_err::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            continue;
-        }
-        let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
-        let name = path.file_stem().unwrap().to_string_lossy();
-        assert_eq!(&record.recipe, recipe_of(&configs, &name), "{name}");
-        // Where there is a checkpoint, it is of the same run.
-        if let Ok(bytes) = fs_err::read(folder.join(&*name).join("checkpoint.safetensors")) {
-            let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
-            let state = &metadata.metadata().as_ref().unwrap()["state"];
-            assert!(serde_json::from_str::<State>(state).unwrap() == record, "{name}: another run");
-        }
-        assert!(record.epoch < record.recipe.sgd.epochs, "{name} is whole");
-        assert!(page.contains(&format!("[{name}](begun/{name}.json)")), "{name} is not listed");
-        n_runs += 1;
-    }
-    let listed = page.lines().filter(|line| line.starts_with("| [") && line.contains("](begun/"));
-    assert_eq!(listed.count(), n_runs);
 }
 
 /// Rates in the authors' code: schedules of the core's golden heads. BBN and TDE step theirs before

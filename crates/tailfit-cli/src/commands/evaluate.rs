@@ -23,6 +23,10 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
         let remedy = "the head may have been trained on all samples, so that none can be held out";
         return Err(Error::usage("evaluate", "--test", "none", remedy).into());
     }
+    if args.data.class_vectors.is_some() {
+        let remedy = "give the head that was made with them as --head";
+        return Err(Error::usage("evaluate", "no class vectors", "--class-vectors", remedy).into());
+    }
     let data = input::data_set(&args.data, printer)?;
     let file = data.stage_1.as_ref().context("the data set has no stage-1 head")?;
     let head = &file.head;

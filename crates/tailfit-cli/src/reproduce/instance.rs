@@ -24,46 +24,54 @@ struct Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Instance {
-    features: String,
+    /// Backbones, the first of which comes with the program.
+    features: Vec<String>,
     image: usize,
     class: u32,
 }
 
-/// A head's name and its logits on the test set.
-type Logits = (&'static str, Array2<f64>);
+/// A backbone's features, and the name and logits on its test set of its own head and of LOS.
+struct Backbone {
+    name: String,
+    data: DataSet,
+    heads: [(&'static str, Array2<f64>); 2],
+}
 
-/// The data, and the logits of the given head and of LOS, as the paper chooses it; their records are kept
-/// in `part`.
-fn both(paper: &Paper<'_>, part: &str) -> Result<(Instance, DataSet, [Logits; 2])> {
+/// The backbones that are there, with LOS as the paper chooses it; their records are kept in `part`.
+fn backbones(paper: &Paper<'_>, part: &str) -> Result<(Instance, Vec<Backbone>)> {
     let text = include_str!("../../../../configs/paper/figures.toml");
     let Config { instance } = Paper::config("figures.toml", text)?;
-    let data = paper.needed(&instance.features)?;
-    let found = data.test.labels.get(instance.image);
-    if found != Some(&instance.class) {
-        let place = format!("test image {}", instance.image);
-        let expected = format!("class {}", instance.class);
-        let found = found.map_or("no such image".to_owned(), |label| format!("class {label}"));
-        return Err(Error::data(
-            place,
-            expected,
-            found,
-            "test features go in the order of CIFAR's file",
-        )
-        .into());
+    let bar = paper.progress(part, 2 * instance.features.len());
+    let (mut backbones, mut kept) = (Vec::new(), Vec::new());
+    for name in &instance.features {
+        let Some(data) = paper.data(name)? else { continue };
+        check(&instance, &data)?;
+        let mut of = |name: &str| -> Result<Array2<f64>> {
+            let method = methods::find(name)?;
+            let found = paper.trained(&data, Selection::BestOnTest, 1, &method)?;
+            kept.extend(found.records);
+            bar.inc(1);
+            logits(&found.head, &data)
+        };
+        let heads = [("stage-1", of("stage-1")?), ("los", of("los")?)];
+        backbones.push(Backbone { name: name.clone(), data, heads });
     }
-    let bar = paper.progress("logits", 2);
-    let mut kept = Vec::new();
-    let mut of = |name: &str| -> Result<Array2<f64>> {
-        let method = methods::find(name)?;
-        let found = paper.trained(&data, Selection::BestOnTest, 1, &method)?;
-        kept.extend(found.records);
-        bar.inc(1);
-        logits(&found.head, &data)
-    };
-    let both = [("cross-entropy", of("stage-1")?), ("los", of("los")?)];
-    paper.keep(part, "records.jsonl", &kept)?;
     bar.finish_and_clear();
-    Ok((instance, data, both))
+    paper.keep(part, "records.jsonl", &kept)?;
+    Ok((instance, backbones))
+}
+
+/// Checks that the image is where the paper has it.
+fn check(instance: &Instance, data: &DataSet) -> Result<()> {
+    let found = data.test.labels.get(instance.image);
+    if found == Some(&instance.class) {
+        return Ok(());
+    }
+    let place = format!("test image {} of {}", instance.image, data.name);
+    let expected = format!("class {}", instance.class);
+    let found = found.map_or("no such image".to_owned(), |label| format!("class {label}"));
+    let remedy = "test features go in the order of CIFAR's file";
+    Err(Error::data(place, expected, found, remedy).into())
 }
 
 pub(super) fn logits(head: &Head, data: &DataSet) -> Result<Array2<f64>> {
@@ -84,9 +92,14 @@ fn means(logits: &Array2<f64>, labels: &[u32], class: usize) -> (f64, f64) {
 }
 
 pub(super) fn logits_of_an_image(paper: &Paper<'_>) -> Result<()> {
-    let (instance, data, both) = both(paper, "fig1")?;
+    let (instance, backbones) = backbones(paper, "fig1")?;
+    backbones.iter().try_for_each(|backbone| image_on(paper, &instance, backbone))
+}
+
+fn image_on(paper: &Paper<'_>, instance: &Instance, backbone: &Backbone) -> Result<()> {
+    let Backbone { name: of, data, heads } = backbone;
     let mut rows = Vec::new();
-    for (name, logits) in &both {
+    for (name, logits) in heads {
         let k = logits.ncols();
         let means: Vec<(f64, f64)> =
             (0..k).map(|class| means(logits, &data.test.labels, class)).collect();
@@ -129,7 +142,7 @@ pub(super) fn logits_of_an_image(paper: &Paper<'_>) -> Result<()> {
                 ),
             ],
         };
-        paper.figure("fig1", &format!("fig1-{name}"), &chart.svg())?;
+        paper.figure("fig1", &format!("{of}-{name}"), &chart.svg())?;
         let top = (0..k).max_by(|&a, &b| z[a].total_cmp(&z[b])).unwrap_or(0);
         let own = z[instance.class as usize];
         let of_shot = |shot| {
@@ -170,13 +183,18 @@ pub(super) fn logits_of_an_image(paper: &Paper<'_>) -> Result<()> {
                 .to_owned(),
         ],
     };
-    paper.table("fig1", "fig1", &table)
+    paper.table("fig1", of, &table)
 }
 
 pub(super) fn distributions(paper: &Paper<'_>) -> Result<()> {
-    let (_, data, both) = both(paper, "fig2")?;
+    let (_, backbones) = backbones(paper, "fig2")?;
+    backbones.iter().try_for_each(|backbone| distributions_on(paper, backbone))
+}
+
+fn distributions_on(paper: &Paper<'_>, backbone: &Backbone) -> Result<()> {
+    let Backbone { name: of, data, heads } = backbone;
     let mut rows = Vec::new();
-    for (name, logits) in &both {
+    for (name, logits) in heads {
         for (shot, label) in [(Shot::Many, "many"), (Shot::Few, "few")] {
             let mut values: [Vec<f64>; 2] = [vec![], vec![]];
             for (class, &n) in data.counts.as_slice().iter().enumerate() {
@@ -189,7 +207,7 @@ pub(super) fn distributions(paper: &Paper<'_>) -> Result<()> {
             }
             let [other, own] = values;
             let (fits, chart) = normals(name, label, &own, &other);
-            paper.figure("fig2", &format!("fig2-{name}-{label}"), &chart.svg())?;
+            paper.figure("fig2", &format!("{of}-{name}-{label}"), &chart.svg())?;
             let [(own_mean, own_sd), (other_mean, other_sd)] = fits;
             let magnitude = own_mean - other_mean;
             rows.push(vec![
@@ -211,7 +229,7 @@ pub(super) fn distributions(paper: &Paper<'_>) -> Result<()> {
                      deviation divided by it. All classes of a shot pooled."
             .to_owned()],
     };
-    paper.table("fig2", "fig2", &table)
+    paper.table("fig2", of, &table)
 }
 
 /// Mean and deviation of two sets of values, and a chart of both with their normals.

@@ -3,13 +3,18 @@
 use std::path::Path;
 
 /// Runs whose weights stand in `results/stage-1`.
-const TRAINED: [&str; 6] = [
+const TRAINED: [&str; 11] = [
     "cross-entropy",
     "cross-entropy-ir50",
+    "cross-entropy-ir10",
     "cross-entropy-drw",
     "ldam-drw",
     "balanced-softmax",
     "area",
+    "balms",
+    "bbn",
+    "rbl",
+    "tde",
 ];
 
 /// The commands that make them. Names are those of stage-1 recipes, followed by the
@@ -21,10 +26,14 @@ pub(super) fn how_to_make(name: &str, folder: &Path) -> String {
     let (run, training) = if TRAINED.contains(&name) {
         (format!("results/stage-1/{name}"), String::new())
     } else {
-        let hours = if recipe == "ltwb" { "six hours or more" } else { "one to three hours" };
+        let hours = match recipe {
+            "ltwb" | "los" | "ewb-fdr" => "six hours or more",
+            _ if ratio == "1" => "five to nine hours",
+            _ => "one to three hours",
+        };
         let training = format!(
             "tailfit train-backbone {split} --config configs/stage-1/{recipe}.toml --out runs/{name} ({hours} on two \
-             cores), "
+             cores; minutes with --device cuda), "
         );
         (format!("runs/{name}"), training)
     };

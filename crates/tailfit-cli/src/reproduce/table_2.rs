@@ -39,6 +39,16 @@ fn given() -> String {
     "stage-1".to_owned()
 }
 
+impl Row {
+    /// The recipe of the first stage, and the method of the second if there is one.
+    fn stages(&self) -> String {
+        if self.method == given() {
+            return self.recipe.clone();
+        }
+        format!("{}, then {}", self.recipe, self.method)
+    }
+}
+
 const NOT_RUN: &str = "not run";
 
 pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
@@ -62,15 +72,23 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
             }
             bar.inc(1);
         }
-        let cells = [row.label.clone(), row.network.clone(), row.paper.join(" / ")];
+        let cells = [row.label.clone(), row.stages(), row.network.clone(), row.paper.join(" / ")];
         let rest = [row.authors.clone(), row.others.clone(), joined(&ours), joined(&with_los)];
         rows.push(cells.into_iter().chain(rest).collect());
     }
     bar.finish_and_clear();
     let ratios: Vec<String> = config.ratios.iter().map(u32::to_string).collect();
     let ratios = ratios.join(" / ");
-    let columns =
-        ["system", "network", "paper", "its authors", "others", "ours", "LOS on our features"];
+    let columns = [
+        "system",
+        "stages",
+        "network",
+        "paper",
+        "its authors",
+        "others",
+        "ours",
+        "LOS on our features",
+    ];
     let table = Table {
         caption: format!(
             "Table 2, CIFAR-100-LT: accuracy in percent; paper and ours at imbalance ratios {ratios}, its authors and others at 100."
@@ -78,7 +96,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         columns: columns.map(str::to_owned).to_vec(),
         rows,
         notes: vec![format!(
-            "Ours: one first stage with seed 0, its last epoch, on the first images of each class; logits averaged over each \
+            "Stages: recipes in configs/stage-1, methods of `tailfit list methods`. Ours: one first stage with seed 0, its last epoch, on the first images of each class; logits averaged over each \
              image and its mirror; second stages cross-fitted, mean ± standard deviation over {} seeds. \"{NOT_RUN}\": no \
              features of that first stage; its recipe stands in configs/stage-1.",
             paper.seeds

@@ -58,6 +58,7 @@ const REFUSALS: &[Refusal] = &[
     (&[("q.txt", "0.5 half 0\n")], &["evaluate", "--target-prior", "q.txt"]),
     (&[], &["evaluate", "--target-prior", "unifrom"]),
     (&[], &["evaluate", "--target-prior", "estimated"]),
+    (&[], &["evaluate", "--class-vectors", "text.csv"]),
     (
         &[],
         &[
@@ -171,7 +172,7 @@ const REFUSALS: &[Refusal] = &[
 
 const ABOUT: &str = "# What is refused, and how
 
-Every message says where, what was expected, what was found and what to do. A request that is wrong in itself ends with exit
+Messages say where, what was expected, what was found and, where that is known, what to do. A request that is wrong in itself ends with exit
 code 2, data that are wrong with 1; nothing is written. The examples are on a toy set of three classes in `train.csv`,
 `test.csv` and `head.safetensors`, which `compare`, `train-head` and `evaluate` are given here where nothing else is said.
 (Written by a test: `UPDATE_EXPECT=1 cargo test -p tailfit-cli --test it refusals`.)

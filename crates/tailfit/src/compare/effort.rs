@@ -52,7 +52,9 @@ impl Effort {
     /// What it means, in a few words, for help texts.
     pub fn help(self) -> &'static str {
         match self {
-            Self::Quick => "A first look in a minute: a few methods, half of each grid, one seed",
+            Self::Quick => {
+                "A first look in a minute: a few methods, half of the values of each axis, one seed"
+            }
             Self::Standard => {
                 "Every method's whole grid, by successive halving, and beyond its edges"
             }
