@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(there, named);
         let how = how_to_make("cross-entropy-ir50", Path::new("features"));
         assert!(how.contains("--run results/stage-1/cross-entropy-ir50"), "{how}");
-        let how = how_to_make("cross-entropy-ir10", Path::new("features"));
+        let how = how_to_make("cross-entropy-ir1", Path::new("features"));
         assert!(how.contains("--config configs/stage-1/cross-entropy.toml"), "{how}");
     }
 }
