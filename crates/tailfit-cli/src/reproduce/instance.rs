@@ -118,7 +118,7 @@ fn image_on(paper: &Paper<'_>, instance: &Instance, backbone: &Backbone) -> Resu
             points,
         };
         let chart = Chart {
-            title: format!("Figure 1: logits of each class on the test set, {name}"),
+            title: format!("Figure 1: logits of each class on the test set, {name} on {of}"),
             x: Axis::new("class, from the most to the fewest training samples"),
             y: Axis::new("logit"),
             series: vec![
@@ -206,7 +206,7 @@ fn distributions_on(paper: &Paper<'_>, backbone: &Backbone) -> Result<()> {
                 }
             }
             let [other, own] = values;
-            let (fits, chart) = normals(name, label, &own, &other);
+            let (fits, chart) = normals(&format!("{name} on {of}"), label, &own, &other);
             paper.figure("fig2", &format!("{of}-{name}-{label}"), &chart.svg())?;
             let [(own_mean, own_sd), (other_mean, other_sd)] = fits;
             let magnitude = own_mean - other_mean;

@@ -45,13 +45,15 @@ fn on(paper: &Paper<'_>, config: &table_1::Config, name: &str, data: &DataSet) -
     bar.finish_and_clear();
     rows.sort_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
     let y = |label| Axis::new(label);
-    let magnitude =
-        chart(&rows, "Figure 3a: Logits Magnitude", y("share of the sum, times classes"), |row| {
-            &row.magnitude
-        });
+    let magnitude = chart(
+        &rows,
+        &format!("Figure 3a: Logits Magnitude, on {name}"),
+        y("share of the sum, times classes"),
+        |row| &row.magnitude,
+    );
     let deviation = chart(
         &rows,
-        "Figure 3b: Regularised Standard Deviation",
+        &format!("Figure 3b: Regularised Standard Deviation, on {name}"),
         y("deviation / Logits Magnitude"),
         |row| &row.deviation,
     );
