@@ -105,6 +105,12 @@ def test_what_comes_back(tmp_path, monkeypatch):
     tailfit.compare(x, y, x_test, y_test, methods=["lda"]).save(tmp_path / "out")
     kept = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert kept >= {"notes.txt", "lda-seed0.json"} and "los-seed0.json" not in kept
+    # A disk that is full leaves the files as they were, and nothing beside them.
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", lambda _file: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            result.save(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()} == kept
     result.save(tmp_path / "out")
     assert "Accuracy of each class" in page and "cow" in page
     assert 'title="what was trained' in page

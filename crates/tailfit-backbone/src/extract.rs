@@ -197,6 +197,12 @@ fn bytes(tensor: &Tensor) -> Vec<u8> {
     bytes
 }
 
+/// A tensor's numbers, in row-major order.
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    let host = tensor.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
+    Vec::try_from(host.view(-1)).expect("numbers in double precision")
+}
+
 /// The network's last layer, in the form stage 2 uses; with a system, with what that does to its
 /// predictions.
 pub fn stage_1_head(network: &Network, system: Option<&AnySystem>, data: &ImageData) -> HeadFile {
@@ -204,15 +210,11 @@ pub fn stage_1_head(network: &Network, system: Option<&AnySystem>, data: &ImageD
         let prediction = system.and_then(|s| s.answers().prediction(network, &data.counts));
         prediction.unwrap_or_else(|| network.head_map())
     });
-    let host = |tensor: &Tensor| tensor.to_device(Device::Cpu).to_kind(Kind::Double);
-    let flat = |tensor: &Tensor| {
-        Vec::<f64>::try_from(host(tensor).contiguous().view(-1)).unwrap_or_default()
-    };
     let (k, d) = (weight.size()[0] as usize, weight.size()[1] as usize);
-    let values = flat(&weight);
+    let values = numbers(&weight);
     let weight = Array2::from_shape_fn((k, d), |(class, j)| values[class * d + j]);
     let has_bias = bias.is_some();
-    let bias = bias.map_or(Array1::zeros(k), |bias| Array1::from(flat(&bias)));
+    let bias = bias.map_or(Array1::zeros(k), |bias| Array1::from(numbers(&bias)));
     let normalise_features = matches!(network.head_layer(), HeadLayer::Cosine { .. });
     let head = Head { normalise_features, ..Head::linear(weight, bias) };
     let key = network.architecture().head_key().to_owned();

@@ -48,7 +48,7 @@ pub(crate) fn score(
                 let both = &one + logits(mirrored);
                 for (logits, hits) in [one, both].iter().zip(&mut hits) {
                     let best = logits.argmax(1, false).to_kind(Kind::Int64);
-                    let best = Vec::<i64>::try_from(best).unwrap_or_default();
+                    let best = Vec::<i64>::try_from(best).expect("whole numbers");
                     for (&label, best) in batch.labels.iter().zip(best) {
                         hits[label as usize] += u32::from(label == best);
                     }

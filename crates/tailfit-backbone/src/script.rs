@@ -8,6 +8,7 @@ use tch::{CModule, Device, Kind, Tensor};
 use crate::augment::Preparation;
 use crate::checkpoint::named;
 use crate::data::{ImageData, Subset};
+use crate::torch_errors::{out_of_memory, reason};
 
 /// A network that turns images `[B, 3, height, width]` into features `[B, D]`, saved by
 /// `torch.jit.trace(network, images).save(path)` or with `torch.jit.script`.
@@ -32,7 +33,7 @@ impl Script {
         let mut module = CModule::load_on_device(path, device).map_err(|error| {
             let remedy =
                 "save it with `torch.jit.trace(network, images).save(path)`, not with `torch.save`";
-            Error::data(&place, "a network in TorchScript", cause(&error), remedy)
+            Error::data(&place, "a network in TorchScript", reason(&error.to_string()), remedy)
         })?;
         module.set_eval();
         Ok(Self { module, place, device })
@@ -66,8 +67,9 @@ impl Script {
         let remedy = "cut the network off before its last layer, and flatten the output";
         // Contiguous, as PyTorch delivers images: not every network accepts channels last.
         let features = self.module.forward_ts(&[images.contiguous()]).map_err(|error| {
-            let remedy = "is image_size the network's?";
-            Error::data(&self.place, expected, cause(&error), remedy).answered_by("config")
+            let (message, remedy) = (error.to_string(), "is image_size the network's?");
+            let other = || Error::data(&self.place, expected, reason(&message), remedy);
+            out_of_memory(&message).unwrap_or_else(|| other().answered_by("config"))
         })?;
         let shape = features.size();
         if shape.len() != 2 || shape[0] != images.size()[0] || shape[1] == 0 {
@@ -75,13 +77,4 @@ impl Script {
         }
         Ok(features.to_kind(Kind::Float))
     }
-}
-
-/// The reason in libtorch's message, without the stack trace: the line with the runtime error if
-/// there is one, else the first line.
-fn cause(error: &tch::TchError) -> String {
-    let text = error.to_string();
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let reason = lines.clone().find(|line| line.starts_with("RuntimeError"));
-    reason.or_else(|| lines.next()).unwrap_or_default().to_owned()
 }

@@ -79,7 +79,7 @@ impl System for Area {
     fn cost(&self, step: &Step<'_>) -> Tensor {
         let logits = step.network.logits(&step.features(0));
         let weights = step.network.parameters().get(WEIGHTS).to_device(Device::Cpu);
-        let weights = Vec::<f64>::try_from(weights.to_kind(Kind::Double)).unwrap_or_default();
+        let weights = Vec::<f64>::try_from(weights.to_kind(Kind::Double)).expect("numbers");
         let objective = step.objective.clone().with_weights(&weights);
         host_loss(&objective, &logits, &step.seen[0].labels)
     }

@@ -13,4 +13,5 @@ mod live;
 mod support;
 mod systems;
 mod tensors;
+mod torch_errors;
 mod training;

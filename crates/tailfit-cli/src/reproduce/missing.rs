@@ -17,17 +17,22 @@ const TRAINED: [&str; 11] = [
     "tde",
 ];
 
+/// Whether the weights of a run stand there.
+pub(super) fn has_weights(name: &str) -> bool {
+    TRAINED.contains(&name)
+}
+
 /// The commands that make them. Names are those of stage-1 recipes, followed by the
 /// imbalance ratio if that is not 100.
 pub(super) fn how_to_make(name: &str, folder: &Path) -> String {
     let (recipe, ratio) = name.rsplit_once("-ir").unwrap_or((name, "100"));
     let images = "--images cifar-100-binary";
     let split = format!("{images} --split split-{ratio}.json");
-    let (run, training) = if TRAINED.contains(&name) {
+    let (run, training) = if has_weights(name) {
         (format!("results/stage-1/{name}"), String::new())
     } else {
         let hours = match recipe {
-            "ltwb" | "los" | "ewb-fdr" => "six hours or more",
+            "ltwb" => "six hours or more",
             _ if ratio == "1" => "five to nine hours",
             _ => "one to three hours",
         };

@@ -61,13 +61,18 @@ impl<'a> Paper<'a> {
     pub(super) fn data(&self, name: &str) -> Result<Option<DataSet>> {
         let data = self.data_if_there(name, HEAD)?;
         if data.is_none() {
-            let how = how_to_make(name, &self.features.join(name));
-            let mut missing = self.missing.borrow_mut();
-            if !missing.contains(&how) {
-                missing.push(how);
-            }
+            self.is_missing(name);
         }
         Ok(data)
+    }
+
+    /// Remembers that the features of a backbone are not there.
+    pub(super) fn is_missing(&self, name: &str) {
+        let how = how_to_make(name, &self.features.join(name));
+        let mut missing = self.missing.borrow_mut();
+        if !missing.contains(&how) {
+            missing.push(how);
+        }
     }
 
     /// The features of a backbone, with the head in this file: those in its folder, else those that

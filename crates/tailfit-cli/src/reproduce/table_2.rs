@@ -6,6 +6,7 @@ use tailfit::compare::{RunRecord, Selection};
 use tailfit::methods;
 use tailfit::report::{Spread, Table};
 
+use super::missing::has_weights;
 use super::paper::{HEAD, Paper};
 use super::table_1::{spread, with_rates};
 
@@ -97,7 +98,8 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         rows,
         notes: vec![format!(
             "Stages: recipes in configs/stage-1, methods of `tailfit list methods`. Ours: one first stage with seed 0, its last epoch, on the first images of each class; logits averaged over each \
-             image and its mirror; second stages cross-fitted, mean ± standard deviation over {} seeds. \"{NOT_RUN}\": no \
+             image and its mirror; LOS starts from the head as trained, TDE's without its projection and RBL's without its prior; \
+             second stages cross-fitted, mean ± standard deviation over {} seeds. \"{NOT_RUN}\": no \
              features of that first stage; its recipe stands in configs/stage-1.",
             paper.seeds
         )],
@@ -117,7 +119,12 @@ fn measured(
     let first_stage = method == "stage-1";
     let data =
         if first_stage { paper.predicting(&name)? } else { paper.data_if_there(&name, HEAD)? };
-    let Some(data) = data else { return Ok(Vec::new()) };
+    let Some(data) = data else {
+        if has_weights(&name) {
+            paper.is_missing(&name);
+        }
+        return Ok(Vec::new());
+    };
     let method = with_rates(methods::find(method)?, lr);
     paper.records(&data, Selection::CrossFitted, &method, paper.seeds)
 }

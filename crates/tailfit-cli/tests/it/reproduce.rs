@@ -30,7 +30,9 @@ fn the_image_of_figure_1() {
     let ran = tailfit(folder.path(), &["reproduce", "fig1", "-q", "--out", "paper"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("test image 7202 of class 75"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("ltwb is not there; make it with"), "{}", ran.stderr);
     let svg = read_to_string(folder.path().join("paper/fig1/cross-entropy-los.svg")).unwrap();
+    assert!(svg.contains("los on cross-entropy"), "{svg}");
     assert_eq!(svg.matches("<circle").count(), 100, "a dot for each class");
     assert_eq!(svg.matches("class=\"faint\"").count(), 200, "two bars for each class");
     let records = read_to_string(folder.path().join("paper/fig1/records.jsonl")).unwrap();

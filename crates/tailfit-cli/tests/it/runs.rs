@@ -63,3 +63,22 @@ fn told_to_terminate_a_run_is_saved() {
     assert!(said.contains("and saved; run the same command to resume"), "{said}");
     assert!(folder.path().join("run/checkpoint.safetensors").exists());
 }
+
+/// What libtorch cannot do is an error of one line, and nothing half-written is left. (The network's
+/// features are a sparse tensor: `torch.jit.trace` of `x.mean((2, 3)).to_sparse()`.)
+#[test]
+fn a_failure_of_libtorch_prints_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    fs_err::write(folder.path().join("sparse.pt"), include_bytes!("sparse.pt")).unwrap();
+    fs_err::write(folder.path().join("images.toml"), "augmentation = \"none\"\n").unwrap();
+    let images = ["--images", ".", "--split", "split.json", "--config", "images.toml"];
+    let words = ["extract-features", "--network", "sparse.pt", "--out", "features"];
+    let ran = tailfit(folder.path(), &[&words[..], &images].concat());
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("libtorch: expected to be able to compute"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("frame #"), "{}", ran.stderr);
+    let left = fs_err::read_dir(folder.path().join("features")).unwrap();
+    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| [".lock", "manifest.json"].contains(&name.as_str())));
+}

@@ -65,12 +65,12 @@ pub fn write_atomically_with(
     path: &Path,
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let temporary = temporary(path)?;
+    let mut temporary = Temporary { path: temporary(path)?, is_named: false };
     let folder = named(path.parent().unwrap_or(Path::new("")));
     fs_err::create_dir_all(folder)?;
     let written = (|| {
         step();
-        let file = fs_err::File::create(&temporary)?;
+        let file = fs_err::File::create(&temporary.path)?;
         // Locked, so that it is not taken for a leftover.
         file.file().lock()?;
         let mut out = BufWriter::with_capacity(1 << 16, Steps(file));
@@ -80,16 +80,28 @@ pub fn write_atomically_with(
         step();
         file.sync_all()?;
         step();
-        fs_err::rename(&temporary, path)?;
+        fs_err::rename(&temporary.path, path)?;
+        temporary.is_named = true;
         step();
         // The new name, too, where folders can be opened.
         if cfg!(unix) { fs_err::File::open(folder)?.sync_all() } else { Ok(()) }
     })();
-    if written.is_err() {
-        // Nothing more can be done; the first error is the one to report.
-        let _ignored = fs_err::remove_file(&temporary);
-    }
     Ok(written?)
+}
+
+/// A file that is removed again, also where writing it panics, unless it gets its own name.
+struct Temporary {
+    path: PathBuf,
+    is_named: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.is_named {
+            // Nothing more can be done; the first error is the one to report.
+            let _ignored = fs_err::remove_file(&self.path);
+        }
+    }
 }
 
 /// A file, each write to which is a step.
@@ -167,6 +179,19 @@ mod tests {
         if cfg!(unix) {
             assert!(write_atomically(Path::new("/dev/null"), b"x").is_err());
         }
+    }
+
+    #[test]
+    fn nothing_is_left_where_writing_panics() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("features.bin");
+        let mut write = |out: &mut dyn Write| {
+            out.write_all(b"half")?;
+            panic!("a fault in the middle");
+        };
+        let panicking = std::panic::AssertUnwindSafe(|| write_atomically_with(&path, &mut write));
+        assert!(std::panic::catch_unwind(panicking).is_err());
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
