@@ -61,13 +61,13 @@ impl<'a> Paper<'a> {
     pub(super) fn data(&self, name: &str) -> Result<Option<DataSet>> {
         let data = self.data_if_there(name, HEAD)?;
         if data.is_none() {
-            self.is_missing(name);
+            self.remember_missing(name);
         }
         Ok(data)
     }
 
     /// Remembers that the features of a backbone are not there.
-    pub(super) fn is_missing(&self, name: &str) {
+    pub(super) fn remember_missing(&self, name: &str) {
         let how = how_to_make(name, &self.features.join(name));
         let mut missing = self.missing.borrow_mut();
         if !missing.contains(&how) {

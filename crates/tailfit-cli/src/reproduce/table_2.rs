@@ -97,10 +97,10 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         columns: columns.map(str::to_owned).to_vec(),
         rows,
         notes: vec![format!(
-            "Stages: recipes in configs/stage-1, methods of `tailfit list methods`. Ours: one first stage with seed 0, its last epoch, on the first images of each class; logits averaged over each \
-             image and its mirror; LOS starts from the head as trained, TDE's without its projection and RBL's without its prior; \
-             second stages cross-fitted, mean ± standard deviation over {} seeds. \"{NOT_RUN}\": no \
-             features of that first stage; its recipe stands in configs/stage-1.",
+            "Stages: recipes in configs/stage-1, methods of `tailfit list methods`. Ours: one first stage with seed 0, its last \
+             epoch, on the first images of each class; logits averaged over each image and its mirror; LOS starts from the head \
+             as trained, TDE's without its projection and RBL's without its prior; second stages cross-fitted, mean ± standard \
+             deviation over {} seeds. \"{NOT_RUN}\": no features of that first stage; its recipe stands in configs/stage-1.",
             paper.seeds
         )],
     };
@@ -121,7 +121,7 @@ fn measured(
         if first_stage { paper.predicting(&name)? } else { paper.data_if_there(&name, HEAD)? };
     let Some(data) = data else {
         if has_weights(&name) {
-            paper.is_missing(&name);
+            paper.remember_missing(&name);
         }
         return Ok(Vec::new());
     };
@@ -141,4 +141,20 @@ fn joined(cells: &[String]) -> String {
 fn mean(records: &[RunRecord]) -> String {
     let all: Vec<f64> = records.iter().map(|r| r.evaluation.accuracy.macro_percent).collect();
     Spread::of(&all).map_or(NOT_RUN.to_owned(), spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system is its first stage, and its second where it has one of its own.
+    #[test]
+    fn systems_are_made_in_stages() {
+        let text = include_str!("../../../../configs/paper/table2.toml");
+        let config: Config = toml::from_str(text).unwrap();
+        let stages =
+            |label: &str| config.row.iter().find(|row| row.label == label).unwrap().stages();
+        assert_eq!(stages("Focal"), "focal");
+        assert_eq!(stages("BALMS"), "balms, then balanced-meta-softmax");
+    }
 }

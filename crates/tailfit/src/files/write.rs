@@ -65,12 +65,12 @@ pub fn write_atomically_with(
     path: &Path,
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let mut temporary = Temporary { path: temporary(path)?, is_named: false };
+    let temporary = Temporary(temporary(path)?);
     let folder = named(path.parent().unwrap_or(Path::new("")));
     fs_err::create_dir_all(folder)?;
     let written = (|| {
         step();
-        let file = fs_err::File::create(&temporary.path)?;
+        let file = fs_err::File::create(&temporary.0)?;
         // Locked, so that it is not taken for a leftover.
         file.file().lock()?;
         let mut out = BufWriter::with_capacity(1 << 16, Steps(file));
@@ -80,8 +80,7 @@ pub fn write_atomically_with(
         step();
         file.sync_all()?;
         step();
-        fs_err::rename(&temporary.path, path)?;
-        temporary.is_named = true;
+        fs_err::rename(&temporary.0, path)?;
         step();
         // The new name, too, where folders can be opened.
         if cfg!(unix) { fs_err::File::open(folder)?.sync_all() } else { Ok(()) }
@@ -89,18 +88,13 @@ pub fn write_atomically_with(
     Ok(written?)
 }
 
-/// A file that is removed again, also where writing it panics, unless it gets its own name.
-struct Temporary {
-    path: PathBuf,
-    is_named: bool,
-}
+/// A file that is removed again, also where writing it panics, unless it has got another name.
+struct Temporary(PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.is_named {
-            // Nothing more can be done; the first error is the one to report.
-            let _ignored = fs_err::remove_file(&self.path);
-        }
+        // If it cannot be, nothing more can be done; the first error is the one to report.
+        let _ignored = fs_err::remove_file(&self.0);
     }
 }
 
