@@ -23,7 +23,7 @@ def features(x, what="x") -> np.ndarray:
     if hasattr(x, "detach"):
         x = x.detach().cpu().float().numpy()
     if in_file(x) is None:
-        x = np.ascontiguousarray(x, dtype=np.float32)
+        x = in_memory(x)
     if x.ndim != 2:
         raise ValueError(f"{what}: expected features of shape (n_samples, n_features), found {x.shape}")
     return x
@@ -32,7 +32,12 @@ def features(x, what="x") -> np.ndarray:
 def handed_over(x):
     """Features for the native part: an array, or where they are in their file."""
     found = in_file(x)
-    return np.ascontiguousarray(x, dtype=np.float32) if found is None else found
+    return in_memory(x) if found is None else found
+
+
+def in_memory(x) -> np.ndarray:
+    """Features as the native part reads them, without copying what is so already."""
+    return np.require(x, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def in_file(x):

@@ -15,7 +15,7 @@ import webbrowser
 import numpy as np
 
 from tailfit import _native
-from tailfit._arrays import as_groups, handed_over, in_order_of, labelled, labelled_like, threads
+from tailfit._arrays import as_groups, handed_over, in_memory, in_order_of, labelled, labelled_like, threads
 from tailfit._head import Head, as_head, from_native, native
 from tailfit._save import write
 
@@ -60,7 +60,7 @@ def compare(
         Classes are numbered from 0, or are names, which then are numbered in their sorted order.
         Training features in a read-only memory map, such as ``numpy.load(path, mmap_mode="r")`` gives, stay in
         their file if they would take more than 4 GiB as float32, and are read as batches need them;
-        anything else is copied as float32.
+        float32 in C order is used where it is, and must not change meanwhile; all else is copied so.
     x_test, y_test : what is scored
     head : Head, (weight, bias) or torch.nn.Linear, optional
         The network's own last layer, from which most methods start; if not given, one is trained.
@@ -116,7 +116,7 @@ def compare(
         _native.compare(
             name,
             # Folds are cut in memory.
-            (np.ascontiguousarray(x, np.float32) if select == "cross-validated" else handed_over(x), y),
+            (in_memory(x) if select == "cross-validated" else handed_over(x), y),
             (handed_over(test[0]), test[1]),
             validation and (handed_over(validation[0]), validation[1]),
             native(as_head(head)),

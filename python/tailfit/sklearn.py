@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from tailfit import _native
-from tailfit._arrays import as_groups, handed_over, threads
+from tailfit._arrays import as_groups, handed_over, in_memory, threads
 from tailfit._estimator import Linear
 from tailfit._head import from_native
 
@@ -223,7 +223,7 @@ class TailClassifierCV(Linear):
         """
         X, classes, _ = self._checked(X, y, None)
         # Folds are cut in memory.
-        X = np.ascontiguousarray(X, dtype=np.float32)
+        X = in_memory(X)
         results, failed = {}, {}
 
         def finished(name, result):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -61,6 +63,41 @@ def test_only_what_is_as_in_the_file_stays_there(tmp_path):
     os.remove(tmp_path / "x.npy")
     assert in_file(on_disk) is None
     assert (TailClassifier().fit(on_disk, y).coef_ == TailClassifier().fit(x, y).coef_).all()
+
+
+_FIT = """
+import resource
+
+import numpy as np
+
+from tailfit.sklearn import TailClassifier
+
+rng = np.random.default_rng(0)
+x = rng.standard_normal((40_000, 512), dtype=np.float32)
+y = np.arange(len(x)) % 4
+TailClassifier("nearest-class-mean-centred").fit(x[:100], y[:100])
+most = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = most()
+TailClassifier("nearest-class-mean-centred").fit(x, y)
+print((most() - before) / x.nbytes)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of a process's memory differs")
+def test_arrays_are_not_copied():
+    # In a process of its own, whose memory nothing else has enlarged.
+    printed = subprocess.run([sys.executable, "-c", _FIT], check=True, capture_output=True, text=True)
+    assert float(printed.stdout) < 0.5
+
+
+def test_arrays_of_any_layout_give_the_same_head():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((60, 5), dtype=np.float32), np.arange(60) % 3
+    shifted = np.frombuffer(b"\0" + x.tobytes(), np.float32, offset=1).reshape(x.shape)
+    assert not shifted.flags.aligned
+    wanted = TailClassifier().fit(x, y).coef_
+    for other in (np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2], shifted, x.astype(">f4")):
+        assert (TailClassifier().fit(other, y).coef_ == wanted).all()
 
 
 def test_half_precision():

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::slice;
+use std::sync::Arc;
 
+use ndarray::ArrayView2;
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -39,7 +42,7 @@ pub(crate) struct Unchecked(Matrix, Vec<u32>);
 impl Unchecked {
     pub(crate) fn of((x, y): &Labelled<'_>) -> PyResult<Self> {
         let matrix = match x {
-            Values::Array(x) => Ok(Matrix::from(x.as_array().to_owned())),
+            Values::Array(x) => Ok(shared(x)),
             Values::File(path, at, dtype, shape) => Matrix::left_in(path, *at, dtype, *shape),
         };
         Ok(Self(matrix.map_err(raised)?, y.as_array().to_vec()))
@@ -47,6 +50,21 @@ impl Unchecked {
 
     pub(crate) fn checked(self) -> Result<Features> {
         Features::new(self.0, self.1)
+    }
+}
+
+/// The values of an array, which are not copied: nobody must change them while in use, as for every
+/// function that gives the interpreter's lock away. An array that is not in C order is copied.
+#[allow(unsafe_code, reason = "only the interpreter knows how long its memory lives; see the block")]
+fn shared(x: &PyReadonlyArray2<'_, f32>) -> Matrix {
+    let Ok(values) = x.as_slice() else { return x.as_array().to_owned().into() };
+    // SAFETY: the slice is the array's memory, which lives as long as the array does, and the matrix
+    // keeps the array. Every value is a valid number, should someone change it all the same.
+    let values: &'static [f32] = unsafe { slice::from_raw_parts(values.as_ptr(), values.len()) };
+    let owner: Py<PyArray2<f32>> = x.as_unbound().clone_ref(x.py());
+    match ArrayView2::from_shape(x.as_array().raw_dim(), values) {
+        Ok(view) => Matrix::Shared(view, Arc::new(owner)),
+        Err(_) => x.as_array().to_owned().into(),
     }
 }
 

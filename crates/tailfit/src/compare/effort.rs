@@ -6,7 +6,7 @@ use super::choice::Choice;
 use crate::error::Result;
 use crate::methods::{self, Method};
 use crate::metrics::{ClassTally, PerSet};
-use crate::recipe::{Recipe, Solver};
+use crate::recipe::{Recipe, Sampler, Solver};
 use crate::train::Outcome;
 
 /// How much a comparison spends on each method: the same rule for all, whatever their grids.
@@ -18,7 +18,9 @@ pub enum Effort {
     /// an edge of the grid where the best lies there.
     Quick,
     /// The whole grid by successive halving: all trials for a tenth of their epochs, the best eight
-    /// for three tenths, and the best two to the end; and up to two steps beyond an edge of the grid.
+    /// for three tenths, and the best two to the end (of fewer than 20 epochs, three tenths and half);
+    /// and up to two steps beyond an edge of the grid. Recipes that become something else on the way,
+    /// through deferred weights or progressive sampling, are trained to the end.
     Standard,
     /// The whole grid, every trial to its end, up to two steps beyond its edges, and combinations of
     /// methods.
@@ -28,11 +30,25 @@ pub enum Effort {
     Full,
 }
 
-/// A stage of successive halving: trials are trained for this share of their epochs, and the best
-/// of them go on.
+/// A stage of successive halving: trials are trained for this share of their epochs, or that of a
+/// short recipe, whose tenth says little, and the best of them go on.
 struct Rung {
     share: f64,
+    of_short: f64,
     keep: usize,
+}
+
+/// A recipe of fewer epochs is short.
+const SHORT: usize = 20;
+
+impl Rung {
+    const fn first(keep: usize) -> Self {
+        Self { share: 0.1, of_short: 0.3, keep }
+    }
+
+    const fn second(keep: usize) -> Self {
+        Self { share: 0.3, of_short: 0.5, keep }
+    }
 }
 
 impl Effort {
@@ -102,22 +118,23 @@ impl Effort {
 
     fn rungs(self) -> &'static [Rung] {
         match self {
-            Self::Quick => const { &[Rung { share: 0.1, keep: 4 }, Rung { share: 0.3, keep: 1 }] },
-            Self::Standard => {
-                const { &[Rung { share: 0.1, keep: 8 }, Rung { share: 0.3, keep: 2 }] }
-            }
+            Self::Quick => const { &[Rung::first(4), Rung::second(1)] },
+            Self::Standard => const { &[Rung::first(8), Rung::second(2)] },
             Self::Thorough | Self::Full => &[],
         }
     }
 
-    /// The numbers of epochs of the rungs for a recipe: none where it is not worth stopping.
+    /// The numbers of epochs of the rungs for a recipe: none where it is not worth stopping, or early
+    /// epochs are not of what it becomes.
     pub(super) fn stops(self, recipe: &Recipe) -> Vec<usize> {
         let epochs = recipe.sgd.epochs;
-        if recipe.solver != Solver::Sgd || epochs < 5 {
+        let changes =
+            recipe.cost.defer_weights_to_epoch > 0 || recipe.sampler == Sampler::Progressive;
+        if recipe.solver != Solver::Sgd || epochs < 5 || changes {
             return vec![];
         }
-        let rungs = self.rungs().iter();
-        rungs.map(|rung| ((rung.share * epochs as f64).round() as usize).max(1)).collect()
+        let share = |rung: &Rung| if epochs < SHORT { rung.of_short } else { rung.share };
+        self.rungs().iter().map(|rung| (share(rung) * epochs as f64).round() as usize).collect()
     }
 
     /// The trials that a choice keeps after rung number `rung`, of those it has: the best up to
@@ -145,5 +162,28 @@ impl Effort {
         // In the order in which the choice came to know them, which depends on no other.
         let is_kept = |trial: &&usize| ranked.iter().any(|(_, kept)| kept == *trial);
         trials.iter().filter(is_kept).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_early_epochs_cannot_tell_is_not_halved() {
+        let stops = |name: &str| Effort::Standard.stops(&methods::find(name).unwrap().recipe);
+        assert_eq!(stops("los"), [2, 6]);
+        assert_eq!(stops("ltwb"), [3, 5]);
+        for name in ["ldam-drw", "class-balanced-drw", "effective-area", "progressive-sampling"] {
+            assert!(stops(name).is_empty(), "{name}");
+        }
+        assert!(Effort::Full.stops(&methods::find("los").unwrap().recipe).is_empty());
+        // Every recipe that may stop does so before its end, and later at each rung.
+        for epochs in 5..60 {
+            let mut recipe = Recipe::PLAIN;
+            recipe.sgd.epochs = epochs;
+            let stops = Effort::Standard.stops(&recipe);
+            assert!(0 < stops[0] && stops[0] < stops[1] && stops[1] < epochs, "{epochs}: {stops:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A matrix of features, in memory or left in its file.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +12,14 @@ use crate::error::{Error, Result};
 use crate::files::Source;
 
 /// Features `[N, D]`: held in memory, or left in their file, from which rows are read as needed.
-/// Training is bit-identical for both.
+/// Training is bit-identical for all.
 #[derive(Clone, Debug)]
 pub enum Matrix {
     /// In memory.
     Memory(Array2<f32>),
+    /// In memory of another owner, such as an interpreter's array, who is kept for as long. It must
+    /// not change while in use.
+    Shared(ArrayView2<'static, f32>, Arc<dyn Any + Send + Sync>),
     /// In a file.
     File(FileMatrix),
 }
@@ -96,6 +100,7 @@ impl Matrix {
     pub fn n_rows(&self) -> usize {
         match self {
             Self::Memory(array) => array.nrows(),
+            Self::Shared(array, _) => array.nrows(),
             Self::File(file) => file.parts.iter().map(|part| part.shape[0]).sum(),
         }
     }
@@ -104,6 +109,7 @@ impl Matrix {
     pub fn dim(&self) -> usize {
         match self {
             Self::Memory(array) => array.ncols(),
+            Self::Shared(array, _) => array.ncols(),
             Self::File(file) => file.parts[0].shape[1],
         }
     }
@@ -116,6 +122,7 @@ impl Matrix {
     pub fn in_memory(&self) -> Result<ArrayView2<'_, f32>> {
         match self {
             Self::Memory(array) => Ok(array.view()),
+            Self::Shared(array, _) => Ok(array.view()),
             Self::File(file) => Err(Error::usage(
                 &file.parts[0].place,
                 "features in memory",
@@ -154,12 +161,10 @@ impl Matrix {
         &self,
         mut each: impl FnMut(usize, ArrayView2<'_, f32>) -> Result<()>,
     ) -> Result<()> {
-        let parts = match self {
-            Self::Memory(array) => {
-                let mut blocks = array.axis_chunks_iter(Axis(0), ROWS).enumerate();
-                return blocks.try_for_each(|(number, block)| each(number * ROWS, block));
-            }
-            Self::File(file) => &file.parts,
+        let Self::File(FileMatrix { parts }) = self else {
+            let array = self.in_memory()?;
+            let mut blocks = array.axis_chunks_iter(Axis(0), ROWS).enumerate();
+            return blocks.try_for_each(|(number, block)| each(number * ROWS, block));
         };
         let (dim, mut before) = (self.dim(), 0);
         let mut block = Array2::zeros((ROWS.min(self.n_rows()), dim));
@@ -186,7 +191,7 @@ impl Matrix {
     /// If one is not.
     pub fn check_unchanged(&self) -> Result<()> {
         match self {
-            Self::Memory(_) => Ok(()),
+            Self::Memory(_) | Self::Shared(..) => Ok(()),
             Self::File(file) => file.check_unchanged(),
         }
     }

@@ -15,7 +15,8 @@ pub(super) struct Npz {
     archive: ZipArchive<Cursor<Vec<u8>>>,
     /// Names of the entries, without `.npy`.
     names: Vec<String>,
-    /// The most bytes that an entry may unpack to.
+    /// Bytes of the file, and the most that an entry may unpack to.
+    size: u64,
     limit: u64,
     place: String,
 }
@@ -23,7 +24,8 @@ pub(super) struct Npz {
 impl Npz {
     pub(super) fn open(source: Source, place: &str) -> Result<Self> {
         let bytes = source.into_bytes()?;
-        let limit = (64 << 20) + 100 * bytes.len() as u64;
+        let size = bytes.len() as u64;
+        let limit = (64 << 20) + 100 * size;
         let archive =
             ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(place, &error))?;
         let names = archive
@@ -31,7 +33,7 @@ impl Npz {
             .map(|name| name.map(|name| name.trim_end_matches(".npy").to_owned()))
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|error| damaged(place, &error))?;
-        Ok(Self { archive, names, limit, place: place.to_owned() })
+        Ok(Self { archive, names, size, limit, place: place.to_owned() })
     }
 
     pub(super) fn names(&self) -> &[String] {
@@ -48,7 +50,8 @@ impl Npz {
             .archive
             .by_name(&format!("{name}.npy"))
             .map_err(|error| damaged(&place, &error))?;
-        let mut bytes = Vec::new();
+        // All at once where it is not compressed, so that it need not grow.
+        let mut bytes = Vec::with_capacity(file.size().min(self.size) as usize);
         let unpacked = file.take(self.limit + 1).read_to_end(&mut bytes);
         unpacked.map_err(|error| damaged(&place, &error))?;
         if bytes.len() as u64 > self.limit {

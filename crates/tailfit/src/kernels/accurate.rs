@@ -58,82 +58,98 @@ impl<R: Real> ScoringRows<R> {
         dim: usize,
         input: Input<'_, R>,
     ) -> Self {
-        let seen = |features: &[R]| {
-            let mut rows = features.to_vec();
-            if let Input::Normalised { centre } = input {
-                if !centre.is_empty() {
-                    for row in rows.chunks_exact_mut(dim) {
-                        row.iter_mut().zip(centre).for_each(|(x, &centre)| *x = *x - centre);
-                    }
-                }
-                normalise_rows(&mut rows, dim);
-            }
-            rows
-        };
-        let mut features = seen(features);
-        if let Some(mirror) = mirror {
-            let half = R::from_f64(0.5);
-            for (a, b) in features.iter_mut().zip(seen(mirror)) {
-                *a = (*a + b) * half;
-            }
-        }
-        Self::pack(&mut features, dim)
-    }
-
-    fn pack(features: &mut [R], dim: usize) -> Self {
-        let shift = shifted(features, dim);
+        let rows = Unpacked { features, mirror, dim, input };
         let (depth, n) = (depth::<R>(dim), features.len() / dim);
+        let shift = rows.shift();
+        let shifted = |row: &mut [R]| shift.iter().for_each(|&(j, mean)| row[j] = row[j] - mean);
         let values = if splits::<R>() {
-            let mut rows = zeros(n.next_multiple_of(BLOCK) * 3 * depth);
-            for (row, values) in rows.chunks_exact_mut(3 * depth).zip(features.chunks_exact(dim)) {
+            let mut packed = zeros(n.next_multiple_of(BLOCK) * 3 * depth);
+            rows.each(|i, values| {
+                shifted(values);
+                let row = &mut packed[i * 3 * depth..][..3 * depth];
                 for (j, &value) in values.iter().enumerate() {
                     let (high, low) = split(value.to_f32());
                     row[j] = high as u16;
                     row[depth + j] = high as u16;
                     row[2 * depth + j] = low as u16;
                 }
-            }
-            Values::Split(rows)
+            });
+            Values::Split(packed)
         } else {
-            let mut tall = zeros(n.next_multiple_of(BLOCK) * depth);
-            for (i, row) in features.chunks_exact(dim).enumerate() {
-                for (j, &value) in row.iter().enumerate() {
-                    tall[(i / TILE * depth + j) * TILE + i % TILE] = value;
+            let mut packed = zeros(n.next_multiple_of(BLOCK) * depth);
+            rows.each(|i, values| {
+                shifted(values);
+                for (j, &value) in values.iter().enumerate() {
+                    packed[(i / TILE * depth + j) * TILE + i % TILE] = value;
                 }
-            }
-            Values::Full(tall)
+            });
+            Values::Full(packed)
         };
         Self { depth, values, shift }
     }
 }
 
-/// Subtracts their mean from features that hardly vary about it: in products, digits of such an
-/// offset would push out those that matter. Returns which, and by how much.
-fn shifted<R: Real>(features: &mut [R], dim: usize) -> Vec<(usize, R)> {
-    let n = (features.len() / dim) as f64;
-    let (mut sum, mut square) = (vec![0.0; dim], vec![0.0; dim]);
-    let first: Vec<f64> = features[..dim].iter().map(|value| value.to_f64()).collect();
-    for row in features.chunks_exact(dim) {
-        for j in 0..dim {
-            let value = row[j].to_f64() - first[j];
-            sum[j] += value;
-            square[j] += value * value;
+/// Features `[N, D]`, and of the mirrored images, before they are packed.
+struct Unpacked<'a, R> {
+    features: &'a [R],
+    mirror: Option<&'a [R]>,
+    dim: usize,
+    input: Input<'a, R>,
+}
+
+impl<R: Real> Unpacked<'_, R> {
+    /// Calls `work` with the number of each sample and what heads see of it, `[D]`.
+    fn each(&self, mut work: impl FnMut(usize, &mut [R])) {
+        let (mut row, mut mirrored) = (vec![R::ZERO; self.dim], vec![R::ZERO; self.dim]);
+        let half = R::from_f64(0.5);
+        let mut mirror = self.mirror.map(|mirror| mirror.chunks_exact(self.dim));
+        for (i, values) in self.features.chunks_exact(self.dim).enumerate() {
+            self.input.see(&mut row, values);
+            if let Some(values) = mirror.as_mut().and_then(Iterator::next) {
+                self.input.see(&mut mirrored, values);
+                row.iter_mut().zip(&mirrored).for_each(|(a, &b)| *a = (*a + b) * half);
+            }
+            work(i, &mut row);
         }
     }
-    let mut shift = Vec::new();
-    for j in 0..dim {
-        let about = sum[j] / n;
-        let (mean, variance) = (first[j] + about, (square[j] / n - about * about).max(0.0));
-        if mean.abs() > VARIES_LITTLE * variance.sqrt() {
-            shift.push((j, R::from_f64(mean)));
+
+    /// The means of features that hardly vary about them, and which these are: in products, digits of
+    /// such an offset would push out those that matter.
+    fn shift(&self) -> Vec<(usize, R)> {
+        let n = (self.features.len() / self.dim) as f64;
+        let mut first = vec![];
+        let (mut sum, mut square) = (vec![0.0; self.dim], vec![0.0; self.dim]);
+        self.each(|i, row| {
+            if i == 0 {
+                first = row.iter().map(|value| value.to_f64()).collect();
+            }
+            for (j, value) in row.iter().enumerate() {
+                let value = value.to_f64() - first[j];
+                sum[j] += value;
+                square[j] += value * value;
+            }
+        });
+        let mut shift = Vec::new();
+        for (j, first) in first.into_iter().enumerate() {
+            let about = sum[j] / n;
+            let (mean, variance) = (first + about, (square[j] / n - about * about).max(0.0));
+            if mean.abs() > VARIES_LITTLE * variance.sqrt() {
+                shift.push((j, R::from_f64(mean)));
+            }
+        }
+        shift
+    }
+}
+
+impl<R: Real> Input<'_, R> {
+    /// Writes what heads see of a sample, both `[D]`.
+    fn see(self, row: &mut [R], values: &[R]) {
+        row.copy_from_slice(values);
+        if let Input::Normalised { centre } = self {
+            row.iter_mut().zip(centre).for_each(|(x, &centre)| *x = *x - centre);
+            normalise_rows(row, row.len());
         }
     }
-    for row in features.chunks_exact_mut(dim) {
-        for &(j, mean) in &shift {
-            row[j] = row[j] - mean;
-        }
-    }
-    shift
 }
 
 /// Divides every row `[D]` by its L2 norm.
@@ -201,8 +217,8 @@ impl<R: Real> ScoringColumns<R> {
         let Rows { values, pitch } = out;
         let part = |depth: usize| from * depth..(from + values.len() / pitch) * depth;
         match &x.values {
-            Values::Full(tall) => {
-                let (x, w) = (&tall[part(x.depth)], &self.value);
+            Values::Full(rows) => {
+                let (x, w) = (&rows[part(x.depth)], &self.value);
                 let out = Rows { values, pitch };
                 pulp::Arch::new().dispatch(Forward { out, x, w, bias, panels: self.panels });
             }

@@ -7,8 +7,7 @@ use super::tiles::TILE;
 use super::vectorised;
 use crate::numbers::Real;
 
-/// Samples of a batch, and again transposed for the gradient. Both dimensions are padded with
-/// zeros, which do not affect any product.
+/// Samples of a batch. Both dimensions are padded with zeros, which do not affect any product.
 pub(crate) struct Packed<R> {
     /// Number of samples.
     pub samples: usize,
@@ -20,9 +19,9 @@ pub(crate) struct Packed<R> {
 }
 
 pub(crate) enum Values<R> {
-    /// `[B / 8][D][8]` and `[D / 8][B][8]`.
-    Full { tall: Aligned<R>, wide: Aligned<R> },
-    /// bf16 `[B, D]` and `[D, B]`.
+    /// `[B / 8][D][8]`: both products read it in squares of 8 features by 8 samples.
+    Full(Aligned<R>),
+    /// bf16 `[B, D]`, and again transposed for the gradient, `[D, B]`.
     Half { rows: Aligned<u16>, columns: Aligned<u16> },
 }
 
@@ -37,7 +36,7 @@ impl<R: Real> Packed<R> {
         let values = if unit.is_some() {
             Values::Half { rows: zeros(0), columns: zeros(0) }
         } else {
-            Values::Full { tall: zeros(0), wide: zeros(0) }
+            Values::Full(zeros(0))
         };
         Self { samples: 0, padded: 0, depth: padded_depth(dim, unit), values }
     }
@@ -45,20 +44,16 @@ impl<R: Real> Packed<R> {
     /// Packs the samples, each `[D]`.
     pub(crate) fn pack<'a>(&mut self, samples: impl ExactSizeIterator<Item = &'a [R]>) {
         self.samples = samples.len();
-        let unit = if let Values::Full { .. } = self.values { TILE } else { STEP };
+        let unit = if let Values::Full(_) = self.values { TILE } else { STEP };
         self.padded = self.samples.next_multiple_of(unit);
         let (padded, depth) = (self.padded, self.depth);
         match &mut self.values {
-            Values::Full { tall, wide } => {
-                renew(tall, padded * depth);
-                renew(wide, padded * depth);
+            Values::Full(values) => {
+                renew(values, padded * depth);
                 for (i, sample) in samples.enumerate() {
-                    let tall = &mut tall[i / TILE * TILE * depth..][..TILE * depth];
-                    for (slot, &value) in tall.as_chunks_mut::<TILE>().0.iter_mut().zip(sample) {
+                    let eight = &mut values[i / TILE * TILE * depth..][..TILE * depth];
+                    for (slot, &value) in eight.as_chunks_mut::<TILE>().0.iter_mut().zip(sample) {
                         slot[i % TILE] = value;
-                    }
-                    for (j, part) in sample.chunks(TILE).enumerate() {
-                        wide[(j * padded + i) * TILE..][..part.len()].copy_from_slice(part);
                     }
                 }
             }

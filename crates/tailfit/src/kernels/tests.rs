@@ -54,11 +54,11 @@ impl WithSimd for Both<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let super::packed::Values::Full { tall, wide } = &self.batch.values else { panic!() };
+        let super::packed::Values::Full(x) = &self.batch.values else { panic!() };
         let c = self.panels.columns;
         let mut z = vec![f32::NAN; self.batch.padded * c];
         let out = Rows { values: &mut z, pitch: c };
-        let (x, w, bias, panels) = (tall, self.w, self.bias, self.panels);
+        let (w, bias, panels) = (self.w, self.bias, self.panels);
         Forward { out, x, w, bias, panels }.with_simd(simd);
         let width = 48.min(c);
         let g: Vec<f32> = self.g.chunks_exact(c).flat_map(|row| row[..width].to_vec()).collect();
@@ -68,7 +68,7 @@ impl WithSimd for Both<'_> {
         let (lr, decay, momentum) = (&lr[..width], &zero[..width], &zero[..width]);
         let steps = Steps { lr, decay, momentum, nesterov: false };
         let (value, velocity) = (&mut grad[..], &mut velocity[..]);
-        Descend { value, velocity, x: wide, g: &g, steps }.with_simd(simd);
+        Descend { value, velocity, x, g: &g, steps }.with_simd(simd);
         (z, grad)
     }
 }

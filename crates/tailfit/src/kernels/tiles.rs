@@ -1,5 +1,6 @@
-//! The two products of a step, in tiles of up to 8 rows by three registers. Both operands are
-//! packed so that every loop reads memory front to back.
+//! The two products of a step, in tiles of up to 8 rows by three registers. The forward product reads
+//! its packed operands front to back; the gradient reads the same samples square by square, 8 features
+//! by 8 samples.
 //!
 //! Each result is one chain of multiply-adds in the order of the inner dimension, whatever tile
 //! it is in. It is therefore bit-identical whatever else is computed with it, on any number of
@@ -149,8 +150,8 @@ fn accumulate<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     sums
 }
 
-/// A momentum step of a panel `value [rows, width]` along `xᵀ g`: `x` packed as
-/// `[rows / 8][B][8]`, `g [B, width]`. Weights and velocity are read and written once.
+/// A momentum step of a panel `value [depth, width]` along `xᵀ g`: `x` packed as
+/// `[B / 8][depth][8]`, `g [B, width]`. Weights and velocity are read and written once.
 pub(crate) struct Descend<'a, R> {
     pub value: &'a mut [R],
     pub velocity: &'a mut [R],
@@ -167,15 +168,19 @@ impl<R: Real> WithSimd for Descend<'_, R> {
         let width = self.steps.lr.len();
         let samples = self.g.len() / width;
         let (steps, g) = (self.steps.registers::<S>(), R::vectors::<S>(self.g));
-        let pitch = g.len() / samples;
+        let (pitch, x) = (g.len() / samples, self.x.as_chunks::<SQUARE>().0);
+        let squares = x.len() / (samples / TILE);
         let values = self.value.chunks_exact_mut(width * TILE);
         let velocities = self.velocity.chunks_exact_mut(width * TILE);
-        for (x, (w, v)) in self.x.chunks_exact(samples * TILE).zip(values.zip(velocities)) {
+        for (first, (w, v)) in values.zip(velocities).enumerate() {
             let (w, v) = (R::vectors_mut::<S>(w), R::vectors_mut::<S>(v));
-            for_tiles!(pitch, descend_tile(simd, w, v, x, (g, pitch), steps));
+            for_tiles!(pitch, descend_tile(simd, w, v, (&x[first..], squares), (g, pitch), steps));
         }
     }
 }
+
+/// Elements of 8 features by 8 samples.
+const SQUARE: usize = TILE * TILE;
 
 /// `ROWS` rows of the panel starting at `row`, `N` registers starting at `at`.
 #[inline(always)]
@@ -183,7 +188,7 @@ fn descend_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,
     w: &mut [R::Vector<S>],
     v: &mut [R::Vector<S>],
-    x: &[R],
+    x: (&[[R; SQUARE]], usize),
     (g, pitch): (&[R::Vector<S>], usize),
     steps: Registers<'_, S, R>,
     (at, row): (usize, usize),
@@ -193,9 +198,34 @@ fn descend_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
         let first = (row + r) * pitch + at;
         sums[r] = steps.start(simd, &w[first..first + N], &v[first..first + N], at);
     }
-    let sums = accumulate(simd, sums, x, (g, pitch), (at, row));
+    let sums = accumulate_transposed(simd, sums, x, (g, pitch), (at, row));
     for r in 0..ROWS {
         let first = (row + r) * pitch + at;
         steps.finish(simd, &sums[r], &mut w[first..first + N], &mut v[first..first + N], at);
     }
+}
+
+/// `sums + xᵀ g` for 8 features: every `squares`-th of `x` holds them for the next 8 samples,
+/// `[8 features][8 samples]`; `g [B, pitch]`.
+#[inline(always)]
+fn accumulate_transposed<S: Simd, R: Real, const ROWS: usize, const N: usize>(
+    simd: S,
+    mut sums: [[R::Vector<S>; N]; ROWS],
+    (x, squares): (&[[R; SQUARE]], usize),
+    (g, pitch): (&[R::Vector<S>], usize),
+    (at, row): (usize, usize),
+) -> [[R::Vector<S>; N]; ROWS] {
+    for (square, g) in x.iter().step_by(squares).zip(g.chunks_exact(pitch * TILE)) {
+        let features = &square.as_chunks::<TILE>().0[row..row + ROWS];
+        for (sample, g) in g.chunks_exact(pitch).enumerate() {
+            let g = &g[at..at + N];
+            for r in 0..ROWS {
+                let x = R::splat(simd, features[r][sample]);
+                for n in 0..N {
+                    sums[r][n] = R::mul_add_each(simd, x, g[n], sums[r][n]);
+                }
+            }
+        }
+    }
+    sums
 }

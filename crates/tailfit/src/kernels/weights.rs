@@ -48,8 +48,8 @@ impl<R: Real> Weights<R> {
     pub(crate) fn forward(&self, out: Rows<'_, R>, batch: &Packed<R>, from: usize, bias: &[R]) {
         let (depth, rows) = (batch.depth, out.values.len() / out.pitch);
         match (&batch.values, &self.pairs) {
-            (Values::Full { tall, .. }, _) => {
-                let x = &tall[from * depth..][..rows * depth];
+            (Values::Full(x), _) => {
+                let x = &x[from * depth..][..rows * depth];
                 let w = &self.value;
                 let work = Forward { out, x, w, bias, panels: self.panels };
                 pulp::Arch::new().dispatch(work);
@@ -128,7 +128,7 @@ impl<R: Real> Panel<'_, R> {
         let columns = first..first + value.len() / batch.depth;
         let steps = steps.of(columns.clone());
         match &batch.values {
-            Values::Full { wide: x, .. } => {
+            Values::Full(x) => {
                 scratch.full.clear();
                 for row in g.chunks_exact(pitch) {
                     scratch.full.extend_from_slice(&row[columns.clone()]);

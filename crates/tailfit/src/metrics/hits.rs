@@ -1,6 +1,8 @@
 //! Which samples heads get right: the one scorer behind both training and evaluation.
 
-use ndarray::{Array1, Axis};
+use std::borrow::Cow;
+
+use ndarray::{Array1, ArrayView2, Axis};
 
 use super::{ClassTally, EvaluationSet};
 use crate::head::Head;
@@ -145,9 +147,7 @@ pub(crate) fn hits<R: Real>(
 
 /// Whether a head gets each sample of a set right, `[N]`; in single precision, as in training.
 pub(super) fn hits_of(head: &Head, set: &EvaluationSet<'_>) -> Vec<bool> {
-    let flat =
-        |array: ndarray::ArrayView2<'_, f32>| -> Vec<f32> { array.iter().copied().collect() };
-    let (features, mirror) = (flat(set.features), set.mirror.map(flat));
+    let (features, mirror) = (flat(&set.features), set.mirror.as_ref().map(flat));
     let centre: Vec<f32> = head.centre.iter().flatten().map(|&centre| centre as f32).collect();
     let input =
         if head.normalise_features { Input::Normalised { centre: &centre } } else { Input::AsIs };
@@ -156,6 +156,12 @@ pub(super) fn hits_of(head: &Head, set: &EvaluationSet<'_>) -> Vec<bool> {
     let mut right = vec![false; set.labels.len()];
     each_hit(&views, set.labels, &ScoredHeads::of(head), |row, _, is_hit| right[row] = is_hit);
     right
+}
+
+/// The values row by row.
+fn flat<'a>(array: &'a ArrayView2<'_, f32>) -> Cow<'a, [f32]> {
+    let copied = || Cow::Owned(array.iter().copied().collect());
+    array.as_slice().map_or_else(copied, Cow::Borrowed)
 }
 
 /// Whether `label` has the largest logit, the first of equals. NaN is never larger and never a hit.

@@ -1,6 +1,6 @@
 //! Whether a given head seems to be of other classes or features.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 
 use crate::features::DataSet;
 use crate::head::Head;
@@ -13,17 +13,18 @@ pub fn head_warning(data: &DataSet) -> Option<String> {
     let DataSet { train, counts, thresholds, stage_1, .. } = data;
     let (Some(file), Ok(features)) = (stage_1, train.plain.in_memory()) else { return None };
     let rows: Vec<usize> = (0..train.len()).step_by(train.len().div_ceil(5000)).collect();
+    let labels: Vec<u32> = rows.iter().map(|&row| train.labels[row]).collect();
+    let some = features.select(Axis(0), &rows);
     let set = EvaluationSet {
-        features,
+        features: some.view(),
         mirror: None,
-        labels: &train.labels,
-        rows: Some(&rows),
+        labels: &labels,
+        rows: None,
         groups: None,
     };
     let right = |head: &Head| evaluate(head, &set, counts, *thresholds).accuracy.macro_percent;
     let found = right(&file.head);
-    let labels = rows.iter().map(|&row| train.labels[row]);
-    let per_class = samples_per_class(labels, counts.n_classes());
+    let per_class = samples_per_class(labels.iter().copied(), counts.n_classes());
     // A guess is right with p = 1/K; three standard deviations of the mean over classes above it.
     let p = 1.0 / counts.n_classes() as f64;
     let seen: Vec<f64> = per_class.into_iter().filter(|&n| n > 0).map(f64::from).collect();

@@ -175,6 +175,7 @@ impl<'a> View<'a, f32> {
     fn of(matrix: &'a Matrix) -> Self {
         match matrix {
             Matrix::Memory(array) => Self::Memory(flat(array.view())),
+            Matrix::Shared(array, _) => Self::Memory(flat(array.view())),
             Matrix::File(file) => Self::File(file),
         }
     }

@@ -1,12 +1,16 @@
 //! Features, labels and heads in the forms in which people have them: what is unambiguous is read,
 //! for the rest the message says what to do.
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ndarray::ArrayView2;
 use tailfit::features::{
     DataSet, Features, Matrix, Reading, Storage, load_head, save_head, shared_rows,
 };
 use tailfit::shots::ShotThresholds;
+use tailfit::train::{Fit, fit};
 
 /// An npy file.
 fn npy(descr: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
@@ -165,6 +169,23 @@ fn several_files_are_one_set_in_memory_or_left_where_they_are() {
     );
     let mixed = Features::read(&[shards[0].clone(), other], &Reading::default());
     assert!(message(mixed).contains("equally many views"));
+}
+
+#[test]
+fn memory_of_another_owner_is_used_where_it_is() {
+    let values: &'static [f32] = vec![1.0, 0.0, 0.9, 0.1, 0.0, 1.0].leak();
+    let owner: Arc<dyn Any + Send + Sync> = Arc::new(());
+    let view = ArrayView2::from_shape((3, 2), values).unwrap();
+    let shared = Features::new(Matrix::Shared(view, Arc::clone(&owner)), vec![0, 0, 1]).unwrap();
+    let held = shared.clone().into_memory().unwrap();
+    assert_eq!(held.plain.in_memory().unwrap().as_ptr(), values.as_ptr());
+    assert_eq!(Arc::strong_count(&owner), 3, "kept by each copy");
+    let own = Features::new(view.to_owned(), vec![0, 0, 1]).unwrap();
+    assert_eq!(shared.sha256().unwrap(), own.sha256().unwrap());
+    let [a, b] = [shared, own].map(|set| fit(set, Fit::default(), &Default::default()).unwrap());
+    assert_eq!(a.outcome.head, b.outcome.head);
+    drop(held);
+    assert_eq!(Arc::strong_count(&owner), 1);
 }
 
 #[test]

@@ -9,11 +9,12 @@ use rayon::prelude::*;
 
 use super::bias::{OutputSums, Wanted};
 use super::curvature::Point;
+use super::lbfgs::add;
 use super::outputs::add_outputs;
 use super::room::{Logits, Room};
 use super::shared::{ROWS, Shared};
 use crate::error::{Error, Result};
-use crate::kernels::{Panels, Rows, Weights, padded_depth, zeros};
+use crate::kernels::{Aligned, Panels, Rows, Weights, padded_depth, zeros};
 use crate::losses::{BatchLoss, HeadLogits, Samples};
 use crate::numbers::Real;
 
@@ -62,72 +63,92 @@ pub(super) struct Evaluated {
     pub(super) entropies: Vec<f64>,
 }
 
-/// A part of the batches, always the same, whatever the threads.
+/// A part of the batches, always the same, whatever the threads, and what it works in.
 struct Group<R> {
     batches: std::ops::Range<usize>,
     weights: Weights<R>,
     logits: Logits<R>,
     room: Room<R>,
+    /// Its gradient, `[D, K]`.
+    grad: Point,
 }
 
-/// Evaluates a head.
-pub(super) fn evaluate<R: Real>(
-    shared: &Shared<'_, R>,
-    head: &HeadPoint<'_, R>,
-) -> Result<Evaluated> {
-    let (dim, k) = (head.weight.nrows(), head.weight.ncols());
-    let panels = Panels::new(padded_depth(dim, None), k);
-    let c = panels.columns;
-    let n = shared.n_batches();
-    let n_groups = (MOST_NUMBERS / (2 * panels.len())).clamp(1, 16).min(n);
-    let per_group = n.div_ceil(n_groups);
-    let keep = n * ROWS * c * size_of::<R>() <= KEPT;
-    let split = n_groups < rayon::current_num_threads();
-    let mut groups: Vec<Group<R>> = (0..n)
-        .step_by(per_group)
-        .map(|first| Group {
+/// Passes over the training samples, one after the other in the same memory.
+pub(super) struct Passes<'a, R: Real> {
+    shared: &'a Shared<'a, R>,
+    groups: Vec<Group<R>>,
+    /// The weights of the head at hand, in panels.
+    columns: Aligned<R>,
+    /// Whether a group's products are spread over threads themselves.
+    split: bool,
+}
+
+impl<'a, R: Real> Passes<'a, R> {
+    /// For heads of `dim` features and `k` classes.
+    pub(super) fn new(shared: &'a Shared<'a, R>, (dim, k): (usize, usize)) -> Self {
+        let panels = Panels::new(padded_depth(dim, None), k);
+        let c = panels.columns;
+        let n = shared.n_batches();
+        let n_groups = (MOST_NUMBERS / (2 * panels.len())).clamp(1, 16).min(n);
+        let per_group = n.div_ceil(n_groups);
+        let keep = n * ROWS * c * size_of::<R>() <= KEPT;
+        let group = |first| Group {
             batches: first..n.min(first + per_group),
             weights: Weights::new(panels, None),
             logits: Logits::new(per_group, c, keep),
             room: Room::default(),
-        })
-        .collect();
-    groups.par_iter_mut().try_for_each(|group| {
+            grad: Mat::zeros(dim, k),
+        };
+        let groups = (0..n).step_by(per_group).map(group).collect();
+        let split = n_groups < rayon::current_num_threads();
+        Self { shared, groups, columns: zeros(panels.len()), split }
+    }
+
+    /// Evaluates a head.
+    pub(super) fn evaluate(&mut self, head: &HeadPoint<'_, R>) -> Result<Evaluated> {
+        let Self { shared, groups, columns, split } = self;
+        let (dim, k) = (head.weight.nrows(), head.weight.ncols());
+        let panels = groups[0].weights.panels;
+        let c = panels.columns;
         for class in 0..k {
-            for j in 0..dim {
-                group.weights.value[panels.at(j, class)] = R::from_f64(head.weight[(j, class)]);
+            for (j, &weight) in head.weight.col_as_slice(class).iter().enumerate() {
+                columns[panels.at(j, class)] = R::from_f64(weight);
             }
         }
-        if keep { group.each(shared, |_, _| ()) } else { Ok(()) }
-    })?;
+        groups.par_iter_mut().try_for_each(|group| {
+            group.weights.value.copy_from_slice(columns);
+            if group.logits.all { group.each(shared, |_, _| ()) } else { Ok(()) }
+        })?;
 
-    let (bias, sums) = head.wanted.solve(head.bias.to_vec(), |bias| {
-        let shown: Vec<R> =
-            bias.iter().zip(head.wanted.offset).map(|(b, o)| R::from_f64(b + o)).collect();
-        let parts = groups.par_iter_mut().map(|group| {
+        let (bias, sums) = head.wanted.solve(head.bias.to_vec(), |bias| {
+            let shown: Vec<R> =
+                bias.iter().zip(head.wanted.offset).map(|(b, o)| R::from_f64(b + o)).collect();
+            let parts = groups.par_iter_mut().map(|group| {
+                let mut sums = OutputSums::new(k);
+                group.sweep(shared, |samples, z| {
+                    let weight = |i: usize| head.weight_of(samples, i);
+                    add_outputs(&mut sums, &z[..samples.len() * c], &shown, weight);
+                })?;
+                Ok(sums)
+            });
             let mut sums = OutputSums::new(k);
-            group.sweep(shared, |samples, z| {
-                let weight = |i: usize| head.weight_of(samples, i);
-                add_outputs(&mut sums, &z[..samples.len() * c], &shown, weight);
-            })?;
-            Ok(sums)
-        });
-        let mut sums = OutputSums::new(k);
-        parts.collect::<Result<Vec<_>>>()?.iter().for_each(|part| sums.merge(part));
-        Ok::<_, Error>(sums)
-    })?;
+            parts.collect::<Result<Vec<_>>>()?.iter().for_each(|part| sums.merge(part));
+            Ok::<_, Error>(sums)
+        })?;
 
-    // Value and gradient there.
-    let shown: Vec<R> = bias.iter().map(|&b| R::from_f64(b)).collect();
-    let parts = groups.par_iter_mut().map(|group| group.gradient(shared, head, &shown, split));
-    let (mut value, mut grad, mut shares) = (0.0, Mat::zeros(dim, k), vec![0.0; k]);
-    for (part_value, part_grad, part_shares) in parts.collect::<Result<Vec<_>>>()? {
-        value += part_value;
-        grad += part_grad;
-        shares.iter_mut().zip(part_shares).for_each(|(sum, part)| *sum += part);
+        // Value and gradient there.
+        let shown: Vec<R> = bias.iter().map(|&b| R::from_f64(b)).collect();
+        let parts = groups.par_iter_mut().map(|group| group.gradient(shared, head, &shown, *split));
+        let (mut value, mut shares) = (0.0, vec![0.0; k]);
+        for (part_value, part_shares) in parts.collect::<Result<Vec<_>>>()? {
+            value += part_value;
+            shares.iter_mut().zip(part_shares).for_each(|(sum, part)| *sum += part);
+        }
+        let mut grad = Mat::zeros(dim, k);
+        groups.iter().for_each(|group| add(&mut grad, 1.0, &group.grad));
+        let curvature = sums.curvature();
+        Ok(Evaluated { value, grad, bias, shares, curvature, entropies: sums.entropies })
     }
-    let curvature = sums.curvature();
-    Ok(Evaluated { value, grad, bias, shares, curvature, entropies: sums.entropies })
 }
 
 impl<R: Real> Group<R> {
@@ -137,7 +158,7 @@ impl<R: Real> Group<R> {
         shared: &Shared<'_, R>,
         mut work: impl FnMut(Samples<'_>, &mut [R]),
     ) -> Result<()> {
-        let Self { batches, weights, logits, room } = self;
+        let Self { batches, weights, logits, room, .. } = self;
         let c = weights.panels.columns;
         let none = zeros(c);
         for (at, batch) in batches.clone().enumerate() {
@@ -167,20 +188,21 @@ impl<R: Real> Group<R> {
         Ok(())
     }
 
-    /// Value, gradient `[D, K]`, and sums of the outputs `[K]`.
+    /// Value and sums of the outputs `[K]`; leaves the gradient in [`Group::grad`].
     fn gradient(
         &mut self,
         shared: &Shared<'_, R>,
         head: &HeadPoint<'_, R>,
         bias: &[R],
         split: bool,
-    ) -> Result<(f64, Point, Vec<f64>)> {
-        let (dim, k) = (head.weight.nrows(), bias.len());
+    ) -> Result<(f64, Vec<f64>)> {
+        let k = bias.len();
         let panels = self.weights.panels;
         let c = panels.columns;
-        let (mut value, mut grad, mut shares) = (0.0, Mat::zeros(dim, k), vec![0.0; k]);
+        let (mut value, mut shares) = (0.0, vec![0.0; k]);
         let none = zeros(c);
-        let Self { batches, weights, logits, room } = self;
+        let Self { batches, weights, logits, room, grad } = self;
+        grad.fill(0.0);
         let last = batches.len() - 1;
         for (at, batch) in batches.clone().enumerate() {
             let (samples, kept, z) = (shared.samples(batch), logits.all, logits.of(at, c));
@@ -202,7 +224,7 @@ impl<R: Real> Group<R> {
                 weights.velocity.fill(R::ZERO);
             }
         }
-        Ok((value, grad, shares))
+        Ok((value, shares))
     }
 }
 

@@ -29,8 +29,7 @@ impl<'a, R: Real> Shared<'a, R> {
         let places: Vec<(usize, usize)> =
             views.flat_map(|view| (0..n).step_by(ROWS).map(move |row| (view, row))).collect();
         let mut shared = Self { seen, shift, places, kept: vec![] };
-        // Each batch holds its samples twice.
-        if 2 * size_of::<R>() * dim * ROWS * shared.places.len() <= KEPT {
+        if size_of::<R>() * dim * ROWS * shared.places.len() <= KEPT {
             let (mut gathered, all) = (Vec::new(), 0..shared.places.len());
             let pack = |batch| {
                 let mut packed = Packed::new(dim, None);

@@ -10,7 +10,7 @@ use super::Solved;
 use super::chain::Chain;
 use super::curvature::Curvature;
 use super::newton;
-use super::pass::evaluate;
+use super::pass::Passes;
 use super::shared::Shared;
 use super::sums::{Sums, mean, span};
 use super::walk::Walk;
@@ -54,6 +54,7 @@ pub(super) fn solve<R: Real>(
     }
     options.go_on()?;
     let shared = Shared::new(seen, &shift)?;
+    let mut passes = Passes::new(&shared, (shift.len(), seen.problem.counts.n_classes()));
     let mut solved: Vec<Option<Solved>> = trials.iter().map(|_| None).collect();
     for chain in &chains {
         let found = all_sums.iter().find(|(weights, ..)| *weights == chain.class_weights);
@@ -64,7 +65,7 @@ pub(super) fn solve<R: Real>(
             options.go_on()?;
             let candidate = walk.candidate();
             let weight = curvature.back(&candidate);
-            let evaluated = evaluate(&shared, &walk.head_point(&candidate, &weight))?;
+            let evaluated = passes.evaluate(&walk.head_point(&candidate, &weight))?;
             walk.take(candidate, evaluated, seen, trials, &mut |i, one| {
                 solved[i] = Some(one);
                 (options.progress)(1);

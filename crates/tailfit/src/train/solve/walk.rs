@@ -264,7 +264,13 @@ impl<'a, R: Real> Walk<'a, R> {
     /// Moves to the next stage, starting from the last rung; `false` if there is none.
     fn next_stage(&mut self) -> bool {
         if self.chain.stages[self.stage].is_rung {
-            self.keep_rung();
+            // The next stage goes on from here; those after it start here, unless it is a rung too.
+            let later = &self.chain.stages[self.stage + 1..];
+            if later.len() > 1 && !later[0].is_rung {
+                self.rung = self.state.clone();
+            }
+            self.rung_decay = self.chain.stages[self.stage].weight_decay;
+            self.rung_passes += std::mem::take(&mut self.passes);
         } else {
             self.state = self.rung.clone();
         }
@@ -289,12 +295,5 @@ impl<'a, R: Real> Walk<'a, R> {
             self.state.descent.look_again();
         }
         true
-    }
-
-    /// Makes the current point the rung from which the next stages start.
-    fn keep_rung(&mut self) {
-        self.rung = self.state.clone();
-        self.rung_decay = self.chain.stages[self.stage].weight_decay;
-        self.rung_passes += std::mem::take(&mut self.passes);
     }
 }
