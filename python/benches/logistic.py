@@ -8,7 +8,6 @@ the same objective. Memory is what the process needs at most beyond what it held
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -46,10 +45,16 @@ def objective(weight, bias, x, y):
     return loss / of_class.sum() + (weight**2).sum() / (2 * len(y) * C)
 
 
-def held():
-    """Megabytes that this process holds."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+def held(line):
+    """Megabytes that this process holds (VmRSS), or has held at most (VmHWM)."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(text.split()[1]) for text in file if text.startswith(line)) * 1024 / 1e6
+
+
+def forget():
+    """Makes VmHWM start anew."""
+    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")
 
 
 def one(who, tol, folder):
@@ -64,11 +69,12 @@ def one(who, tol, folder):
         model = TailClassifier("lr-balanced", weight_decay=1 / (len(y) * C), tol=tol)
     else:
         model = LogisticRegression(C=C, class_weight="balanced", max_iter=3000, tol=tol)
-    before = held()
+    forget()
+    before = held("VmRSS")
     start = time.perf_counter()
     model.fit(x, y)
     seconds = time.perf_counter() - start
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6 - before
+    memory = held("VmHWM") - before
     steps = int(np.max(model.n_iter_))
     return seconds, memory, objective(model.coef_, model.intercept_, x, y), steps
 

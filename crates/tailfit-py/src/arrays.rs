@@ -6,7 +6,9 @@ use std::slice;
 use std::sync::Arc;
 
 use ndarray::ArrayView2;
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
+use numpy::{
+    PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tailfit::error::Result;
@@ -53,19 +55,36 @@ impl Unchecked {
     }
 }
 
-/// The values of an array, which are not copied: nobody must change them while in use, as for every
-/// function that gives the interpreter's lock away. An array that is not in C order is copied.
-#[allow(unsafe_code, reason = "only the interpreter knows how long its memory lives; see the block")]
-fn shared(x: &PyReadonlyArray2<'_, f32>) -> Matrix {
-    let Ok(values) = x.as_slice() else { return x.as_array().to_owned().into() };
-    // SAFETY: the slice is the array's memory, which lives as long as the array does, and the matrix
-    // keeps the array. Every value is a valid number, should someone change it all the same.
-    let values: &'static [f32] = unsafe { slice::from_raw_parts(values.as_ptr(), values.len()) };
-    let owner: Py<PyArray2<f32>> = x.as_unbound().clone_ref(x.py());
-    match ArrayView2::from_shape(x.as_array().raw_dim(), values) {
-        Ok(view) => Matrix::Shared(view, Arc::new(owner)),
-        Err(_) => x.as_array().to_owned().into(),
+/// An array that is in use outside the interpreter's lock.
+struct Owner(Option<Py<PyArray2<f32>>>);
+
+impl Drop for Owner {
+    /// Gives the array back at once, where the interpreter still runs.
+    fn drop(&mut self) {
+        let array = self.0.take();
+        Python::try_attach(|_| drop(array));
     }
+}
+
+/// The values of an array, which are not copied if they are in C order.
+#[allow(
+    unsafe_code,
+    reason = "only the interpreter knows how long its memory lives; see the block"
+)]
+fn shared(x: &PyReadonlyArray2<'_, f32>) -> Matrix {
+    // A slice is there for Fortran's order too.
+    let values = if x.is_c_contiguous() { x.as_slice().ok() } else { None };
+    let view = values.and_then(|values| {
+        // SAFETY: the slice is the array's memory, and the matrix keeps the array. This relies on nobody
+        // writing to the array, or resizing it without a check of references, until the work ends, which
+        // after an interrupt may be a little later than the call; Python's documentation says so.
+        let values: &'static [f32] =
+            unsafe { slice::from_raw_parts(values.as_ptr(), values.len()) };
+        ArrayView2::from_shape(x.as_array().raw_dim(), values).ok()
+    });
+    let owner = || Arc::new(Owner(Some(x.as_unbound().clone_ref(x.py()))));
+    let copy = || x.as_array().to_owned().into();
+    view.map_or_else(copy, |view| Matrix::Shared(view, owner()))
 }
 
 pub(crate) fn head_file(head: &PyHead<'_>, key: &str) -> HeadFile {

@@ -14,8 +14,8 @@ use crate::train::Outcome;
 #[serde(rename_all = "kebab-case")]
 pub enum Effort {
     /// A first look: half of the values of each axis, standardised features only where that is
-    /// searched, solvers to a gap of 1 %, successive halving to a single trial, and up to two steps beyond
-    /// an edge of the grid where the best lies there.
+    /// searched, solvers to a gap of 1 %, successive halving as below but to a single trial, and up to two
+    /// steps beyond an edge of the grid where the best lies there.
     Quick,
     /// The whole grid by successive halving: all trials for a tenth of their epochs, the best eight
     /// for three tenths, and the best two to the end (of fewer than 20 epochs, three tenths and half);
@@ -183,7 +183,10 @@ mod tests {
             let mut recipe = Recipe::PLAIN;
             recipe.sgd.epochs = epochs;
             let stops = Effort::Standard.stops(&recipe);
-            assert!(0 < stops[0] && stops[0] < stops[1] && stops[1] < epochs, "{epochs}: {stops:?}");
+            assert!(
+                0 < stops[0] && stops[0] < stops[1] && stops[1] < epochs,
+                "{epochs}: {stops:?}"
+            );
         }
     }
 }

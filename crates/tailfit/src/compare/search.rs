@@ -37,14 +37,13 @@ impl Comparison<'_> {
         }
     }
 
-    /// The numbers of epochs after which trials are dropped; none where trials are of different lengths.
+    /// The numbers of epochs after which trials are dropped; none where trials are of different lengths,
+    /// or one is not to be dropped early.
     fn stops(&self, recipes: &[Recipe]) -> Vec<usize> {
-        let alike = |recipe: &Recipe| recipe.sgd.epochs == recipes[0].sgd.epochs;
-        if recipes.len() > 1 && recipes.iter().all(alike) {
-            self.effort.stops(&recipes[0])
-        } else {
-            vec![]
-        }
+        let of = |recipe: &Recipe| (recipe.sgd.epochs, self.effort.stops(recipe));
+        let first = of(&recipes[0]);
+        let alike = recipes.len() > 1 && recipes.iter().all(|recipe| of(recipe) == first);
+        if alike { first.1 } else { vec![] }
     }
 
     /// Trains the grid of a method for every seed; recipes beyond its edges are added to `recipes`.

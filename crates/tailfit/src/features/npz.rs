@@ -15,8 +15,9 @@ pub(super) struct Npz {
     archive: ZipArchive<Cursor<Vec<u8>>>,
     /// Names of the entries, without `.npy`.
     names: Vec<String>,
-    /// Bytes of the file, and the most that an entry may unpack to.
+    /// Bytes of the file.
     size: u64,
+    /// The most bytes that an entry may unpack to.
     limit: u64,
     place: String,
 }

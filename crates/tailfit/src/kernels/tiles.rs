@@ -205,8 +205,8 @@ fn descend_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     }
 }
 
-/// `sums + xᵀ g` for 8 features: every `squares`-th of `x` holds them for the next 8 samples,
-/// `[8 features][8 samples]`; `g [B, pitch]`.
+/// `sums + xᵀ g` for `ROWS` of 8 features, starting at `row`: every `squares`-th of `x` holds them for the
+/// next 8 samples, `[8 features][8 samples]`; `g [B, pitch]`.
 #[inline(always)]
 fn accumulate_transposed<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,

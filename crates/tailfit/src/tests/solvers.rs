@@ -241,13 +241,13 @@ fn a_balanced_ridge_bias_makes_the_mean_output_over_class_means_equal() {
 fn a_solution_does_not_depend_on_its_company() {
     let data = data();
     let with = |decay: f64| recipe(&[("solver", json!("lbfgs")), ("weight_decay", json!(decay))]);
-    let decays = [3.0, 2.0, 0.3, 0.1, 0.02, 1e-3, 0.0];
+    let decays = [3.0, 2.0, 0.3, 0.1, 0.02, 0.015, 1e-3, 0.0];
     let together = solve(&data, &decays.map(with));
     for (decay, among) in decays.iter().zip(&together) {
         let alone = &solve(&data, &[with(*decay)])[0];
         assert_eq!((&alone.head, alone.solution), (&among.head, among.solution), "{decay}");
     }
     // Passes on the way down are counted. The way to 0 leads through 0.1 and 1e-3, not the others.
-    let passes = [3, 5, 6].map(|i| together[i].solution.unwrap().passes);
+    let passes = [3, 6, 7].map(|i| together[i].solution.unwrap().passes);
     assert!(passes[0] > 0 && passes.is_sorted(), "{passes:?}");
 }

@@ -73,7 +73,7 @@ struct Group<R> {
     grad: Point,
 }
 
-/// Passes over the training samples, one after the other in the same memory.
+/// Passes over the training samples, one after the other in the same memory; none after one that failed.
 pub(super) struct Passes<'a, R: Real> {
     shared: &'a Shared<'a, R>,
     groups: Vec<Group<R>>,

@@ -263,20 +263,21 @@ impl<'a, R: Real> Walk<'a, R> {
 
     /// Moves to the next stage, starting from the last rung; `false` if there is none.
     fn next_stage(&mut self) -> bool {
-        if self.chain.stages[self.stage].is_rung {
-            // The next stage goes on from here; those after it start here, unless it is a rung too.
-            let later = &self.chain.stages[self.stage + 1..];
-            if later.len() > 1 && !later[0].is_rung {
-                self.rung = self.state.clone();
-            }
-            self.rung_decay = self.chain.stages[self.stage].weight_decay;
-            self.rung_passes += std::mem::take(&mut self.passes);
-        } else {
-            self.state = self.rung.clone();
-        }
+        let Stage { is_rung, weight_decay, .. } = self.chain.stages[self.stage];
         self.stage += 1;
         if self.is_done() {
             return false;
+        }
+        if is_rung {
+            // The next stage goes on from here; those after it start here, unless it is a rung too.
+            let later = &self.chain.stages[self.stage..];
+            if later.len() > 1 && !later[0].is_rung {
+                self.rung = self.state.clone();
+            }
+            self.rung_decay = weight_decay;
+            self.rung_passes += std::mem::take(&mut self.passes);
+        } else {
+            self.state = self.rung.clone();
         }
         (self.passes, self.lower, self.best) = (0, f64::NEG_INFINITY, (f64::INFINITY, 0));
         if self.rung_decay.is_nan() {
