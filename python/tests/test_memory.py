@@ -1,5 +1,6 @@
 """Features of other types and in files, threads, interrupts."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -162,14 +163,17 @@ def test_a_fit_that_is_interrupted_ends():
     y = np.arange(len(x)) % 100
     model = TailClassifier("los", solver="sgd", weight_decay=None, params={"epochs": 100_000})
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    references = sys.getrefcount(x)
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             model.fit(x, y)
     finally:
         timer.cancel()
-    # Whatever it left would keep a processor busy.
+    # Whatever it left would keep a processor busy, or the features.
     time.sleep(0.5)
+    gc.collect()
+    assert sys.getrefcount(x) == references
     before, began = time.process_time(), time.perf_counter()
     time.sleep(1.0)
     assert (time.process_time() - before) / (time.perf_counter() - began) < 0.2

@@ -64,10 +64,12 @@ fn recipe(method: &str, changes: Vec<(String, String)>) -> PyResult<String> {
 /// A table of records (JSON): text, markdown, latex, csv, html (the table alone), page
 /// (everything, with figures), the lines of advice, or help with the columns.
 #[pyfunction]
-fn table(records: Vec<String>, form: &str) -> PyResult<String> {
+fn table(py: Python<'_>, records: Vec<String>, form: &str) -> PyResult<String> {
     let parsed = records.iter().map(|text| RunRecord::from_json(text, "record"));
     let records: Vec<RunRecord> = parsed.collect::<Result<_, _>>().map_err(raised)?;
-    let rows = pool::in_pool(None, || report::summarise(&records)).map_err(raised)?;
+    // The lock is given away: a thread of the pool may want it, to give an array back.
+    let summarised = || pool::in_pool(None, || report::summarise(&records));
+    let rows = py.detach(summarised).map_err(raised)?;
     let Some(first) = records.first() else { return Ok(String::new()) };
     let table = report::summary_table(&rows, &first.data);
     Ok(match form {

@@ -230,7 +230,7 @@ fn answers() -> Result<String> {
     );
     let fourth = format!(
         "5. **Figure 4.** With learning rate and epoch chosen for each, smooth factors from 0.1 to 0.99 give {}.",
-        ["100", "50", "10"]
+        ["100", "50", "10", "1"]
             .map(|ratio| smoothed(&fig_4, ratio))
             .into_iter()
             .collect::<Result<Vec<_>>>()?

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 /// Runs whose weights stand in `results/stage-1`.
-const TRAINED: [&str; 11] = [
+const TRAINED: [&str; 12] = [
     "cross-entropy",
     "cross-entropy-ir50",
     "cross-entropy-ir10",
+    "cross-entropy-ir1",
     "cross-entropy-drw",
     "ldam-drw",
     "balanced-softmax",
@@ -31,11 +32,7 @@ pub(super) fn how_to_make(name: &str, folder: &Path) -> String {
     let (run, training) = if has_weights(name) {
         (format!("results/stage-1/{name}"), String::new())
     } else {
-        let hours = match recipe {
-            "ltwb" => "six hours or more",
-            _ if ratio == "1" => "five to nine hours",
-            _ => "one to three hours",
-        };
+        let hours = if recipe == "ltwb" { "six hours or more" } else { "one to three hours" };
         let training = format!(
             "tailfit train-backbone {split} --config configs/stage-1/{recipe}.toml --out runs/{name} ({hours} on two \
              cores; minutes with --device cuda), "
@@ -69,7 +66,7 @@ mod tests {
         assert_eq!(there, named);
         let how = how_to_make("cross-entropy-ir50", Path::new("features"));
         assert!(how.contains("--run results/stage-1/cross-entropy-ir50"), "{how}");
-        let how = how_to_make("cross-entropy-ir1", Path::new("features"));
-        assert!(how.contains("--config configs/stage-1/cross-entropy.toml"), "{how}");
+        let how = how_to_make("focal-ir50", Path::new("features"));
+        assert!(how.contains("--config configs/stage-1/focal.toml"), "{how}");
     }
 }

@@ -137,7 +137,7 @@ pub(super) fn place(runs: &mut [SeedRun], wanted: Vec<Vec<usize>>, trained: Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Selection;
+    use crate::compare::{Effort, Selection};
     use crate::features::DataSet;
     use crate::methods;
     use crate::shots::ShotThresholds;
@@ -157,5 +157,18 @@ mod tests {
             let (kept, again) = (run(usize::MAX), run(0));
             assert_eq!((kept.records, kept.head), (again.records, again.head), "{name}");
         }
+    }
+
+    #[test]
+    fn a_grid_is_halved_as_a_whole_or_not_at_all() {
+        let data = DataSet::embedded(ShotThresholds::default()).unwrap();
+        let comparison = Comparison::new(&data, Selection::CrossFitted, vec![0]).unwrap();
+        let comparison = comparison.with_effort(Effort::Standard);
+        let deferred = methods::find("class-balanced-drw").unwrap().recipe;
+        let at_once = deferred.with("defer_weights_to_epoch", &0.into()).unwrap();
+        assert_eq!(comparison.stops(&[at_once.clone(), at_once.clone()]), [2, 6]);
+        assert!(comparison.stops(&[at_once.clone(), deferred]).is_empty());
+        let longer = at_once.with("epochs", &21.into()).unwrap();
+        assert!(comparison.stops(&[at_once, longer]).is_empty());
     }
 }

@@ -10,7 +10,7 @@ use tailfit::features::{
     DataSet, Features, Matrix, Reading, Storage, load_head, save_head, shared_rows,
 };
 use tailfit::shots::ShotThresholds;
-use tailfit::train::{Fit, fit};
+use tailfit::train::{Fit, Options, fit};
 
 /// An npy file.
 fn npy(descr: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
@@ -182,7 +182,7 @@ fn memory_of_another_owner_is_used_where_it_is() {
     assert_eq!(Arc::strong_count(&owner), 3, "kept by each copy");
     let own = Features::new(view.to_owned(), vec![0, 0, 1]).unwrap();
     assert_eq!(shared.sha256().unwrap(), own.sha256().unwrap());
-    let [a, b] = [shared, own].map(|set| fit(set, Fit::default(), &Default::default()).unwrap());
+    let [a, b] = [shared, own].map(|set| fit(set, Fit::default(), &Options::default()).unwrap());
     assert_eq!(a.outcome.head, b.outcome.head);
     drop(held);
     assert_eq!(Arc::strong_count(&owner), 1);

@@ -145,7 +145,9 @@ impl<'a, R: Real> Passes<'a, R> {
             shares.iter_mut().zip(part_shares).for_each(|(sum, part)| *sum += part);
         }
         let mut grad = Mat::zeros(dim, k);
-        groups.iter().for_each(|group| add(&mut grad, 1.0, &group.grad));
+        for group in groups.iter() {
+            add(&mut grad, 1.0, &group.grad);
+        }
         let curvature = sums.curvature();
         Ok(Evaluated { value, grad, bias, shares, curvature, entropies: sums.entropies })
     }
