@@ -1,11 +1,14 @@
 //! Whether a test set can tell two methods apart.
 
 use tailfit::compare::{Comparison, RunRecord, Selection};
-use tailfit::features::DataSet;
+use tailfit::features::{DataSet, Features};
 use tailfit::methods;
 use tailfit::metrics::Right;
 use tailfit::report::{Difference, summarise};
 use tailfit::shots::ShotThresholds;
+use tailfit::train::train_stage_1;
+
+use crate::support::clusters;
 
 fn records(name: &str, seeds: u64) -> Vec<RunRecord> {
     let data = DataSet::embedded(ShotThresholds::default()).unwrap();
@@ -68,4 +71,28 @@ fn what_is_the_same_differs_by_nothing() {
         record.evaluation.right = Right::default();
     }
     assert_eq!(differences(&[one, old].concat()), [None, None]);
+}
+
+/// Of classes with a single test sample many resamples have none; the interval is about the difference all the
+/// same.
+#[test]
+fn rare_classes_do_not_move_the_interval() {
+    let set = |sizes: &[usize], key: u64| {
+        let (features, labels) = clusters(sizes, 8, 1.0, key);
+        Features::new(features, labels).unwrap()
+    };
+    let sizes = |common: usize, rare: usize| [[common; 5].as_slice(), &[rare; 25]].concat();
+    let (train, test) = (set(&sizes(200, 4), 2), set(&sizes(80, 1), 3));
+    let mut data =
+        DataSet::new("made", train, test, None, None, ShotThresholds::default()).unwrap();
+    train_stage_1(&mut data).unwrap();
+    let comparison = Comparison::new(&data, Selection::Last, vec![0]).unwrap();
+    let records: Vec<RunRecord> = ["stage-1", "balanced-softmax-converged"]
+        .iter()
+        .flat_map(|name| comparison.run(&methods::find(name).unwrap(), &|_| {}).unwrap().records)
+        .collect();
+    let Difference { points, low, high } = differences(&records)[0].unwrap();
+    assert!(points < -10.0, "{points}");
+    let middle = 0.5 * (low + high) - points;
+    assert!(middle.abs() < 0.1 * (high - low), "{low} .. {high} about {points}");
 }
