@@ -131,6 +131,8 @@ impl Live<'_> {
             ("start", recipe.start != Start::Stage1),
             ("features", recipe.features != Conditioning::AsIs),
             ("zero_shot", recipe.zero_shot.is_some()),
+            ("runs", recipe.runs > 1),
+            ("ensemble", recipe.ensemble.is_some()),
             ("constraint", recipe.constraint.is_some()),
             ("normalise", recipe.normalise.is_some()),
             ("adjustment", recipe.adjustment.is_some()),

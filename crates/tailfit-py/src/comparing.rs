@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyList};
 use tailfit::PrecisionChoice;
 use tailfit::compare::{Comparison, Effort, MethodResult, RunRecord, Selection};
 use tailfit::error::{Error, Result};
-use tailfit::features::{DataSet, HeadFile, shared_rows};
+use tailfit::features::{DataSet, HeadFile};
 use tailfit::groups::Groups;
 use tailfit::methods::Method;
 use tailfit::report;
@@ -216,16 +216,6 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
 /// What is no error, but makes numbers mean something else than they seem to.
 fn warnings_of(data: &DataSet, selection: Selection) -> Result<Vec<String>> {
     let mut warnings = report::warnings(data)?;
-    if let Some(validation) = &data.validation
-        && let shared = shared_rows(&data.train, validation)?
-        && !shared.is_empty()
-    {
-        warnings.push(format!(
-            "{} of {} validation rows also appear in training: a backbone has fitted them, so that they choose nothing",
-            shared.len(),
-            validation.len()
-        ));
-    }
     if selection.rule().folds
         && let Some(percent) = report::fitted_percent(data)?
     {

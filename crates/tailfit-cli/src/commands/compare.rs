@@ -11,7 +11,6 @@ use tailfit::features::DataSet;
 use tailfit::files::OwnedFolder;
 use tailfit::methods::{self, Method};
 use tailfit::metrics::{EvaluationSet, class_reports};
-use tailfit::recipe::Solver;
 use tailfit::report;
 
 use super::interrupt::stop_on_interrupt;
@@ -93,7 +92,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         write_method(&mut folder, method, &result, &data)?;
         // As they are finished, on a terminal.
         bar.println(format!("{}: {}", method.name, scored(&result.records)));
-        if method.recipe.solver == Solver::Sgd
+        if method.recipe.has_course()
             && method.recipe.sgd.epochs > 0
             && let Some(path) = output::mean_path(&result.curves, &effort.searched(method).recipe)
         {

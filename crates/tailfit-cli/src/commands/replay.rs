@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tailfit::compare::{DataRecord, RunRecord, replay};
+use tailfit::compare::{DataRecord, HeadRecord, RunRecord, replay};
 use tailfit::error::Error;
 use tailfit::features::DataSet;
 use tailfit::metrics::TestPart;
@@ -28,7 +28,11 @@ pub(crate) fn run(args: &TrainHeadArgs, path: &Path, cli: &Cli, printer: &Printe
     check_data(&record, &data, &place)?;
 
     PrecisionChoice::Fixed(record.precision).resolve()?;
-    let whole = record.heads.iter().map(|head| head.epoch + head.recipe.sgd.epochs);
+    let epochs_of = |head: &HeadRecord| match &head.recipe {
+        recipe if recipe.has_course() => head.epoch + recipe.sgd.epochs,
+        recipe => 2 * recipe.head_epochs(),
+    };
+    let whole = record.heads.iter().map(epochs_of);
     let bar = printer.progress(whole.sum());
     let (heads, again) = replay(&data, &record, &|done| bar.inc(done as u64))?;
     bar.finish_and_clear();

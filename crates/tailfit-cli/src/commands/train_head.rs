@@ -107,6 +107,7 @@ pub(super) fn say(args: &TrainHeadArgs, record: &RunRecord, printer: &Printer) {
     let percent = |value: Option<f64>| value.map_or("–".to_owned(), |v| format!("{v:.2}"));
     let star = if record.selection.optimistic { "* (chosen on the same samples)" } else { "" };
     let how = |head: &HeadRecord| match head.solution {
+        _ if head.recipe.is_average() => "the average of several heads".to_owned(),
         None => format!("after {} of {} epochs", head.epoch, head.recipe.sgd.epochs),
         Some(Solution { gap: Some(gap), passes }) => {
             format!("solved to a gap of {gap:.1e} in {passes} passes")

@@ -6,7 +6,7 @@ use super::search::place;
 use super::{Comparison, SeedRun};
 use crate::error::Result;
 use crate::methods::Method;
-use crate::recipe::{Recipe, Solver};
+use crate::recipe::Recipe;
 use crate::train::Outcome;
 
 impl Comparison<'_> {
@@ -47,9 +47,9 @@ impl Comparison<'_> {
         }
         // What another choice has had trained already may be there, but not as far.
         let missing = |(run, wanted): (&SeedRun, BTreeSet<usize>)| {
-            let far = |trial: usize| match recipes[trial].solver {
-                Solver::Sgd => stop_after.unwrap_or(recipes[trial].sgd.epochs),
-                Solver::Ridge | Solver::Lbfgs => 0,
+            let far = |trial: usize| match &recipes[trial] {
+                recipe if recipe.has_course() => stop_after.unwrap_or(recipe.sgd.epochs),
+                _ => 0,
             };
             let missing = |&trial: &usize| run.outcomes[trial].hits.len() <= far(trial);
             wanted.into_iter().filter(missing).collect()

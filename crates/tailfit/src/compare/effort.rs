@@ -6,7 +6,7 @@ use super::choice::Choice;
 use crate::error::Result;
 use crate::methods::{self, Method};
 use crate::metrics::{ClassTally, PerSet};
-use crate::recipe::{Recipe, Sampler, Solver};
+use crate::recipe::{Recipe, Sampler};
 use crate::train::Outcome;
 
 /// How much a comparison spends on each method: the same rule for all, whatever their grids.
@@ -130,7 +130,7 @@ impl Effort {
         let epochs = recipe.sgd.epochs;
         let changes =
             recipe.cost.defer_weights_to_epoch > 0 || recipe.sampler == Sampler::Progressive;
-        if recipe.solver != Solver::Sgd || epochs < 5 || changes {
+        if !recipe.has_course() || epochs < 5 || changes {
             return vec![];
         }
         let share = |rung: &Rung| if epochs < SHORT { rung.of_short } else { rung.share };

@@ -9,7 +9,7 @@ use crate::files::hex;
 use crate::head::{Gate, Head};
 use crate::kernels::Precision;
 use crate::metrics::{Accuracy, Evaluation, TestPart};
-use crate::recipe::{Recipe, Solver};
+use crate::recipe::Recipe;
 use crate::train::Solution;
 
 /// Version of the record format.
@@ -144,11 +144,8 @@ impl RunRecord {
 
     /// Whether its rule and its heads say that scored samples took part in a choice.
     fn must_be_optimistic(&self) -> bool {
-        let epochs = |head: &HeadRecord| match head.recipe.solver {
-            Solver::Sgd => head.recipe.sgd.epochs,
-            _ => 1,
-        };
-        let chosen = self.selection.n_trials > 1 || self.heads.iter().any(|head| epochs(head) > 1);
+        let has_epochs = |head: &HeadRecord| head.recipe.course() > 1;
+        let chosen = self.selection.n_trials > 1 || self.heads.iter().any(has_epochs);
         let rule = self.selection.rule.rule();
         let of = |head: &HeadRecord| {
             let own = rule.choices.iter().find(|choice| choice.scored_on == head.scored_on);

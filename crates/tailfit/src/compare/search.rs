@@ -15,7 +15,7 @@ impl Comparison<'_> {
     /// Approximate number of head-epochs, or as much time, that a trial takes.
     fn epochs_of(&self, recipe: &Recipe) -> usize {
         match recipe.solver {
-            Solver::Sgd => recipe.sgd.epochs.max(1),
+            Solver::Sgd => recipe.head_epochs().max(1),
             Solver::Ridge => 1,
             // An optimum is the same for every seed, and found once.
             Solver::Lbfgs => (OPTIMUM / self.seeds.len()).max(1),
@@ -110,7 +110,9 @@ impl Comparison<'_> {
         };
         let trials: Vec<Trial> = self.seeds.iter().zip(wanted).flat_map(of_seed).collect();
         // A solver counts the trials it has solved.
-        let solves = recipes.first().is_some_and(|recipe| recipe.solver == Solver::Lbfgs);
+        let solves = recipes
+            .first()
+            .is_some_and(|recipe| recipe.solver == Solver::Lbfgs && !recipe.is_average());
         let each = if solves { self.epochs_of(&recipes[0]) } else { 1 };
         let progress: &(dyn Fn(usize) + Sync) = &|done| progress(done * each);
         let (precision, stop) = (self.precision, self.stop);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Axis, Method, find};
+use super::{Axis, Method, by_name, find, number};
 use crate::error::{Error, Result, nearest};
 use crate::recipe::Recipe;
 
@@ -25,7 +25,16 @@ const WITH_EACH: usize = 5;
 
 const SHARES: &[f64] = &[3.0, 10.0, 30.0, 100.0];
 
-const ADDITIONS: [Addition; 7] = [
+/// Heads of an average over seeds: as many as a search that is thinned to five values leaves to others.
+const RUNS: f64 = 4.0;
+
+/// Shares of the other head in an average of two.
+const SHARES_OF_OTHER: &[f64] = &[0.2, 0.4, 0.6, 0.8];
+
+/// What the name of an average with another method's head begins with.
+const WITH: &str = "with-";
+
+const ADDITIONS: [Addition; 8] = [
     Addition {
         name: "class-balanced",
         help: "every sample weighted by 1 / n of its class, divided by the sum of the weights",
@@ -76,18 +85,31 @@ const ADDITIONS: [Addition; 7] = [
         search: Some(("zero_shot", SHARES)),
         trains: false,
     },
+    Addition {
+        name: "averaged",
+        help: "the mean of four heads, each of a seed of its own; a quarter of the trials",
+        changes: &[("runs", "4")],
+        search: Some(("runs", &[RUNS])),
+        trains: true,
+    },
 ];
 
+/// What [`WITH`] and the name of a method add.
+const WITH_HELP: &str = "averaged, at one scale, with the head of another method as its defaults train it (last in the \
+                         name; with-stage-1: WiSE-FT of Wortsman et al., CVPR 2022)";
+
 /// Name and meaning of everything that can be added to a method by `+`.
-pub fn additions() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ADDITIONS.iter().map(|addition| (addition.name, addition.help))
+pub fn additions() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    let all = ADDITIONS.iter().map(|addition| (addition.name, addition.help));
+    all.chain([("with-METHOD", WITH_HELP)])
 }
 
 /// What a thorough comparison takes besides single methods: the usual losses with everything that can
-/// be added to them without class vectors.
+/// be added to them without class vectors, but for averages.
 pub fn combinations() -> Vec<Method> {
     let bases = ["cross-entropy", "balanced-softmax", "label-smoothing", "los", "cosine"];
-    let additions = ADDITIONS.iter().filter(|addition| addition.name != "zero-shot");
+    let additions =
+        ADDITIONS.iter().filter(|addition| !["zero-shot", "averaged"].contains(&addition.name));
     let names =
         additions.flat_map(|addition| bases.map(|base| format!("{base}+{}", addition.name)));
     names.filter_map(|name| find(&name).ok()).collect()
@@ -102,13 +124,20 @@ impl Method {
     /// If there is no such addition, the method has one already, or the two do not go together.
     pub(super) fn with_additions<'a>(
         mut self,
-        names: impl Iterator<Item = &'a str>,
+        mut names: impl Iterator<Item = &'a str>,
     ) -> Result<Self> {
-        for name in names {
+        while let Some(name) = names.next() {
             let name = name.trim();
+            if let Some(other) = name.strip_prefix(WITH) {
+                if let Some(after) = names.next() {
+                    let expected = "nothing after the method that it is averaged with";
+                    return Err(Error::usage("method", expected, format!("`+{after}`"), ""));
+                }
+                return self.averaged_with(other);
+            }
             let addition = ADDITIONS.iter().find(|addition| addition.name == name);
             let addition = addition.ok_or_else(|| {
-                let known = ADDITIONS.iter().map(|addition| addition.name);
+                let known = additions().map(|(name, _)| name);
                 let hint = nearest(name, known.clone());
                 let all = known.collect::<Vec<_>>().join(", ");
                 let expected = format!("after a `+`, one of {all}");
@@ -135,19 +164,36 @@ impl Method {
                 self.recipe = changed;
             }
             if let Some((path, values)) = addition.search {
-                self.search.truncate(1);
-                for axis in &mut self.search {
-                    let every = axis.values.len().div_ceil(WITH_EACH).max(1);
-                    axis.values = axis.values.iter().step_by(every).cloned().collect();
-                }
-                let values = values.iter().map(|&value| json!(value)).collect();
-                self.search.push(Axis { path: path.to_owned(), values, open: true });
+                self.search_strength(path, values);
             }
             self.source = format!("{}; {}", self.source, addition.help);
             self.name = whole;
         }
         self.grid()?;
         Ok(self)
+    }
+
+    /// The mean with the head of another method, by name.
+    fn averaged_with(mut self, other: &str) -> Result<Self> {
+        let with = by_name(other)?;
+        let ensemble = json!({"with": with.recipe, "share": 0.5});
+        self.recipe = self.recipe.with("ensemble", &ensemble)?;
+        self.search_strength("ensemble.share", SHARES_OF_OTHER);
+        self.source = format!("{}; averaged with {other}: {}", self.source, with.source);
+        self.name = format!("{}+{WITH}{other}", self.name);
+        self.grid()?;
+        Ok(self)
+    }
+
+    /// Searches the strength of an addition in place of every axis but the first.
+    fn search_strength(&mut self, path: &str, values: &[f64]) {
+        self.search.truncate(1);
+        for axis in &mut self.search {
+            let every = axis.values.len().div_ceil(WITH_EACH).max(1);
+            axis.values = axis.values.iter().step_by(every).cloned().collect();
+        }
+        let values = values.iter().copied().map(number).collect();
+        self.search.push(Axis { path: path.to_owned(), values, open: true });
     }
 }
 
@@ -167,6 +213,11 @@ mod tests {
         ] {
             let method = find(name).unwrap();
             assert_eq!((&method.name[..], method.grid().unwrap().len()), (name, 20));
+        }
+        for (name, trials) in
+            [("los+averaged", 5), ("los+with-lr-balanced", 20), ("lda+with-stage-1", 20)]
+        {
+            assert_eq!(find(name).unwrap().grid().unwrap().len(), trials, "{name}");
         }
         let both = find("los+class-balanced+logit-adjustment").unwrap();
         assert_eq!(both.recipe.cost.class_weights, ClassWeights::Power { rho: 1.0 });
@@ -199,6 +250,10 @@ mod tests {
         assert!(message("stage-1+class-balanced").contains("trains"));
         assert!(message("lr-balanced+class-balanced").contains("class_weights"));
         assert!(message("lr-balanced+square-root-sampling").contains("solver"));
+        assert!(message("lr-balanced+averaged").contains("seed"));
+        assert!(message("los+with-ridge+tau-norm").contains("nothing after"));
+        assert!(message("los+with-rigde").contains("`ridge`"));
+        assert!(message("los+with-cosine").contains("beside a cosine head"));
         assert!(message("los+class-balanced+class-balanced").contains("class_weights"));
     }
 }

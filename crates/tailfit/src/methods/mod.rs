@@ -38,11 +38,12 @@ pub fn all() -> Vec<Method> {
 }
 
 /// Methods that a first look takes: cheap ones that are among the best on most data.
-const QUICK: [&str; 8] = [
+const QUICK: [&str; 9] = [
     "stage-1",
     "nearest-class-mean",
     "lda",
     "lr-balanced",
+    "balanced-softmax-converged",
     "balanced-softmax",
     "tau-norm",
     "logit-adjustment",

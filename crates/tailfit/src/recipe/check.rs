@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::head::HeadKind;
 use crate::losses::ClassWeights;
 
-fn range(key: &str, ok: bool, expected: &str, found: impl ToString) -> Result<()> {
+pub(super) fn range(key: &str, ok: bool, expected: &str, found: impl ToString) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::usage(key, expected, found, "")) }
 }
 
@@ -31,6 +31,7 @@ impl Recipe {
         range("head", keeps_logits || !self.cost.loss.is_of_batches(), expected, found)?;
         self.check_solver()?;
         self.check_learned()?;
+        self.check_average()?;
         for (key, tau) in [
             ("normalise.tau", self.normalise.map(|n| n.tau)),
             ("adjustment.tau", self.adjustment.map(|a| a.tau)),

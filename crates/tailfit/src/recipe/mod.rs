@@ -5,6 +5,7 @@ mod check;
 mod conditioning;
 mod constraint;
 mod cost;
+mod ensemble;
 mod overlay;
 mod sampler;
 mod schedule;
@@ -18,6 +19,7 @@ pub use self::adjust::{AdjustmentForm, BiasRule, LogitAdjustment, TauNorm};
 pub use self::conditioning::{Conditioning, Statistics};
 pub use self::constraint::{Every, MaxNorm};
 pub use self::cost::Cost;
+pub use self::ensemble::Ensemble;
 pub use self::overlay::{overlay, overlay_toml};
 pub use self::sampler::{Sampler, class_aware, mix};
 pub use self::schedule::Schedule;
@@ -77,6 +79,13 @@ pub struct Recipe {
     /// the head divides by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_shot: Option<f64>,
+    /// Number of heads, each of a seed of its own, whose average is the head: what is left is less of their
+    /// chance.
+    #[serde(skip_serializing_if = "is_one")]
+    pub runs: usize,
+    /// Another head that is averaged with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<Ensemble>,
 }
 
 /// Most parts that a dotted key may have.
@@ -86,7 +95,7 @@ const DEEPEST: usize = 8;
 const USUAL_GAP: f64 = 1e-3;
 
 /// Keys that are omitted when a recipe is written with their default value.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 11] = [
     "solver",
     "gap",
     "ridge_bias",
@@ -96,10 +105,17 @@ const OPTIONAL: [&str; 9] = [
     "normalise",
     "adjustment",
     "zero_shot",
+    "runs",
+    "ensemble",
 ];
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(n: &usize) -> bool {
+    *n == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -134,6 +150,8 @@ impl Recipe {
         normalise: None,
         adjustment: None,
         zero_shot: None,
+        runs: 1,
+        ensemble: None,
     };
 
     /// Reads a recipe from TOML; omitted keys take their values from [`Recipe::PLAIN`].

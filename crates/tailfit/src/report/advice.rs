@@ -1,7 +1,7 @@
 //! What a comparison suggests: at most three lines, each tied to numbers of its table.
 
 use super::Summary;
-use crate::compare::RunRecord;
+use crate::compare::{HeadRecord, RunRecord};
 use crate::recipe::Solver;
 
 /// Test samples of a class below which its accuracy is mostly chance.
@@ -20,9 +20,11 @@ enum Kind {
 
 fn kind(row: &Summary<'_>) -> Kind {
     let heads = || row.records.iter().flat_map(|record| &record.heads);
-    if heads().any(|head| head.recipe.solver != Solver::Sgd) {
+    let is_minimum =
+        |head: &HeadRecord| head.recipe.solver != Solver::Sgd && !head.recipe.is_average();
+    if heads().any(is_minimum) {
         Kind::Solver
-    } else if heads().all(|head| head.recipe.sgd.epochs == 0) {
+    } else if heads().all(|head| head.recipe.head_epochs() == 0) {
         Kind::Formula
     } else {
         Kind::Sgd

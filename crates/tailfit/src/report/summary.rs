@@ -3,7 +3,6 @@
 use super::difference::{Difference, to_best};
 use crate::compare::{Effort, RunRecord, Selection};
 use crate::error::{Error, Result};
-use crate::recipe::Solver;
 
 /// Mean, sample standard deviation and maximum of one number per seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,7 +70,7 @@ impl Summary<'_> {
     /// solver has no epochs.
     pub fn epochs(&self) -> usize {
         let recipes = self.records.iter().flat_map(|record| &record.heads).map(|head| &head.recipe);
-        let trained = recipes.filter(|recipe| recipe.solver == Solver::Sgd);
+        let trained = recipes.filter(|recipe| recipe.has_course());
         trained.map(|recipe| recipe.sgd.epochs).max().unwrap_or(0)
     }
 

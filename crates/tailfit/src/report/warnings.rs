@@ -16,14 +16,25 @@ const FITTED: f64 = 99.0;
 /// If features left in their file can no longer be read.
 pub fn warnings(data: &DataSet) -> Result<Vec<String>> {
     let mut all = vec![];
-    let shared = shared_rows(&data.train, &data.test)?;
-    if let Some(&(in_train, in_test)) = shared.first() {
-        all.push(format!(
-            "{} of {} test rows also appear in training (first: test row {in_test} is training row {in_train}); scores \
-             on them are meaningless",
-            shared.len(),
-            data.test.len(),
-        ));
+    let sets = [
+        ("test", Some(&data.test), "scores on them are meaningless"),
+        (
+            "validation",
+            data.validation.as_ref(),
+            "a backbone has fitted them, so that they choose nothing",
+        ),
+    ];
+    for (name, set, consequence) in sets {
+        let Some(set) = set else { continue };
+        let shared = shared_rows(&data.train, set)?;
+        if let Some((in_train, in_set)) = shared.first() {
+            all.push(format!(
+                "{} of {} {name} rows also appear in training (first: {name} row {in_set} is training row {in_train}); \
+                 {consequence}",
+                shared.len(),
+                set.len(),
+            ));
+        }
     }
     all.extend(data.shared_groups());
     if data.validation_in_test > 0 {

@@ -1,6 +1,7 @@
 //! Re-training heads: many at once, in one pass over the features and one visible loop.
 
 mod area;
+mod average;
 mod batches;
 mod fit;
 mod item;
@@ -53,8 +54,7 @@ pub struct Trial {
 impl Trial {
     /// Number of epochs trained.
     fn epochs(&self) -> usize {
-        // A solver's whole run counts as one epoch.
-        let all = if self.recipe.solver == Solver::Sgd { self.recipe.sgd.epochs } else { 1 };
+        let all = self.recipe.course();
         self.stop_after.unwrap_or(all).min(all)
     }
 }
@@ -184,6 +184,9 @@ pub(crate) fn train_on<R: Real>(
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
     options.go_on()?;
+    if trials.iter().any(|trial| trial.recipe.is_average()) {
+        return average::train(problem, trials, options);
+    }
     for trial in trials {
         check(problem, &trial.recipe)?;
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
+mod averages;
 mod class_vectors;
 mod company;
 mod conditioning;
