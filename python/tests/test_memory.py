@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -145,6 +146,21 @@ def test_frames(library):
     renamed = library.DataFrame({f"other {j}": x[:, j] for j in range(x.shape[1])})
     with pytest.raises(ValueError, match="none named 'feature 0'"):
         tailfit.compare(frame, names, renamed, names, methods="lr-balanced")
+
+
+def test_many_fits_at_once():
+    x, y = data()
+
+    def work(number):
+        if number % 3 == 0:
+            return tailfit.compare(x, y, x, y, methods=["los", "lda"], seeds=1).records
+        model = TailClassifier("balanced-softmax" if number % 3 == 1 else "lr-balanced")
+        return model.fit(x, y).coef_.tobytes(), model.predict_proba(x).tobytes()
+
+    alone = [work(number) for number in range(3)]
+    with ThreadPoolExecutor(8) as pool:
+        for number, result in enumerate(pool.map(work, range(24))):
+            assert result == alone[number % 3]
 
 
 def test_results_do_not_depend_on_threads():

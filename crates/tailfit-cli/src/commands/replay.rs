@@ -30,7 +30,7 @@ pub(crate) fn run(args: &TrainHeadArgs, path: &Path, cli: &Cli, printer: &Printe
     PrecisionChoice::Fixed(record.precision).resolve()?;
     let epochs_of = |head: &HeadRecord| match &head.recipe {
         recipe if recipe.has_course() => head.epoch + recipe.sgd.epochs,
-        recipe => 2 * recipe.head_epochs(),
+        recipe => recipe.head_epochs(),
     };
     let whole = record.heads.iter().map(epochs_of);
     let bar = printer.progress(whole.sum());

@@ -132,6 +132,19 @@ fn test_rows_in_training_are_warned_of_and_training_rows_as_validation_refused()
     );
     let forced = with(nothing, &[&val[..], &["--allow-training-features-as-validation"]].concat());
     assert_eq!(forced.0, 0, "{}", forced.1);
+    assert!(forced.1.contains("42 of 42 validation rows also appear in training"), "{}", forced.1);
+    // One of many may be the same picture twice.
+    let one = |f: &Path| {
+        let [mut val, train] =
+            ["test.csv", "train.csv"].map(|name| fs_err::read_to_string(f.join(name)).unwrap());
+        val.push_str(train.lines().nth(1).unwrap());
+        val.push('\n');
+        fs_err::write(f.join("val.csv"), val).unwrap();
+    };
+    let (code, message) = with(one, &["--val", "val.csv"]);
+    assert_eq!(code, 0, "{message}");
+    let line = "rows also appear in training (first: validation row 42 is training row 0)";
+    assert!(message.contains("1 of 43 validation") && message.contains(line), "{message}");
 }
 
 /// A zip with one stored or deflated entry whose directory claims `size` bytes.

@@ -14,12 +14,13 @@ const OPTIMUM: usize = 45;
 impl Comparison<'_> {
     /// Approximate number of head-epochs, or as much time, that a trial takes.
     fn epochs_of(&self, recipe: &Recipe) -> usize {
-        match recipe.solver {
-            Solver::Sgd => recipe.head_epochs().max(1),
+        let of = |recipe: &Recipe| match recipe.solver {
+            Solver::Sgd => recipe.sgd.epochs.max(1),
             Solver::Ridge => 1,
             // An optimum is the same for every seed, and found once.
             Solver::Lbfgs => (OPTIMUM / self.seeds.len()).max(1),
-        }
+        };
+        recipe.of_heads().map(|recipe| recipe.runs * of(recipe)).sum()
     }
 
     /// Approximate number of head-epochs that a grid takes for a seed.

@@ -25,11 +25,8 @@ const WITH_EACH: usize = 5;
 
 const SHARES: &[f64] = &[3.0, 10.0, 30.0, 100.0];
 
-/// Heads of an average over seeds: as many as a search that is thinned to five values leaves to others.
-const RUNS: f64 = 4.0;
-
 /// Shares of the other head in an average of two.
-const SHARES_OF_OTHER: &[f64] = &[0.2, 0.4, 0.6, 0.8];
+const SHARES_OF_OTHER: &[f64] = &[0.1, 0.25, 0.5, 0.75];
 
 /// What the name of an average with another method's head begins with.
 const WITH: &str = "with-";
@@ -89,14 +86,15 @@ const ADDITIONS: [Addition; 8] = [
         name: "averaged",
         help: "the mean of four heads, each of a seed of its own; a quarter of the trials",
         changes: &[("runs", "4")],
-        search: Some(("runs", &[RUNS])),
+        // Five values of the first axis with four heads each: twenty heads, as in every search.
+        search: Some(("runs", &[4.0])),
         trains: true,
     },
 ];
 
 /// What [`WITH`] and the name of a method add.
 const WITH_HELP: &str = "averaged, at one scale, with the head of another method as its defaults train it (last in the \
-                         name; with-stage-1: WiSE-FT of Wortsman et al., CVPR 2022)";
+                         name; los+with-stage-1: after WiSE-FT of Wortsman et al., CVPR 2022)";
 
 /// Name and meaning of everything that can be added to a method by `+`.
 pub fn additions() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
@@ -253,7 +251,6 @@ mod tests {
         assert!(message("lr-balanced+averaged").contains("seed"));
         assert!(message("los+with-ridge+tau-norm").contains("nothing after"));
         assert!(message("los+with-rigde").contains("`ridge`"));
-        assert!(message("los+with-cosine").contains("beside a cosine head"));
         assert!(message("los+class-balanced+class-balanced").contains("class_weights"));
     }
 }

@@ -79,8 +79,8 @@ pub struct Recipe {
     /// the head divides by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_shot: Option<f64>,
-    /// Number of heads, each of a seed of its own, whose average is the head: what is left is less of their
-    /// chance.
+    /// Number of heads, 1 to 1000, whose average is the head: each is trained with a seed of its own, so that
+    /// their random orders and starts average out.
     #[serde(skip_serializing_if = "is_one")]
     pub runs: usize,
     /// Another head that is averaged with it.

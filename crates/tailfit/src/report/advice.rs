@@ -14,7 +14,7 @@ enum Kind {
     Formula,
     /// A minimum, which has no epochs to choose.
     Solver,
-    /// Epochs of SGD.
+    /// Epochs of SGD, or an average of heads.
     Sgd,
 }
 

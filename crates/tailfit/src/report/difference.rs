@@ -22,9 +22,9 @@ const WORK: usize = 10_000_000_000;
 pub struct Difference {
     /// The difference as measured, at most 0.
     pub points: f64,
-    /// 2.5 % of the resamples are below.
+    /// 2.5 % of the resamples, so moved, are below.
     pub low: f64,
-    /// 2.5 % of the resamples are above; below 0, the method is measurably worse.
+    /// 2.5 % of them are above; below 0, the method is measurably worse.
     pub high: f64,
 }
 
@@ -90,7 +90,7 @@ fn intervals(hits: &[Hits], best: usize, samples: &[u32], groups: &[u32]) -> Vec
         let mut each: Vec<f64> = drawn.iter().map(|differences| differences[row]).collect();
         each.sort_by(f64::total_cmp);
         let mean = each.iter().sum::<f64>() / resamples as f64;
-        let off = if groups.is_empty() { measured[row] - mean } else { 0.0 };
+        let off = measured[row] - mean;
         let at = |share: f64| each[((resamples - 1) as f64 * share).round() as usize] + off;
         (at(0.025), at(0.975))
     };

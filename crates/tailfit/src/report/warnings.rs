@@ -21,7 +21,7 @@ pub fn warnings(data: &DataSet) -> Result<Vec<String>> {
         (
             "validation",
             data.validation.as_ref(),
-            "a backbone has fitted them, so that they choose nothing",
+            "what chooses by them prefers what fits the training set",
         ),
     ];
     for (name, set, consequence) in sets {

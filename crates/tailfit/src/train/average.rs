@@ -1,20 +1,25 @@
 //! Trials whose head is the average of several: of several seeds, or of two recipes.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::seen::{Seen, SeenAs};
 use super::solve::score;
-use super::{Options, Outcome, Problem, Solution, Trial, train_on};
-use crate::error::Result;
+use super::{Options, Outcome, Problem, Trial, train_on};
+use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::metrics::{ClassTally, PerSet};
 use crate::numbers::Real;
 use crate::recipe::{Conditioning, Recipe, Statistics};
 
-/// Training samples by which the scales of two heads are compared.
-const SAMPLES: usize = 1000;
+/// Bytes that the heads of trials at work may take.
+const MEMORY: usize = 1 << 30;
+
+/// Samples read at a time.
+const ROWS: usize = 256;
 
 /// Seeds of the runs of one trial are so far apart that those of a comparison do not meet them.
 const APART: u32 = 32;
@@ -27,42 +32,39 @@ pub(super) fn train<R: Real>(
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
     for trial in trials {
-        trial.recipe.check()?;
+        check(problem, trial)?;
     }
     let (averages, others): (Vec<Trial>, Vec<Trial>) =
         trials.iter().cloned().partition(|trial| trial.recipe.is_average());
     let mut others = train_on(problem, &others, options)?.into_iter();
-    let mut averages = train_averages(problem, &averages, options)?.into_iter();
+    let scoring = Scoring { problem, seen: [OnceCell::new(), OnceCell::new()] };
+    let of_head = 8 * problem.counts.n_classes() * problem.dim;
+    let heads = averages.iter().map(|trial| trial.recipe.runs + 2).max().unwrap_or(1);
+    let mut outcomes = Vec::new();
+    for portion in averages.chunks((MEMORY / (of_head * heads).max(1)).max(1)) {
+        outcomes.extend(average(&scoring, portion, options)?);
+    }
+    let mut averages = outcomes.into_iter();
     let next = |trial: &Trial| {
         if trial.recipe.is_average() { averages.next() } else { others.next() }
     };
     Ok(trials.iter().filter_map(next).collect())
 }
 
-fn train_averages<R: Real>(
-    problem: &Problem<'_, R>,
-    trials: &[Trial],
-    options: &Options<'_>,
-) -> Result<Vec<Outcome>> {
-    let scoring = Scoring { problem, seen: [OnceCell::new(), OnceCell::new()] };
-    let mut outcomes = average(&scoring, trials, options)?;
-    if options.score_every_epoch {
-        let at_start = |trial: &Trial| Trial { stop_after: Some(0), ..trial.clone() };
-        let starts: Vec<Trial> = trials.iter().map(at_start).collect();
-        let silent = Options { progress: &|_| {}, ..*options };
-        let starts = average(&scoring, &starts, &silent)?;
-        for ((trial, outcome), start) in trials.iter().zip(&mut outcomes).zip(starts) {
-            if trial.epochs() > 0 {
-                outcome.hits.splice(0..0, start.hits);
-            }
-        }
+/// Two heads of which only one divides features by their norms have no average.
+fn check<R: Real>(problem: &Problem<'_, R>, trial: &Trial) -> Result<()> {
+    trial.recipe.check()?;
+    let Some(other) = &trial.recipe.ensemble else { return Ok(()) };
+    let divides = |recipe: &Recipe| {
+        let how = SeenAs::of(&Trial { recipe: recipe.clone(), ..trial.clone() }, problem);
+        how.normalised || how.of_unit_norm
+    };
+    if divides(&trial.recipe) == divides(&other.with) {
+        return Ok(());
     }
-    if !options.keep_heads {
-        for outcome in &mut outcomes {
-            outcome.head = Head::zeros(0, 0);
-        }
-    }
-    Ok(outcomes)
+    let expected = "two heads that divide features by their norms, or two that do not";
+    let remedy = "take another method; what starts from a given cosine head is one too";
+    Err(Error::usage("ensemble", expected, "one of each kind", remedy))
 }
 
 /// The trials of one head each of which a trial is the average: those of its own recipe, and the other.
@@ -83,6 +85,12 @@ fn average<R: Real>(
     trials: &[Trial],
     options: &Options<'_>,
 ) -> Result<Vec<Outcome>> {
+    // The starts of the members, whose average is epoch 0, are trials of no epochs.
+    let start = |trial: &Trial| Trial { stop_after: Some(0), ..trial.clone() };
+    let mut with_starts = trials.to_vec();
+    if options.score_every_epoch {
+        with_starts.extend(trials.iter().map(start));
+    }
     let mut distinct: Vec<Trial> = Vec::new();
     let mut place = |member: Trial| {
         distinct.iter().position(|known| *known == member).unwrap_or_else(|| {
@@ -90,21 +98,55 @@ fn average<R: Real>(
             distinct.len() - 1
         })
     };
-    let places: Vec<(Vec<usize>, Option<usize>)> = trials
-        .iter()
-        .map(|trial| {
-            let (own, other) = members(trial);
-            (own.into_iter().map(&mut place).collect(), other.map(&mut place))
-        })
-        .collect();
-    let options = Options { score_every_epoch: false, keep_heads: true, ..*options };
-    let trained = train_on(scoring.problem, &distinct, &options)?;
-    let each = |(trial, (own, other)): (&Trial, &(Vec<usize>, Option<usize>))| {
-        let heads: Vec<Head> = own.iter().map(|&i| trained[i].head.clone()).collect();
+    let mut places = |trial: &Trial| {
+        let (own, other) = members(trial);
+        (own.into_iter().map(&mut place).collect(), other.map(&mut place))
+    };
+    let places: Vec<(Vec<usize>, Option<usize>)> = with_starts.iter().map(&mut places).collect();
+    let of_members = Options { score_every_epoch: false, keep_heads: true, ..*options };
+    let trained = train_on(scoring.problem, &distinct, &of_members)?;
+    let mut averager = Averager { scoring, trained, scales: BTreeMap::new() };
+    let mut outcomes = Vec::new();
+    for (trial, (own, other)) in with_starts.iter().zip(places) {
+        let mut outcome = averager.outcome(trial, own, other)?;
+        if !options.keep_heads {
+            outcome.head = Head::zeros(0, 0);
+        }
+        outcomes.push(outcome);
+    }
+    let starts = outcomes.split_off(trials.len());
+    for ((trial, outcome), start) in trials.iter().zip(&mut outcomes).zip(starts) {
+        if trial.epochs() > 0 {
+            outcome.hits.splice(0..0, start.hits);
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Averages of trained members.
+struct Averager<'a, 'b, R: Real> {
+    scoring: &'a Scoring<'b, R>,
+    trained: Vec<Outcome>,
+    /// Scales of the logits of averages, by their members.
+    scales: BTreeMap<Vec<usize>, f64>,
+}
+
+impl<R: Real> Averager<'_, '_, R> {
+    /// What comes out of a trial whose members have these places.
+    fn outcome(&mut self, trial: &Trial, own: Vec<usize>, other: Option<usize>) -> Result<Outcome> {
+        let members: Vec<usize> = own.iter().copied().chain(other).collect();
+        let losses = || members.iter().flat_map(|&i| &self.trained[i].train_loss);
+        let last = members.iter().filter_map(|&i| self.trained[i].train_loss.last());
+        let loss = if losses().all(|loss| loss.is_finite()) {
+            last.clone().sum::<f64>() / last.count().max(1) as f64
+        } else {
+            f64::NAN
+        };
+        let heads: Vec<Head> = own.iter().map(|&i| self.trained[i].head.clone()).collect();
         let mut head = Head::average(&heads, None)?;
         if let (Some(other), Some(ensemble)) = (other, &trial.recipe.ensemble) {
-            let mut second = trained[*other].head.clone();
-            let ratio = scoring.scale(&head)? / scoring.scale(&second)?;
+            let mut second = self.trained[other].head.clone();
+            let ratio = self.scale(own, &head)? / self.scale(vec![other], &second)?;
             if ratio.is_finite() && ratio > 0.0 {
                 second.weight *= ratio;
                 second.bias *= ratio;
@@ -113,22 +155,22 @@ fn average<R: Real>(
             head = Head::average(&[head, second], Some(&shares))?;
         }
         let head = if R::SINGLE { head.rounded() } else { head };
-        let members = || own.iter().chain(other).map(|&i| &trained[i]);
-        let losses: Vec<f64> =
-            members().filter_map(|member| member.train_loss.last().copied()).collect();
-        let mean = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
-        let worst = |a: Solution, b: Solution| Solution {
-            gap: a.gap.zip(b.gap).map(|(a, b)| a.max(b)),
-            passes: a.passes + b.passes,
-        };
         Ok(Outcome {
-            train_loss: if trial.epochs() > 0 { vec![mean] } else { vec![] },
-            hits: scoring.score(&head, trial.seed).into_iter().collect(),
+            train_loss: if trial.epochs() > 0 { vec![loss] } else { vec![] },
+            hits: self.scoring.score(&head, trial.seed).into_iter().collect(),
             head,
-            solution: members().filter_map(|member| member.solution).reduce(worst),
+            solution: None,
         })
-    };
-    trials.iter().zip(&places).map(each).collect()
+    }
+
+    fn scale(&mut self, members: Vec<usize>, head: &Head) -> Result<f64> {
+        if let Some(&known) = self.scales.get(&members) {
+            return Ok(known);
+        }
+        let scale = self.scoring.scale(head)?;
+        self.scales.insert(members, scale);
+        Ok(scale)
+    }
 }
 
 /// The features as finished heads see them: as they are, or divided by their norms.
@@ -156,16 +198,19 @@ impl<R: Real> Scoring<'_, R> {
         score(self.seen_by(head), head, seed)
     }
 
-    /// Mean over training samples of the standard deviation of a head's logits.
+    /// Weighted mean over training samples of the standard deviation of a head's logits.
     fn scale(&self, head: &Head) -> Result<f64> {
-        let n = self.problem.labels.len();
-        let rows: Vec<u32> = (0..n as u32).step_by(n.div_ceil(SAMPLES)).collect();
-        let mut values = Vec::new();
-        self.seen_by(head).gather(0, &rows, &mut values)?;
-        let dim = self.problem.dim;
-        let x =
-            Array2::from_shape_fn((rows.len(), dim), |(i, j)| values[i * dim + j].to_f64() as f32);
-        Ok(head.logits(x.view()).rows().into_iter().map(|z| z.std(0.0)).sum::<f64>()
-            / rows.len() as f64)
+        let (seen, weights, dim) = (self.seen_by(head), &self.problem.weights, self.problem.dim);
+        let all: Vec<u32> = (0..self.problem.labels.len() as u32).collect();
+        let of_block = |rows: &[u32]| -> Result<f64> {
+            let mut values = Vec::new();
+            seen.gather(0, rows, &mut values)?;
+            let value = |(i, j)| R::to_f64(values[i * dim + j]);
+            let logits = head.logits_of(Array2::from_shape_fn((rows.len(), dim), value));
+            let each = rows.iter().zip(logits.rows());
+            Ok(each.map(|(&row, z)| weights[row as usize] * z.std(0.0)).sum())
+        };
+        let blocks = all.par_chunks(ROWS).map(of_block).collect::<Result<Vec<f64>>>()?;
+        Ok(blocks.into_iter().sum::<f64>() / weights.iter().sum::<f64>())
     }
 }

@@ -59,7 +59,7 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
     let nothing = features.nothing();
     let thresholds = ShotThresholds::default();
     let mut data = DataSet::new("fit", features, nothing, None, stage_1, thresholds)?;
-    if recipe.start == Start::Stage1 && data.stage_1.is_none() {
+    if recipe.of_heads().any(|recipe| recipe.start == Start::Stage1) && data.stage_1.is_none() {
         train_stage_1_until(&mut data, options.stop)?;
     }
     let mut problem = Problem::of(&data, false)?;
@@ -73,7 +73,7 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         problem.weights = weights.into_iter().map(|weight| weight / mean).collect();
     }
-    let double = double && recipe.solver != Solver::Sgd;
+    let double = double && recipe.of_heads().all(|recipe| recipe.solver != Solver::Sgd);
     let trials = [Trial { recipe, seed, stop_after: None }];
     let mut outcomes = if double {
         train_on(&problem.widened(), &trials, &options)?

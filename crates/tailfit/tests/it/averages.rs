@@ -7,7 +7,7 @@ use tailfit::head::Head;
 use tailfit::methods;
 use tailfit::recipe::Recipe;
 use tailfit::shots::ShotThresholds;
-use tailfit::train::{Options, Trial, train, train_in_f64};
+use tailfit::train::{Fit, Options, Trial, fit, train, train_in_f64};
 
 use crate::support::clusters;
 
@@ -82,6 +82,67 @@ fn two_heads_count_at_one_scale() {
         }
         let off = scale(&data, &both(1.0)) / scale(&data, &a) - 1.0;
         assert!(off.abs() < 1e-5, "{off:e}");
+    }
+}
+
+/// The scale does not depend on the order of the samples, which count by their weights; nor does it stop at some.
+#[test]
+fn scales_are_of_all_samples_by_weight() {
+    let (features, labels) = clusters(&[900, 300, 60], 6, 1.2, 2);
+    let average = recipe("ridge+with-nearest-class-mean");
+    let with = |rows: &[usize], weights: Option<Vec<f64>>| {
+        let x = features.select(ndarray::Axis(0), rows);
+        let y = rows.iter().map(|&row| labels[row]).collect();
+        let mut train = Features::new(x, y).unwrap();
+        if let Some(weights) = weights {
+            train = train.with_weights(weights).unwrap();
+        }
+        let test = train.select(&[0, 1, 2]).unwrap();
+        let thresholds = ShotThresholds::default();
+        let data = DataSet::new("made", train, test, None, None, thresholds).unwrap();
+        head(&data, &average, 0)
+    };
+    let rows: Vec<usize> = (0..labels.len()).collect();
+    let wanted = with(&rows, None);
+    let close = |found: &Head| {
+        let off = (&found.weight - &wanted.weight).mapv(f64::abs).sum();
+        assert!(off < 1e-6 * wanted.weight.mapv(f64::abs).sum(), "{off:e}");
+    };
+    let order: Vec<usize> = rows.iter().rev().copied().collect();
+    close(&with(&order, None));
+    // A sample of weight 1/2 twice is the sample.
+    let twice = [&rows[..], &rows[..]].concat();
+    close(&with(&twice, Some(vec![0.5; twice.len()])));
+    let mut weights = vec![1.0; rows.len()];
+    weights.extend([0.0; 300]);
+    close(&with(&[&rows[..], &rows[..300]].concat(), Some(weights)));
+}
+
+/// Two heads of which one divides features by their norms are refused before anything is trained.
+#[test]
+fn heads_of_two_kinds_have_no_average() {
+    let mut data = data();
+    let refused = |data: &DataSet, recipe: Recipe| {
+        let trials = [trial(&recipe, 0)];
+        let options = Options { progress: &|_| panic!("nothing is trained"), ..Options::default() };
+        train(data, &trials, &options).unwrap_err().to_string()
+    };
+    let with = |own: &str, other: &str| recipe(&format!("{own}+with-{other}"));
+    assert!(refused(&data, with("los", "cosine")).contains("one of each kind"));
+    data.stage_1.as_mut().unwrap().head.normalise_features = true;
+    assert!(refused(&data, with("los", "lr-balanced")).contains("one of each kind"));
+    let both = train(&data, &[trial(&with("cosine", "stage-1"), 0)], &Options::default()).unwrap();
+    assert!(both[0].head.normalise_features);
+}
+
+/// A head that only the other needs is trained for it.
+#[test]
+fn an_estimator_has_the_start_of_both() {
+    let (features, labels) = clusters(&[60, 30, 8], 6, 1.2, 2);
+    for name in ["lr-balanced+with-stage-1", "lda+with-los"] {
+        let how = Fit { recipe: recipe(name), double: true, ..Fit::default() };
+        let features = Features::new(features.clone(), labels.clone()).unwrap();
+        assert_eq!(fit(features, how, &Options::default()).unwrap().outcome.head.n_classes(), 3);
     }
 }
 
