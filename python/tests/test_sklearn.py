@@ -95,6 +95,13 @@ def test_every_kind_of_method_fits(method):
     assert np.allclose(model.predict_proba(x_test).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("method", ["balanced-softmax+averaged", "lr-balanced+with-stage-1", "lda+with-los"])
+def test_averages_fit(method):
+    x, y, x_test, y_test = rare()
+    model = TailClassifier(method).fit(x, y)
+    assert balanced_accuracy_score(y_test, model.predict(x_test)) > 0.4
+
+
 def test_solvers_and_settings_as_documented():
     x, y, x_test, _ = rare()
     auto = TailClassifier("cross-entropy", weight_decay=np.float32(1e-2), tol=1e-6).fit(x, y)

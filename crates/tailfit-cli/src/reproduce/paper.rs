@@ -176,7 +176,8 @@ impl<'a> Paper<'a> {
     ) -> Result<Vec<RunRecord>> {
         let comparison = self.comparison(data, selection, seeds)?;
         let mut hasher = DefaultHasher::new();
-        format!("{method:?}").hash(&mut hasher);
+        // As recipes are written, so that a new key with its default leaves them what they are.
+        (json!(method.recipe).to_string(), format!("{:?}", method.search)).hash(&mut hasher);
         let rule = selection.rule().name;
         let folder = self.out.join("records").join(&data.name).join(rule);
         let stem = format!("{}-{:08x}", method.name, hasher.finish() as u32);

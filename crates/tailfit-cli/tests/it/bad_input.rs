@@ -143,8 +143,8 @@ fn test_rows_in_training_are_warned_of_and_training_rows_as_validation_refused()
     };
     let (code, message) = with(one, &["--val", "val.csv"]);
     assert_eq!(code, 0, "{message}");
-    let line = "rows also appear in training (first: validation row 42 is training row 0)";
-    assert!(message.contains("1 of 43 validation") && message.contains(line), "{message}");
+    let line = "rows also appear in training (first: validation row 15 is training row 0)";
+    assert!(message.contains("1 of 16 validation") && message.contains(line), "{message}");
 }
 
 /// A zip with one stored or deflated entry whose directory claims `size` bytes.

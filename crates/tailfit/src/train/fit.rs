@@ -21,7 +21,8 @@ pub struct Fit {
     /// Determines batch order and random starts.
     pub seed: u64,
     /// Whether solvers work in double precision, as for [`train_in_f64`](super::train_in_f64); the head
-    /// then is not rounded to f32. SGD is in single precision all the same.
+    /// then is not rounded to f32. SGD is in single precision all the same, unless its head is averaged with that
+    /// of a solver.
     pub double: bool,
 }
 
@@ -73,7 +74,7 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         problem.weights = weights.into_iter().map(|weight| weight / mean).collect();
     }
-    let double = double && recipe.of_heads().all(|recipe| recipe.solver != Solver::Sgd);
+    let double = double && recipe.solver != Solver::Sgd;
     let trials = [Trial { recipe, seed, stop_after: None }];
     let mut outcomes = if double {
         train_on(&problem.widened(), &trials, &options)?
