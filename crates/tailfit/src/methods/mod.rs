@@ -1,5 +1,6 @@
 //! Named recipes.
 
+mod additions;
 mod catalogue;
 mod combine;
 mod edges;
@@ -7,7 +8,8 @@ mod further;
 mod optima;
 mod search;
 
-pub use self::combine::{additions, combinations};
+pub use self::additions::additions;
+pub use self::combine::combinations;
 pub use self::search::Axis;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

@@ -1,25 +1,17 @@
 //! Trials whose head is the average of several: of several seeds, or of two recipes.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use ndarray::Array2;
-use rayon::prelude::*;
-
-use super::seen::{Seen, SeenAs};
-use super::solve::score;
+use super::scoring::Scoring;
+use super::seen::SeenAs;
 use super::{Options, Outcome, Problem, Trial, train_on};
 use crate::error::{Error, Result};
 use crate::head::Head;
-use crate::metrics::{ClassTally, PerSet};
 use crate::numbers::Real;
-use crate::recipe::{Conditioning, Recipe, Statistics};
+use crate::recipe::Recipe;
 
 /// Bytes that the heads of trials at work may take.
 const MEMORY: usize = 1 << 30;
-
-/// Samples read at a time.
-const ROWS: usize = 256;
 
 /// Seeds of the runs of one trial are so far apart that those of a comparison do not meet them.
 const APART: u32 = 32;
@@ -37,7 +29,7 @@ pub(super) fn train<R: Real>(
     let (averages, others): (Vec<Trial>, Vec<Trial>) =
         trials.iter().cloned().partition(|trial| trial.recipe.is_average());
     let mut others = train_on(problem, &others, options)?.into_iter();
-    let scoring = Scoring { problem, seen: [OnceCell::new(), OnceCell::new()] };
+    let scoring = Scoring::new(problem);
     let of_head = 8 * problem.counts.n_classes() * problem.dim;
     let heads = averages.iter().map(|trial| trial.recipe.runs + 2).max().unwrap_or(1);
     let mut outcomes = Vec::new();
@@ -104,7 +96,7 @@ fn average<R: Real>(
     };
     let places: Vec<(Vec<usize>, Option<usize>)> = with_starts.iter().map(&mut places).collect();
     let of_members = Options { score_every_epoch: false, keep_heads: true, ..*options };
-    let trained = train_on(scoring.problem, &distinct, &of_members)?;
+    let trained = train_on(scoring.problem(), &distinct, &of_members)?;
     let mut averager = Averager { scoring, trained, scales: BTreeMap::new() };
     let mut outcomes = Vec::new();
     for (trial, (own, other)) in with_starts.iter().zip(places) {
@@ -170,47 +162,5 @@ impl<R: Real> Averager<'_, '_, R> {
         let scale = self.scoring.scale(head)?;
         self.scales.insert(members, scale);
         Ok(scale)
-    }
-}
-
-/// The features as finished heads see them: as they are, or divided by their norms.
-struct Scoring<'a, R: Real> {
-    problem: &'a Problem<'a, R>,
-    seen: [OnceCell<Seen<'a, R>>; 2],
-}
-
-impl<R: Real> Scoring<'_, R> {
-    fn seen_by(&self, head: &Head) -> &Seen<'_, R> {
-        let normalised = head.normalise_features;
-        self.seen[usize::from(normalised)].get_or_init(|| {
-            let how = SeenAs {
-                normalised,
-                gated: false,
-                of_unit_norm: false,
-                conditioning: Conditioning::AsIs,
-                statistics: Statistics::default(),
-            };
-            Seen::new(self.problem, how)
-        })
-    }
-
-    fn score(&self, head: &Head, seed: u64) -> Option<PerSet<ClassTally>> {
-        score(self.seen_by(head), head, seed)
-    }
-
-    /// Weighted mean over training samples of the standard deviation of a head's logits.
-    fn scale(&self, head: &Head) -> Result<f64> {
-        let (seen, weights, dim) = (self.seen_by(head), &self.problem.weights, self.problem.dim);
-        let all: Vec<u32> = (0..self.problem.labels.len() as u32).collect();
-        let of_block = |rows: &[u32]| -> Result<f64> {
-            let mut values = Vec::new();
-            seen.gather(0, rows, &mut values)?;
-            let value = |(i, j)| R::to_f64(values[i * dim + j]);
-            let logits = head.logits_of(Array2::from_shape_fn((rows.len(), dim), value));
-            let each = rows.iter().zip(logits.rows());
-            Ok(each.map(|(&row, z)| weights[row as usize] * z.std(0.0)).sum())
-        };
-        let blocks = all.par_chunks(ROWS).map(of_block).collect::<Result<Vec<f64>>>()?;
-        Ok(blocks.into_iter().sum::<f64>() / weights.iter().sum::<f64>())
     }
 }

@@ -8,6 +8,7 @@ mod item;
 mod learned;
 mod plan;
 mod problem;
+mod scoring;
 mod seen;
 mod solve;
 mod stack;
