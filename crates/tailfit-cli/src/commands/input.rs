@@ -149,11 +149,9 @@ fn switched(mut data: DataSet, args: &DataArgs) -> DataSet {
 /// few may be there by chance, as the same picture or sentence twice, and are warned of.
 fn check_validation(train: &Features, validation: &Features, args: &DataArgs) -> Result<()> {
     let shared = shared_rows(train, validation)?;
+    let Some(&(in_train, in_validation)) = shared.first() else { return Ok(()) };
     let by_chance = shared.len() <= validation.len() / 10;
-    let Some(&(in_train, in_validation)) = shared.first().filter(|_| !by_chance) else {
-        return Ok(());
-    };
-    if args.allow_training_features_as_validation {
+    if by_chance || args.allow_training_features_as_validation {
         return Ok(());
     }
     Err(Error::data(

@@ -17,9 +17,9 @@ const MOST_RUNS: usize = 1000;
 /// z = (1 − share) z₁ + share (s₁ / s₂) z₂
 /// ```
 ///
-/// with s the mean over training samples, by their weights, of the standard deviation of a head's logits, so that neither
-/// decides alone because its logits are larger; the average has the scale of the recipe's own head. With
-/// the head it starts from, this is the ensemble in weight space of Wortsman et al., CVPR 2022 (WiSE-FT),
+/// with s the mean over training samples, by their weights, of the standard deviation of a head's logits,
+/// so that neither decides alone because its logits are larger; the average has the scale of the recipe's
+/// own head. With the head it starts from, this is the ensemble in weight space of Wortsman et al., CVPR 2022 (WiSE-FT),
 /// who take logits as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,8 +55,8 @@ impl Recipe {
 
     /// Number of epochs that all heads are trained for, with 1 for a solver's run.
     pub fn head_epochs(&self) -> usize {
-        let own = if self.solver == Solver::Sgd { self.sgd.epochs } else { 1 };
-        own * self.runs + self.ensemble.as_ref().map_or(0, |other| other.with.head_epochs())
+        let of = |recipe: &Self| if recipe.solver == Solver::Sgd { recipe.sgd.epochs } else { 1 };
+        self.of_heads().map(|recipe| recipe.runs * of(recipe)).sum()
     }
 
     /// The recipe, and that of the other head if there is one.

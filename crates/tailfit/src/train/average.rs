@@ -31,7 +31,8 @@ pub(super) fn train<R: Real>(
     let mut others = train_on(problem, &others, options)?.into_iter();
     let scoring = Scoring::new(problem);
     let of_head = 8 * problem.counts.n_classes() * problem.dim;
-    let heads = averages.iter().map(|trial| trial.recipe.runs + 2).max().unwrap_or(1);
+    // The members of a trial and of its start, and their averages.
+    let heads = averages.iter().map(|trial| 2 * (trial.recipe.runs + 2)).max().unwrap_or(1);
     let mut outcomes = Vec::new();
     for portion in averages.chunks((MEMORY / (of_head * heads).max(1)).max(1)) {
         outcomes.extend(average(&scoring, portion, options)?);
