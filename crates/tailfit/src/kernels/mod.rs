@@ -13,6 +13,7 @@ mod bf16;
 #[allow(unsafe_code, reason = "matrix and dot-product instructions; see each block")]
 mod block;
 mod columns;
+mod factor;
 mod packed;
 mod panels;
 mod per_class;
@@ -30,6 +31,7 @@ mod x86;
 pub(crate) use self::accurate::{Input, ScoringColumns, ScoringRows, normalise_rows};
 pub(crate) use self::block::{BLOCK, Unit, units};
 pub(crate) use self::columns::{column_norms, column_sums, scale_columns, scale_weights};
+pub(crate) use self::factor::Factor;
 pub(crate) use self::packed::{Packed, padded_depth};
 pub(crate) use self::panels::{Aligned, Panels, zeros};
 pub(crate) use self::per_class::PerClass;

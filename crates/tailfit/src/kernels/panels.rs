@@ -55,6 +55,11 @@ impl Panels {
         first * self.depth + row * self.width(first) + (column - first)
     }
 
+    /// The elements of a column, row by row: the index of the first, and how far apart they are.
+    pub(crate) fn column(self, column: usize) -> (usize, usize) {
+        (self.at(0, column), self.width(column / PANEL * PANEL))
+    }
+
     /// Writes `weight`, `[K, D]`, into the panels `columns`, starting at column `first`.
     pub(crate) fn write<R: Real>(self, columns: &mut [R], first: usize, weight: &Array2<f64>) {
         for ((class, row), &value) in weight.indexed_iter() {

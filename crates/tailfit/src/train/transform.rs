@@ -10,7 +10,7 @@ use super::seen::{Seen, SeenAs};
 use super::solve::{Sums, check_dim};
 use crate::error::Result;
 use crate::head::Head;
-use crate::kernels::{Packed, Panels, Rows, Weights, padded_depth, zeros};
+use crate::kernels::Factor;
 use crate::numbers::Real;
 use crate::recipe::{Conditioning, Statistics};
 
@@ -30,7 +30,7 @@ enum By<R: Real> {
     /// A diagonal, `[D]`, and its inverse.
     Scale { scale: Vec<R>, inverse: Vec<f64> },
     /// Λ^−½ Vᵀ, and the same for the kernels once features are transformed.
-    Whitening { vectors: Arc<Mat<f64>>, values: Vec<f64>, matrix: OnceLock<Box<Weights<R>>> },
+    Whitening { vectors: Arc<Mat<f64>>, values: Vec<f64>, matrix: OnceLock<Box<Factor<R>>> },
 }
 
 /// What all whitenings of a problem by the same statistics share: the mean, and V and Λ of the
@@ -105,14 +105,13 @@ impl<R: Real> Transform<R> {
             }
             By::Whitening { vectors, values, matrix } => {
                 let matrix = matrix.get_or_init(|| {
-                    let row = |i: usize, j: usize| vectors[(j, i)] / values[i].sqrt();
-                    let rows = Array2::from_shape_fn((dim, dim), |(i, j)| row(i, j));
-                    let panels = Panels::new(padded_depth(dim, None), dim);
-                    let mut weights = Weights::new(panels, None);
-                    panels.write(&mut weights.value, 0, &rows);
-                    Box::new(weights)
+                    let element = |j: usize, i: usize| vectors[(j, i)] / values[i].sqrt();
+                    Box::new(Factor::new((dim, dim), |j, i| R::from_f64(element(j, i))))
                 });
-                multiply(rows, dim, matrix);
+                let before = rows.to_vec();
+                matrix.multiply(before.chunks_exact(dim), false, |row, first, part| {
+                    rows[row * dim + first..][..part.len()].copy_from_slice(part);
+                });
             }
         }
     }
@@ -170,18 +169,6 @@ impl<R: Real> Transform<R> {
 
     pub(super) fn exact_mean(&self) -> Array1<f64> {
         self.mean.iter().map(|mean| mean.to_f64()).collect()
-    }
-}
-
-/// rows = rows Tᵀ for rows of features, `[B, D]`.
-fn multiply<R: Real>(rows: &mut [R], dim: usize, matrix: &Weights<R>) {
-    let mut packed = Packed::new(dim, None);
-    packed.pack(rows.chunks_exact(dim));
-    let pitch = matrix.panels.columns;
-    let mut out = zeros(packed.padded * pitch);
-    matrix.forward(Rows { values: &mut out, pitch }, &packed, 0, &zeros(pitch));
-    for (row, product) in rows.chunks_exact_mut(dim).zip(out.chunks_exact(pitch)) {
-        row.copy_from_slice(&product[..dim]);
     }
 }
 

@@ -1,11 +1,11 @@
 //! The curvature of the objective, as far as it is known without a pass.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
-use rayon::prelude::*;
+use faer::Mat;
 
+use super::lbfgs::{columns_mut, dot};
 use super::sums::Sums;
 use crate::error::Result;
+use crate::kernels::Factor;
 
 /// Weights of one head in the eigenbasis of the features' covariance, `[R, K]`, where most of the
 /// curvature is diagonal: with it, every head has its own at no cost. R is D, or the dimension of
@@ -14,7 +14,9 @@ pub(super) type Point = Mat<f64>;
 
 /// The eigenbasis, and the features in it.
 pub(super) struct Curvature {
-    vectors: Mat<f64>,
+    /// The eigenvectors Q in columns, `[D, R]`, and in rows.
+    into: Factor<f64>,
+    out_of: Factor<f64>,
     /// Eigenvalues λ, `[R]`.
     values: Vec<f64>,
     /// The features' mean itself, in the eigenbasis, `[R]`.
@@ -32,14 +34,14 @@ pub(super) struct Strength {
     pub(super) decay: [f64; 2],
 }
 
-/// Columns that one thread multiplies at a time.
-const COLUMNS: usize = 16;
-
 impl Curvature {
     /// `shift` is what the sums are about, `span` what everything is in.
     pub(super) fn new(sums: &Sums, shift: &[f64], span: Option<&Mat<f64>>) -> Result<Self> {
         let (vectors, values) = sums.spectrum(span)?;
-        let mut curvature = Self { vectors, values, mean: vec![] };
+        let (d, r) = (vectors.nrows(), vectors.ncols());
+        let into = Factor::new((d, r), |j, i| vectors[(j, i)]);
+        let out_of = Factor::new((r, d), |i, j| vectors[(j, i)]);
+        let mut curvature = Self { into, out_of, values, mean: vec![] };
         let column = Mat::from_fn(shift.len(), 1, |j, _| shift[j]);
         let rotated = curvature.rotated(&column);
         curvature.mean = rotated.col(0).iter().copied().collect();
@@ -53,30 +55,12 @@ impl Curvature {
 
     /// Into the eigenbasis: Qᵀ A for `[D, K]`, to `[R, K]`.
     pub(super) fn rotated(&self, point: &Point) -> Point {
-        self.product(point, true)
+        product(point, &self.into)
     }
 
     /// Back from the eigenbasis: Q A.
     pub(super) fn back(&self, point: &Point) -> Point {
-        self.product(point, false)
-    }
-
-    /// Columns are independent, so that threads do not change what comes out.
-    fn product(&self, point: &Point, transposed: bool) -> Point {
-        let left = if transposed { self.vectors.transpose() } else { self.vectors.as_ref() };
-        let (d, k) = (left.nrows(), point.ncols());
-        let firsts: Vec<usize> = (0..k).step_by(COLUMNS).collect();
-        let parts = firsts.into_par_iter().map(|first| {
-            let columns = point.subcols(first, COLUMNS.min(k - first));
-            let mut out = Mat::zeros(d, columns.ncols());
-            matmul(&mut out, Accum::Replace, left, columns, 1.0, Par::Seq);
-            (first, out)
-        });
-        let mut all = Mat::zeros(d, k);
-        for (first, part) in parts.collect::<Vec<_>>() {
-            all.subcols_mut(first, part.ncols()).copy_from(&part);
-        }
-        all
+        product(point, &self.out_of)
     }
 
     /// An estimate of the inverse Hessian of the objective with its bias solved out, times a point.
@@ -91,34 +75,45 @@ impl Curvature {
     /// passes than ½ √hₖ, its geometric mean with Böhning's bound ½; with one that decays it is the
     /// other way round, and the root takes a fifth fewer.
     pub(super) fn apply(&self, point: &Point, strength: &Strength) -> Point {
-        let (d, k) = (point.nrows(), point.ncols());
+        let d = point.nrows();
         let Strength { by_class, total, decay } = strength;
         // A floor keeps the curvature non-zero in directions with neither variance nor decay.
         let floor = 1e-9 * self.values.iter().sum::<f64>() / d as f64;
-        let mut out = Mat::zeros(d, k);
-        for c in 0..k {
-            let h = (by_class[c] / total).clamp(1e-6, 0.25) * total;
+        let mut out = point.clone();
+        columns_mut(&mut out).zip(by_class).for_each(|(out, of_class)| {
+            let h = (of_class / total).clamp(1e-6, 0.25) * total;
             let gamma = if decay[1] > 0.0 { 0.5 * (h * total).sqrt() } else { h };
-            let scale = |j: usize| gamma * (self.values[j] + floor) + decay[0];
-            let (mut along, mut size) = (0.0, 0.0);
-            for j in 0..d {
-                out[(j, c)] = point[(j, c)] / scale(j);
-                along += self.mean[j] * out[(j, c)];
-                size += self.mean[j] * self.mean[j] / scale(j);
-            }
+            let scale = |value: &f64| gamma * (value + floor) + decay[0];
+            out.iter_mut().zip(&self.values).for_each(|(out, value)| *out /= scale(value));
             let coupling = h * decay[1] / (h + decay[1]);
             if coupling > 0.0 {
+                let (mut along, mut size) = (0.0, 0.0);
+                for ((out, mean), value) in out.iter().zip(&self.mean).zip(&self.values) {
+                    along += mean * *out;
+                    size += mean * mean / scale(value);
+                }
                 let factor = coupling * along / (1.0 + coupling * size);
-                for j in 0..d {
-                    out[(j, c)] -= factor * self.mean[j] / scale(j);
+                for ((out, mean), value) in out.iter_mut().zip(&self.mean).zip(&self.values) {
+                    *out -= factor * mean / scale(value);
                 }
             }
-        }
+        });
         out
     }
 
     /// ½ gᵀ P g, an estimate of what is left to gain.
     pub(super) fn decrement(&self, grad: &Point, strength: &Strength) -> f64 {
-        0.5 * super::lbfgs::dot(grad, &self.apply(grad, strength))
+        0.5 * dot(grad, &self.apply(grad, strength))
     }
+}
+
+/// Each column, as a row, times a factor.
+fn product(point: &Point, factor: &Factor<f64>) -> Point {
+    let k = point.ncols();
+    let mut out = Mat::zeros(factor.columns, k);
+    let columns = (0..k).map(|c| point.col_as_slice(c));
+    factor.multiply(columns, true, |c, first, part| {
+        out.col_as_slice_mut(c)[first..][..part.len()].copy_from_slice(part);
+    });
+    out
 }

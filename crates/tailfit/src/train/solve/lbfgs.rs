@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use faer::Mat;
+use faer::{ColMut, Mat};
 use rayon::prelude::*;
 
 use super::curvature::{Curvature, Point, Strength};
@@ -19,10 +19,14 @@ const LARGE: usize = 1 << 15;
 /// Σ a · b, in the same order whatever the threads.
 pub(super) fn dot(a: &Point, b: &Point) -> f64 {
     let of = |c: usize| product(a.col_as_slice(c), b.col_as_slice(c));
-    if a.nrows() * a.ncols() < LARGE {
+    if is_small(a) {
         return (0..a.ncols()).map(of).sum();
     }
     (0..a.ncols()).into_par_iter().map(of).collect::<Vec<f64>>().iter().sum()
+}
+
+fn is_small(point: &Point) -> bool {
+    point.nrows() * point.ncols() < LARGE
 }
 
 /// Σ a · b in lanes that vectorise.
@@ -39,17 +43,54 @@ fn product(a: &[f64], b: &[f64]) -> f64 {
 
 /// a += factor · b.
 pub(super) fn add(a: &mut Point, factor: f64, b: &Point) {
-    let add = |(a, b): (&mut [f64], &[f64])| {
-        a.iter_mut().zip(b).for_each(|(a, b)| *a += factor * b);
-    };
-    for c in 0..a.ncols() {
-        add((a.col_as_slice_mut(c), b.col_as_slice(c)));
+    let small = is_small(a);
+    let both = columns_mut(a).enumerate();
+    let work = |(c, a): (usize, &mut [f64])| add_column(a, factor, b.col_as_slice(c));
+    if small {
+        both.for_each(work);
+    } else {
+        both.collect::<Vec<_>>().into_par_iter().for_each(work);
     }
 }
 
-/// factor · a.
-fn scaled(a: &Point, factor: f64) -> Point {
-    Mat::from_fn(a.nrows(), a.ncols(), |i, j| factor * a[(i, j)])
+/// a += factor · b, and then Σ a · with.
+fn add_and_dot(a: &mut Point, (factor, b): (f64, &Point), with: &Point) -> f64 {
+    let small = is_small(a);
+    let both = columns_mut(a).enumerate();
+    let work = |(c, a): (usize, &mut [f64])| {
+        add_column(a, factor, b.col_as_slice(c));
+        product(a, with.col_as_slice(c))
+    };
+    if small {
+        return both.map(work).sum();
+    }
+    let columns: Vec<_> = both.collect();
+    columns.into_par_iter().map(work).collect::<Vec<f64>>().iter().sum()
+}
+
+fn add_column(a: &mut [f64], factor: f64, b: &[f64]) {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a += factor * b);
+}
+
+/// The columns of a point.
+pub(super) fn columns_mut(point: &mut Point) -> impl Iterator<Item = &mut [f64]> {
+    fn slice(column: ColMut<'_, f64>) -> &mut [f64] {
+        column.try_as_col_major_mut().expect("columns lie in one piece").as_slice_mut()
+    }
+    point.col_iter_mut().map(slice)
+}
+
+/// a *= factor.
+fn scale(a: &mut Point, factor: f64) {
+    columns_mut(a).flatten().for_each(|a| *a *= factor);
+}
+
+/// A past step s, the change y of the gradient over it, and Σ s · y.
+#[derive(Clone)]
+struct Past {
+    s: Point,
+    y: Point,
+    product: f64,
 }
 
 /// The state of the search: where it is, and where it looks next.
@@ -58,8 +99,8 @@ pub(super) struct Descent {
     pub(super) x: Point,
     pub(super) value: f64,
     pub(super) grad: Point,
-    /// Past steps and the changes of the gradient over them, oldest first.
-    history: VecDeque<(Point, Point)>,
+    /// Oldest first.
+    history: VecDeque<Past>,
     direction: Point,
     slope: f64,
     step: f64,
@@ -76,8 +117,8 @@ impl Descent {
     pub(super) fn change_decay(&mut self, change: f64) {
         self.value += 0.5 * change * dot(&self.x, &self.x);
         add(&mut self.grad, change, &self.x);
-        for (s, y) in &mut self.history {
-            add(y, change, s);
+        for Past { s, y, product } in &mut self.history {
+            *product = add_and_dot(y, (change, s), s);
         }
     }
 
@@ -95,21 +136,29 @@ impl Descent {
     pub(super) fn aim(&mut self, curvature: &Curvature, strength: &Strength) {
         let mut q = self.grad.clone();
         let mut factors = Vec::with_capacity(self.history.len());
-        for (s, y) in self.history.iter().rev() {
-            let factor = dot(s, &q) / dot(y, s);
-            add(&mut q, -factor, y);
+        let mut along = self.history.back().map_or(0.0, |past| dot(&past.s, &q));
+        for (i, Past { y, product, .. }) in self.history.iter().enumerate().rev() {
+            let factor = along / product;
             factors.push(factor);
+            match i.checked_sub(1).and_then(|before| self.history.get(before)) {
+                Some(before) => along = add_and_dot(&mut q, (-factor, y), &before.s),
+                None => add(&mut q, -factor, y),
+            }
         }
         let mut direction = curvature.apply(&q, strength);
-        if let Some((s, y)) = self.history.back() {
-            let scale = dot(s, y) / dot(y, &curvature.apply(y, strength));
-            direction = scaled(&direction, scale);
+        if let Some(Past { y, product, .. }) = self.history.back() {
+            scale(&mut direction, product / dot(y, &curvature.apply(y, strength)));
         }
-        for ((s, y), factor) in self.history.iter().zip(factors.into_iter().rev()) {
-            let back = dot(y, &direction) / dot(y, s);
-            add(&mut direction, factor - back, s);
+        let mut along = self.history.front().map_or(0.0, |past| dot(&past.y, &direction));
+        for (i, Past { s, product, .. }) in self.history.iter().enumerate() {
+            let step = factors[self.history.len() - 1 - i] - along / product;
+            match self.history.get(i + 1) {
+                Some(next) => along = add_and_dot(&mut direction, (step, s), &next.y),
+                None => add(&mut direction, step, s),
+            }
         }
-        self.direction = scaled(&direction, -1.0);
+        scale(&mut direction, -1.0);
+        self.direction = direction;
         self.slope = dot(&self.grad, &self.direction);
         self.step = 1.0;
     }
@@ -137,8 +186,9 @@ impl Descent {
         let (mut s, mut y) = (x.clone(), grad.clone());
         add(&mut s, -1.0, &self.x);
         add(&mut y, -1.0, &self.grad);
-        if dot(&s, &y) > 1e-14 * dot(&s, &s) {
-            self.history.push_back((s, y));
+        let product = dot(&s, &y);
+        if product > 1e-14 * dot(&s, &s) {
+            self.history.push_back(Past { s, y, product });
             if self.history.len() > MEMORY {
                 self.history.pop_front();
             }

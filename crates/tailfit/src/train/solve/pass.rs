@@ -111,9 +111,10 @@ impl<'a, R: Real> Passes<'a, R> {
         let panels = groups[0].weights.panels;
         let c = panels.columns;
         for class in 0..k {
-            for (j, &weight) in head.weight.col_as_slice(class).iter().enumerate() {
-                columns[panels.at(j, class)] = R::from_f64(weight);
-            }
+            let (first, apart) = panels.column(class);
+            let to = columns[first..].iter_mut().step_by(apart);
+            let of_class = head.weight.col_as_slice(class);
+            to.zip(of_class).for_each(|(to, &weight)| *to = R::from_f64(weight));
         }
         groups.par_iter_mut().try_for_each(|group| {
             group.weights.value.copy_from_slice(columns);
@@ -218,10 +219,10 @@ impl<R: Real> Group<R> {
             })?;
             if (at + 1) % ROUNDS == 0 || at == last {
                 for class in 0..k {
-                    let sums = grad.col_mut(class);
-                    for (j, sum) in sums.iter_mut().enumerate() {
-                        *sum += weights.velocity[panels.at(j, class)].to_f64();
-                    }
+                    let (first, apart) = panels.column(class);
+                    let of_class = weights.velocity[first..].iter().step_by(apart);
+                    let sums = grad.col_as_slice_mut(class).iter_mut();
+                    sums.zip(of_class).for_each(|(sum, grad)| *sum += grad.to_f64());
                 }
                 weights.velocity.fill(R::ZERO);
             }
