@@ -3,12 +3,13 @@
 use std::sync::atomic::AtomicBool;
 
 use super::Comparison;
+use super::search::KNOWN;
 use crate::error::{Error, Result};
 use crate::features::{DataSet, Features, HeadFile, Matrix};
 use crate::groups::Groups;
 use crate::metrics::ClassTally;
 use crate::rng::{Purpose, Rng};
-use crate::train::{Options, Outcome, Trial, train, train_stage_1_until};
+use crate::train::{Known, Options, Outcome, Trial, train_knowing, train_stage_1_until};
 
 /// Number of folds.
 const FOLDS: usize = 5;
@@ -19,6 +20,8 @@ pub(super) struct Fold {
     scored: Vec<u32>,
     /// Trained on the fold's training samples, if the data have such a head at all.
     stage_1: Option<HeadFile>,
+    /// What solvers know of it.
+    known: Known,
 }
 
 /// The fold of each sample, if any. Each class is shuffled and dealt out in turn, so that it is in
@@ -73,7 +76,7 @@ pub(super) fn folds(data: &DataSet, stop: &AtomicBool) -> Result<Vec<Fold>> {
     let fold = |number: usize| {
         let is_scored = |row: &u32| fold_of[*row as usize] == Some(number);
         let (scored, train) = (0..fold_of.len() as u32).partition(is_scored);
-        let mut fold = Fold { train, scored, stage_1: None };
+        let mut fold = Fold { train, scored, stage_1: None, known: Known::new(KNOWN / FOLDS) };
         if data.stage_1.is_some() {
             let mut own = fold.data_set(data)?;
             train_stage_1_until(&mut own, stop)?;
@@ -117,7 +120,8 @@ impl Comparison<'_> {
             hits.for_each(|hits| hits.validation = None);
         }
         for fold in &self.folds {
-            let of_fold = train(&fold.data_set(self.data)?, trials, &options)?;
+            let data = fold.data_set(self.data)?;
+            let of_fold = train_knowing(&data, &fold.known, trials, &options)?;
             for (outcome, of_fold) in outcomes.iter_mut().zip(of_fold) {
                 for (hits, of_fold) in outcome.hits.iter_mut().zip(of_fold.hits) {
                     let empty = || ClassTally::new(self.data.counts.n_classes());

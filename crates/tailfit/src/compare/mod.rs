@@ -3,6 +3,7 @@
 
 mod beyond;
 mod choice;
+mod chosen;
 mod data_record;
 mod effort;
 mod folds;
@@ -13,21 +14,22 @@ mod search;
 mod seed_run;
 mod select;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use rayon::prelude::*;
 
 pub use self::choice::{Choice, Criterion, Pick};
+use self::chosen::{Chosen, HeadKey};
 pub use self::data_record::DataRecord;
 pub use self::effort::Effort;
 use self::folds::Fold;
 pub use self::record::{Claim, FORMAT, HeadRecord, RunRecord, SelectionRecord, head_sha256};
 pub use self::replay::replay;
 pub use self::scores::score;
+use self::search::{HEAD_MEMORY, KNOWN};
 use self::seed_run::SeedRun;
 pub use self::select::{Rule, Selection};
-use crate::error::{Error, Result, diverged};
+use crate::error::{Error, Result};
 use crate::features::{DataSet, Features};
 use crate::groups::Groups;
 use crate::head::Head;
@@ -35,7 +37,7 @@ use crate::kernels::Precision;
 use crate::methods::Method;
 use crate::metrics::{Accuracy, ClassTally, PerSet, halves};
 use crate::recipe::Recipe;
-use crate::train::{NEVER, Options, Outcome, Trial, train};
+use crate::train::{Known, NEVER};
 
 /// What all methods of a comparison share.
 pub struct Comparison<'a> {
@@ -47,6 +49,8 @@ pub struct Comparison<'a> {
     effort: Effort,
     /// Folds of the training set, for a rule that wants them.
     folds: Vec<Fold>,
+    /// What solvers know of the data.
+    known: Known,
     stop: &'a AtomicBool,
     /// Bytes that the heads of a search may take.
     head_memory: usize,
@@ -77,40 +81,6 @@ pub struct Curve {
     pub train_loss: Vec<f64>,
     /// Accuracy after each epoch, starting with epoch 0.
     pub accuracy: Vec<Accuracy>,
-}
-
-/// A trial and an epoch chosen for a seed.
-struct Chosen<'a> {
-    run: &'a SeedRun,
-    pick: Pick,
-}
-
-/// Heads of a search are kept up to this many bytes, so that what is chosen need not be trained again.
-const HEAD_MEMORY: usize = 2 << 30;
-
-/// What identifies a head: seed, trial and epoch.
-type HeadKey = (u64, usize, usize);
-
-impl<'a> Chosen<'a> {
-    fn new(run: &'a SeedRun, recipes: &[Recipe], choice: Choice) -> Result<Self> {
-        let pick = run.pick(choice, recipes).ok_or_else(diverged)?;
-        Ok(Self { run, pick })
-    }
-
-    /// Macro accuracy on the validation set, if there is one, at the chosen epoch.
-    fn validation_percent(&self) -> Option<f64> {
-        let hits = &self.outcome().hits[self.pick.epoch];
-        let there = self.run.samples.validation.is_some();
-        there.then(|| Criterion::Validation.value(hits, &self.run.samples))
-    }
-
-    fn outcome(&self) -> &'a Outcome {
-        &self.run.outcomes[self.pick.trial]
-    }
-
-    fn key(&self) -> HeadKey {
-        (self.run.seed, self.pick.trial, self.pick.epoch)
-    }
 }
 
 impl<'a> Comparison<'a> {
@@ -158,8 +128,19 @@ impl<'a> Comparison<'a> {
         let (record, precision) = (DataRecord::of(data)?, Precision::F32);
         let folds = if selection.rule().folds { folds::folds(data, stop)? } else { vec![] };
         let effort = Effort::Full;
-        let head_memory = HEAD_MEMORY;
-        Ok(Self { data, record, selection, seeds, precision, effort, folds, stop, head_memory })
+        let (known, head_memory) = (Known::new(KNOWN), HEAD_MEMORY);
+        Ok(Self {
+            data,
+            record,
+            selection,
+            seeds,
+            precision,
+            effort,
+            folds,
+            known,
+            stop,
+            head_memory,
+        })
     }
 
     /// The same comparison at another precision than f32.
@@ -252,48 +233,5 @@ impl<'a> Comparison<'a> {
                 Some(of(&self.labels_in_folds(), None))
             },
         }
-    }
-
-    /// The heads of the chosen trials at the chosen epochs. Where that is not the last, the trial is
-    /// trained again: this is cheaper than keeping the weights of every epoch, and checks that a
-    /// record can be replayed. The two halves and the whole set often choose the same trial, which
-    /// is then trained only once.
-    fn replay<'b>(
-        &self,
-        recipes: &[Recipe],
-        chosen: impl Iterator<Item = &'b Chosen<'b>>,
-    ) -> Result<BTreeMap<HeadKey, Head>> {
-        let mut heads = BTreeMap::new();
-        let mut distinct: BTreeMap<HeadKey, &Chosen<'_>> = BTreeMap::new();
-        for chosen in chosen {
-            let outcome = chosen.outcome();
-            if chosen.pick.epoch + 1 == outcome.hits.len() && outcome.head.n_classes() > 0 {
-                heads.insert(chosen.key(), outcome.head.clone());
-            } else {
-                distinct.insert(chosen.key(), chosen);
-            }
-        }
-        let trial = |&(seed, trial, epoch): &HeadKey| Trial {
-            recipe: recipes[trial].clone(),
-            seed,
-            stop_after: Some(epoch),
-        };
-        let trials: Vec<Trial> = distinct.keys().map(trial).collect();
-        let options = Options {
-            score_every_epoch: false,
-            precision: self.precision,
-            stop: self.stop,
-            ..Options::default()
-        };
-        let replayed = train(self.data, &trials, &options)?;
-        for (again, chosen) in replayed.iter().zip(distinct.values()) {
-            assert_eq!(
-                again.hits.last().map(|hits| &hits.test),
-                Some(&chosen.outcome().hits[chosen.pick.epoch].test),
-                "a replayed trial must repeat bit for bit"
-            );
-        }
-        heads.extend(distinct.into_keys().zip(replayed.into_iter().map(|again| again.head)));
-        if heads.values().all(Head::is_finite) { Ok(heads) } else { Err(diverged()) }
     }
 }

@@ -6,10 +6,16 @@ use super::{Comparison, SeedRun};
 use crate::error::Result;
 use crate::methods::Method;
 use crate::recipe::{Recipe, Solver};
-use crate::train::{Options, Outcome, Trial, train};
+use crate::train::{Options, Outcome, Trial, train_knowing};
 
 /// How many head-epochs of SGD take as long as the search for an optimum, about.
 const OPTIMUM: usize = 45;
+
+/// Heads of a search are kept up to this many bytes, so that what is chosen need not be trained again.
+pub(super) const HEAD_MEMORY: usize = 2 << 30;
+
+/// What solvers know of the data is kept up to this many bytes, and of all folds up to as many.
+pub(super) const KNOWN: usize = 512 << 20;
 
 impl Comparison<'_> {
     /// Approximate number of head-epochs, or as much time, that a trial takes.
@@ -121,7 +127,7 @@ impl Comparison<'_> {
         let of_each = 8 * self.data.counts.n_classes() * self.data.train.dim();
         let keep_heads = trials.len() * of_each <= self.head_memory;
         let options = Options { progress, keep_heads, precision, stop, ..Options::default() };
-        let mut outcomes = train(self.data, &trials, &options)?;
+        let mut outcomes = train_knowing(self.data, &self.known, &trials, &options)?;
         self.cross_validate(&trials, &mut outcomes, &options)?;
         let mut outcomes = outcomes.into_iter();
         Ok(wanted.iter().map(|wanted| outcomes.by_ref().take(wanted.len()).collect()).collect())

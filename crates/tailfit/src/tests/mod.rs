@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
 use crate::numbers::Real;
-use crate::train::{Options, Problem, View};
+use crate::train::{NOTHING, Options, Problem, View};
 
 /// A problem with features in memory and nothing to score.
 pub(crate) fn problem<'a, R: Real>(
@@ -26,7 +26,17 @@ pub(crate) fn problem<'a, R: Real>(
 ) -> Problem<'a, R> {
     let (views, dim) = (vec![View::Memory(Cow::Borrowed(features))], features.len() / labels.len());
     let weights = vec![1.0; labels.len()];
-    Problem { views, dim, labels, weights, counts, stage_1, class_vectors: None, scored: None }
+    Problem {
+        views,
+        dim,
+        labels,
+        weights,
+        counts,
+        stage_1,
+        class_vectors: None,
+        known: &NOTHING,
+        scored: None,
+    }
 }
 
 /// Options for training with nothing to score.

@@ -29,6 +29,7 @@ use self::plan::Plan;
 #[cfg(test)]
 pub(crate) use self::problem::View;
 pub(crate) use self::problem::{Problem, ScoredSet};
+pub(crate) use self::solve::{Known, NOTHING};
 pub use self::stage_1::{train_stage_1, train_stage_1_until};
 use crate::error::{Error, Result};
 use crate::features::DataSet;
@@ -158,7 +159,18 @@ impl Default for Options<'_> {
 /// If a recipe is invalid, needs a stage-1 head where there is none, features left in their file can
 /// no longer be read, or training was stopped.
 pub fn train(data: &DataSet, trials: &[Trial], options: &Options<'_>) -> Result<Vec<Outcome>> {
-    train_on(&Problem::of(data, true)?, trials, options)
+    train_knowing(data, &NOTHING, trials, options)
+}
+
+/// As [`train`], with what earlier trials on the very same data left for further ones: the outcomes are
+/// the same.
+pub(crate) fn train_knowing(
+    data: &DataSet,
+    known: &Known,
+    trials: &[Trial],
+    options: &Options<'_>,
+) -> Result<Vec<Outcome>> {
+    train_on(&Problem { known, ..Problem::of(data, true)? }, trials, options)
 }
 
 /// As [`train`], in double precision throughout: for small problems, several times slower, and with

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use std::borrow::Cow;
 
+use super::solve::{Known, NOTHING};
 use crate::class_counts::ClassCounts;
 use crate::error::Result;
 use crate::features::{DataSet, Features, FileMatrix, Matrix};
@@ -17,7 +18,7 @@ const UNIT: f64 = 0.01;
 const SOME_ROWS: usize = 1000;
 
 /// Frozen features and labels of the training set, the stage-1 head, and the sets to score.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Problem<'a, R: Real> {
     /// One or more views of the training features, each `[N, D]` row-major; epoch e (from 0)
     /// trains on view e mod V.
@@ -34,6 +35,8 @@ pub(crate) struct Problem<'a, R: Real> {
     pub stage_1: Option<&'a Head>,
     /// A vector of norm 1 for each class, `[K, D]`, if there are any.
     pub class_vectors: Option<&'a Array2<f64>>,
+    /// What solvers know from earlier trials on it.
+    pub known: &'a Known,
     /// The sets to score, if any.
     pub scored: Option<PerSet<ScoredSet<'a, R>>>,
 }
@@ -80,6 +83,7 @@ impl<'a> Problem<'a, f32> {
             counts: &data.counts,
             stage_1: data.stage_1.as_ref().map(|file| &file.head),
             class_vectors: data.class_vectors.as_ref(),
+            known: &NOTHING,
             scored: if scored { Some(sets()?) } else { None },
         })
     }
@@ -106,6 +110,7 @@ impl<'a> Problem<'a, f32> {
             counts,
             stage_1,
             class_vectors,
+            known: &NOTHING,
             scored: self.scored.as_ref().map(|sets| sets.as_ref().map(set)),
         }
     }

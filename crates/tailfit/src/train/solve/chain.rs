@@ -34,16 +34,22 @@ pub(super) const FINEST: f64 = 1e-10;
 
 /// One objective, except for its weight decay, and the weight decays it is solved at.
 pub(super) struct Chain<R> {
+    pub(super) form: Form,
     pub(super) objective: BatchLoss<R>,
     pub(super) divisor: f64,
+    gap: f64,
+    /// Sorted from large to small weight decay.
+    pub(super) stages: Vec<Stage>,
+}
+
+/// All that an objective depends on, but for its weight decay and the data.
+#[derive(Clone, PartialEq)]
+pub(super) struct Form {
     pub(super) class_weights: Vec<f64>,
     pub(super) smoothing: Vec<f64>,
     pub(super) offset: Vec<f64>,
     decay_bias: bool,
-    gap: f64,
     mean: Mean,
-    /// Sorted from large to small weight decay.
-    pub(super) stages: Vec<Stage>,
 }
 
 /// A weight decay on the way down.
@@ -81,21 +87,20 @@ impl<R: Real> Chain<R> {
         Ok(Self {
             objective: BatchLoss::of_family(loss, &family, class_weights.clone()),
             divisor: divisor * seen.problem.views.len() as f64,
-            class_weights,
-            smoothing,
-            offset: solved_with,
-            decay_bias: recipe.decay_bias,
+            form: Form {
+                class_weights,
+                smoothing,
+                offset: solved_with,
+                decay_bias: recipe.decay_bias,
+                mean: cost.mean,
+            },
             gap: recipe.gap,
-            mean: cost.mean,
             stages: vec![],
         })
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.class_weights == other.class_weights
-            && self.smoothing == other.smoothing
-            && self.offset == other.offset
-            && (self.decay_bias, self.gap, self.mean) == (other.decay_bias, other.gap, other.mean)
+        self.form == other.form && self.gap == other.gap
     }
 
     pub(super) fn ask(&mut self, weight_decay: f64, trial: usize) {
@@ -131,7 +136,7 @@ impl<R: Real> Chain<R> {
     pub(super) fn head(&self, weight: &Point, bias: &[f64], offset: Option<Vec<f64>>) -> Head {
         let (d, k) = (weight.nrows(), bias.len());
         let mut bias = Array1::from(bias.to_vec());
-        if !self.decay_bias {
+        if !self.form.decay_bias {
             bias -= &Array1::from(offset.unwrap_or_else(|| vec![0.0; k]));
             let mean = bias.sum() / k as f64;
             bias -= mean;
@@ -142,7 +147,7 @@ impl<R: Real> Chain<R> {
 
     /// Decay of the weights and of the bias.
     pub(super) fn decay(&self, weight_decay: f64) -> [f64; 2] {
-        [weight_decay, if self.decay_bias { weight_decay } else { 0.0 }]
+        [weight_decay, if self.form.decay_bias { weight_decay } else { 0.0 }]
     }
 }
 

@@ -53,6 +53,11 @@ impl Curvature {
         self.values.len()
     }
 
+    /// Bytes that it takes.
+    pub(super) fn size(&self) -> usize {
+        2 * size_of::<f64>() * self.dim() * self.out_of.columns
+    }
+
     /// Into the eigenbasis: Qᵀ A for `[D, K]`, to `[R, K]`.
     pub(super) fn rotated(&self, point: &Point) -> Point {
         product(point, &self.into)

@@ -107,6 +107,9 @@ pub(super) struct Descent {
 }
 
 impl Descent {
+    /// The most points that it holds.
+    pub(super) const POINTS: usize = 2 * MEMORY + 3;
+
     pub(super) fn new(x: Point, value: f64, grad: Point) -> Self {
         let direction = Mat::zeros(x.nrows(), x.ncols());
         Self { x, value, grad, history: VecDeque::new(), direction, slope: 0.0, step: 0.0 }

@@ -4,6 +4,7 @@ mod bias;
 mod chain;
 mod curvature;
 mod dual;
+mod known;
 mod lbfgs;
 mod newton;
 mod outputs;
@@ -12,6 +13,7 @@ mod ridge;
 mod room;
 mod shared;
 mod smooth;
+mod space;
 mod state;
 mod sums;
 mod targets;
@@ -19,6 +21,7 @@ mod walk;
 
 use rayon::prelude::*;
 
+pub(crate) use self::known::{Known, NOTHING};
 pub(super) use self::sums::Sums;
 
 use super::seen::Seen;

@@ -48,7 +48,7 @@ pub(super) fn finish<R: Real>(
     recipe: &Recipe,
     solved: &mut Solved,
 ) -> Result<()> {
-    let (k, d) = (chain.smoothing.len(), seen.problem.dim);
+    let (k, d) = (chain.form.smoothing.len(), seen.problem.dim);
     let n = seen.problem.labels.len() * seen.problem.views.len();
     let unknowns = (d + 1) * k;
     let small = unknowns <= MOST_UNKNOWNS && n * unknowns * unknowns <= MOST_PRODUCTS;
@@ -68,9 +68,9 @@ pub(super) fn finish<R: Real>(
         }
     }
     let labels = seen.problem.labels.iter().map(|&y| y as usize).cycle().take(n).collect();
-    let weights: Vec<f64> = seen.problem.weights_with(&chain.class_weights).collect();
+    let weights: Vec<f64> = seen.problem.weights_with(&chain.form.class_weights).collect();
     let weights = weights.iter().map(|weight| weight / chain.divisor).cycle().take(n).collect();
-    let smoothing = &chain.smoothing;
+    let smoothing = &chain.form.smoothing;
     let objective = Objective { x, labels, weights, smoothing, offset: family.offset, decay };
     let head = &mut solved.head;
     let start =

@@ -6,21 +6,20 @@
 //! cross-entropy serves every smoothing s. If the bias is not decayed, an offset added to the
 //! logits only shifts the bias: every τ of balanced softmax has the same W.
 
+use std::sync::Arc;
+
 use super::Solved;
 use super::chain::Chain;
-use super::curvature::Curvature;
 use super::newton;
 use super::pass::Passes;
 use super::shared::Shared;
-use super::sums::{Sums, mean, span};
+use super::space::Space;
+use super::sums::{mean, span};
 use super::walk::Walk;
 use crate::error::Result;
 use crate::numbers::Real;
 use crate::train::seen::Seen;
 use crate::train::{Options, Trial};
-
-/// Samples per feature that an estimate of the covariance takes.
-const PER_FEATURE: usize = 8;
 
 pub(super) fn solve<R: Real>(
     seen: &Seen<'_, R>,
@@ -38,38 +37,31 @@ pub(super) fn solve<R: Real>(
         chains[at].ask(trial.recipe.sgd.weight_decay, index);
     }
     let shift = mean(seen)?;
-    let span = span(seen, &shift)?;
-    let exact: Vec<f64> = shift.iter().map(|value| value.to_f64()).collect();
-    let mut all_sums: Vec<(Vec<f64>, Sums, Curvature)> = Vec::new();
-    for chain in &mut chains {
-        chain.add_rungs();
-        if !all_sums.iter().any(|(weights, ..)| *weights == chain.class_weights) {
-            // An estimate of the covariance is all that the curvature needs.
-            options.go_on()?;
-            let every = seen.problem.labels.len() / (PER_FEATURE * shift.len());
-            let sums = Sums::new(seen, &chain.class_weights, &shift, every.max(1))?;
-            let curvature = Curvature::new(&sums, &exact, span.as_ref())?;
-            all_sums.push((chain.class_weights.clone(), sums, curvature));
-        }
-    }
+    let spaces = spaces(seen, &chains, &shift, options)?;
     options.go_on()?;
     let shared = Shared::new(seen, &shift)?;
     let mut passes = Passes::new(&shared, (shift.len(), seen.problem.counts.n_classes()));
     let mut solved: Vec<Option<Solved>> = trials.iter().map(|_| None).collect();
-    for chain in &chains {
-        let found = all_sums.iter().find(|(weights, ..)| *weights == chain.class_weights);
-        let (sums, curvature) =
-            found.map(|(_, sums, curvature)| (sums, curvature)).expect("made for every chain");
-        let mut walk = Walk::new(chain, (sums, curvature), seen);
+    let known = seen.problem.known;
+    for (chain, space) in chains.iter_mut().zip(&spaces) {
+        chain.add_rungs();
+        let mut walk = Walk::new(chain, space, seen);
+        let mut done = |i: usize, one| {
+            solved[i] = Some(one);
+            (options.progress)(1);
+        };
+        if let Some(rung) = known.rung(seen.how, &chain.form) {
+            walk.resume(&rung, seen, trials, &mut done);
+        }
         while !walk.is_done() {
             options.go_on()?;
             let candidate = walk.candidate();
-            let weight = curvature.back(&candidate);
+            let weight = space.curvature.back(&candidate);
             let evaluated = passes.evaluate(&walk.head_point(&candidate, &weight))?;
-            walk.take(candidate, evaluated, seen, trials, &mut |i, one| {
-                solved[i] = Some(one);
-                (options.progress)(1);
-            });
+            walk.take(candidate, evaluated, seen, trials, &mut done);
+        }
+        if let Some(rung) = walk.last_rung {
+            known.keep_rung(seen.how, &chain.form, rung);
         }
         for &i in chain.stages.iter().flat_map(|stage| &stage.asked_by) {
             if let Some(solved) = &mut solved[i] {
@@ -78,4 +70,34 @@ pub(super) fn solve<R: Real>(
         }
     }
     Ok(solved.into_iter().map(|one| one.expect("every trial has a stage")).collect())
+}
+
+/// The space of each chain: those with the same class weights share one.
+fn spaces<R: Real>(
+    seen: &Seen<'_, R>,
+    chains: &[Chain<R>],
+    shift: &[R],
+    options: &Options<'_>,
+) -> Result<Vec<Arc<Space>>> {
+    let known = seen.problem.known;
+    let mut span_of_all = None;
+    let mut spaces: Vec<Arc<Space>> = Vec::new();
+    for (i, chain) in chains.iter().enumerate() {
+        let weights = &chain.form.class_weights;
+        let before = chains[..i].iter().position(|other| other.form.class_weights == *weights);
+        let there = before.map(|other| Arc::clone(&spaces[other]));
+        if let Some(space) = there.or_else(|| known.space(seen.how, weights)) {
+            spaces.push(space);
+            continue;
+        }
+        options.go_on()?;
+        if span_of_all.is_none() {
+            span_of_all = Some(span(seen, shift)?);
+        }
+        let span = span_of_all.as_ref().and_then(Option::as_ref);
+        let space = Arc::new(Space::new(seen, weights, shift, span)?);
+        known.keep_space(seen.how, weights, &space);
+        spaces.push(space);
+    }
+    Ok(spaces)
 }

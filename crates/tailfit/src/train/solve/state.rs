@@ -28,7 +28,22 @@ pub(super) struct State {
     pub(super) curvature: Vec<f64>,
 }
 
+/// A weight decay that later ones start from.
+#[derive(Clone)]
+pub(super) struct Rung {
+    pub(super) state: State,
+    /// NaN before the first.
+    pub(super) weight_decay: f64,
+    /// Passes up to there.
+    pub(super) passes: usize,
+}
+
 impl State {
+    /// Bytes that one takes, at most.
+    pub(super) fn size_of(d: usize, k: usize) -> usize {
+        (Descent::POINTS + 1) * d * k * size_of::<f64>()
+    }
+
     /// Zero, of which nothing is known yet.
     pub(super) fn zero(d: usize, k: usize) -> Self {
         let zero: Point = Mat::zeros(d, k);

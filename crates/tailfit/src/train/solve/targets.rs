@@ -3,9 +3,8 @@
 use faer::Mat;
 
 use super::chain::Chain;
-use super::curvature::Curvature;
+use super::space::Space;
 use super::state::WithBias;
-use super::sums::Sums;
 use crate::numbers::Real;
 use crate::train::seen::Seen;
 
@@ -21,24 +20,20 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn new<R: Real>(
-        chain: &Chain<R>,
-        sums: &Sums,
-        curvature: &Curvature,
-        seen: &Seen<'_, R>,
-    ) -> Self {
-        let (d, k) = (curvature.dim(), sums.shares.len());
+    pub(super) fn new<R: Real>(chain: &Chain<R>, space: &Space, seen: &Seen<'_, R>) -> Self {
+        let (d, k) = (space.curvature.dim(), chain.form.smoothing.len());
         let views = seen.problem.views.len() as f64;
-        let weights = seen.problem.weights_with(&chain.class_weights);
+        let weights = seen.problem.weights_with(&chain.form.class_weights);
         let total = weights.sum::<f64>() * views / chain.divisor;
-        let mut by_class = curvature.rotated(&sums.by_class);
+        let mut by_class = space.by_class.weight.clone();
         for column in by_class.col_iter_mut() {
             column.iter_mut().for_each(|sum| *sum *= total);
         }
-        let shares: Vec<f64> = sums.shares.iter().map(|share| total * share).collect();
-        let smoothed = |own: f64, c: usize, spread: f64| (1.0 - chain.smoothing[c]) * own + spread;
+        let shares: Vec<f64> = space.by_class.bias.iter().map(|share| total * share).collect();
+        let smoothed =
+            |own: f64, c: usize, spread: f64| (1.0 - chain.form.smoothing[c]) * own + spread;
         let spread = |of: &dyn Fn(usize) -> f64| {
-            (0..k).map(|c| chain.smoothing[c] * of(c)).sum::<f64>() / k as f64
+            (0..k).map(|c| chain.form.smoothing[c] * of(c)).sum::<f64>() / k as f64
         };
         let of_row: Vec<f64> = (0..d).map(|j| spread(&|c| by_class[(j, c)])).collect();
         let of_bias = spread(&|c| shares[c]);
@@ -48,8 +43,8 @@ impl Targets {
         };
         let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
         let entropy = |c: usize| {
-            let spread = chain.smoothing[c] / k as f64;
-            log(1.0 - chain.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
+            let spread = chain.form.smoothing[c] / k as f64;
+            log(1.0 - chain.form.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
         };
         let floor = (0..k).map(|c| shares[c] * entropy(c)).sum();
         Self { total, plain: WithBias { weight: by_class, bias: shares }, target, floor }

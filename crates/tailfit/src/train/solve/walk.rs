@@ -3,15 +3,17 @@
 //! Points are weights in the eigenbasis, for features about their mean; the bias is solved out in
 //! every pass. A bias of the features themselves is smaller by ⟨W, mean⟩, and decays as such.
 
+mod stages;
+
 use super::Solved;
 use super::bias::{Wanted, rounding, tolerance};
-use super::chain::{Chain, Stage};
+use super::chain::Chain;
 use super::curvature::{Curvature, Point, Strength};
 use super::dual::Dual;
 use super::lbfgs::{add, dot};
 use super::pass::{Evaluated, HeadPoint};
-use super::state::{State, WithBias};
-use super::sums::Sums;
+use super::space::Space;
+use super::state::{Rung, State, WithBias};
 use super::targets::Targets;
 use crate::numbers::Real;
 use crate::train::Trial;
@@ -26,21 +28,21 @@ const IN_VAIN: usize = 50;
 
 /// The state of solving a chain.
 pub(super) struct Walk<'a, R> {
-    pub(super) chain: &'a Chain<R>,
+    chain: &'a Chain<R>,
     curvature: &'a Curvature,
     /// Σ of the samples' weights over the divisor.
     total: f64,
     /// The target terms of plain cross-entropy and of this loss.
     plain: WithBias,
     target: WithBias,
-    pub(super) stage: usize,
+    stage: usize,
     state: State,
-    /// The last rung reached and its weight decay; before the first, zero, of which nothing is
-    /// known, and NaN.
-    rung: State,
-    rung_decay: f64,
-    /// Passes up to that rung, and since.
-    rung_passes: usize,
+    /// The last rung reached; before the first, zero, of which nothing is known.
+    rung: Rung,
+    /// The last of all, once it is reached, if it is to be kept.
+    pub(super) last_rung: Option<Rung>,
+    keeps_last: bool,
+    /// Passes since the last rung.
     passes: usize,
     /// Certified lower bound on the minimum at the current stage.
     lower: f64,
@@ -51,25 +53,22 @@ pub(super) struct Walk<'a, R> {
 }
 
 impl<'a, R: Real> Walk<'a, R> {
-    pub(super) fn new(
-        chain: &'a Chain<R>,
-        (sums, curvature): (&'a Sums, &'a Curvature),
-        seen: &Seen<'_, R>,
-    ) -> Self {
-        let (d, k) = (curvature.dim(), sums.shares.len());
-        let Targets { total, plain, target, floor } = Targets::new(chain, sums, curvature, seen);
+    pub(super) fn new(chain: &'a Chain<R>, space: &'a Space, seen: &Seen<'_, R>) -> Self {
+        let (d, k) = (space.curvature.dim(), chain.form.smoothing.len());
+        let Targets { total, plain, target, floor } = Targets::new(chain, space, seen);
         let state = State::zero(d, k);
+        let known = seen.problem.known;
         Self {
             chain,
-            curvature,
+            curvature: &space.curvature,
             total,
             plain,
             target,
             stage: 0,
-            rung: state.clone(),
+            rung: Rung { state: state.clone(), weight_decay: f64::NAN, passes: 0 },
+            last_rung: None,
+            keeps_last: known.has_room_for(State::size_of(d, k)),
             state,
-            rung_decay: f64::NAN,
-            rung_passes: 0,
             passes: 0,
             lower: f64::NEG_INFINITY,
             best: (f64::INFINITY, 0),
@@ -93,7 +92,7 @@ impl<'a, R: Real> Walk<'a, R> {
         candidate: &Point,
         weight: &'b Point,
     ) -> HeadPoint<'b, R> {
-        let weights = self.chain.class_weights.iter();
+        let weights = self.chain.form.class_weights.iter();
         let gap = self.chain.gap_of(&self.chain.stages[self.stage]);
         HeadPoint {
             objective: &self.chain.objective,
@@ -101,7 +100,7 @@ impl<'a, R: Real> Walk<'a, R> {
             bias: &self.state.bias,
             class_weights: weights.map(|weight| weight / self.chain.divisor).collect(),
             wanted: Wanted {
-                offset: &self.chain.offset,
+                offset: &self.chain.form.offset,
                 targets: &self.target.bias,
                 decay: self.decay()[1],
                 lowered: self.lowered(candidate),
@@ -146,7 +145,7 @@ impl<'a, R: Real> Walk<'a, R> {
         let (bias, shares) = (found.bias, found.shares);
         // Recover Σ w log Σ exp and the mean of p xᵀ from plain cross-entropy, then this loss.
         let with_bias = |shares: &[f64]| -> f64 {
-            let shown = bias.iter().zip(&self.chain.offset).map(|(b, offset)| b + offset);
+            let shown = bias.iter().zip(&self.chain.form.offset).map(|(b, offset)| b + offset);
             shown.zip(shares).map(|(shown, share)| shown * share).sum()
         };
         let log_sum = found.value + dot(&x, &self.plain.weight) + with_bias(&self.plain.bias);
@@ -176,7 +175,7 @@ impl<'a, R: Real> Walk<'a, R> {
         if step == Some(false) {
             return;
         }
-        let mut stuck = step.is_none();
+        let stuck = step.is_none();
         if !stuck {
             let state = &mut self.state;
             (state.bias, state.entropy, state.curvature) = (bias, entropy, found.curvature);
@@ -184,16 +183,7 @@ impl<'a, R: Real> Walk<'a, R> {
             state.entropies = found.entropies;
             self.certify();
         }
-        // The outputs at this point may certify several stages.
-        while self.close(stuck) {
-            self.solved(seen, trials, done);
-            if !self.next_stage() || self.state.descent.value.is_infinite() {
-                return;
-            }
-            stuck = false;
-        }
-        let strength = self.strength();
-        self.state.descent.aim(self.curvature, &strength);
+        self.go_on(self.is_close(stuck), seen, trials, done);
     }
 
     fn strength(&self) -> Strength {
@@ -229,7 +219,7 @@ impl<'a, R: Real> Walk<'a, R> {
         }
     }
 
-    fn close(&self, stuck: bool) -> bool {
+    fn is_close(&self, stuck: bool) -> bool {
         let wanted = self.chain.gap_of(&self.chain.stages[self.stage]);
         let reached = if let Some(gap) = self.gap() {
             gap <= wanted
@@ -241,60 +231,5 @@ impl<'a, R: Real> Walk<'a, R> {
         let most = if self.chain.stages[self.stage].is_rung { PASSES_TO_RUNG } else { PASSES };
         let in_vain = self.gap().is_some() && self.passes > self.best.1 + IN_VAIN;
         reached || stuck || in_vain || self.passes >= most
-    }
-
-    /// Hands this stage's solution to the trials that asked for it.
-    fn solved(&self, seen: &Seen<'_, R>, trials: &[&Trial], done: &mut dyn FnMut(usize, Solved)) {
-        let Stage { asked_by, .. } = &self.chain.stages[self.stage];
-        if asked_by.is_empty() {
-            return;
-        }
-        let x = &self.state.descent.x;
-        let (own_bias, penalty) = self.own_bias_and_penalty(x, &self.state.bias);
-        let loss = self.state.descent.value - penalty;
-        let weight = self.curvature.back(x);
-        for &i in asked_by {
-            let family = trials[i].recipe.cost.loss.family(seen.problem.counts);
-            let head = self.chain.head(&weight, &own_bias, family.map(|family| family.offset));
-            let passes = self.rung_passes + self.passes;
-            done(i, Solved { head, loss, gap: self.gap(), passes });
-        }
-    }
-
-    /// Moves to the next stage, starting from the last rung; `false` if there is none.
-    fn next_stage(&mut self) -> bool {
-        let Stage { is_rung, weight_decay, .. } = self.chain.stages[self.stage];
-        self.stage += 1;
-        if self.is_done() {
-            return false;
-        }
-        if is_rung {
-            // The next stage goes on from here; those after it start here, unless it is a rung too.
-            let later = &self.chain.stages[self.stage..];
-            if later.len() > 1 && !later[0].is_rung {
-                self.rung = self.state.clone();
-            }
-            self.rung_decay = weight_decay;
-            self.rung_passes += std::mem::take(&mut self.passes);
-        } else {
-            self.state = self.rung.clone();
-        }
-        (self.passes, self.lower, self.best) = (0, f64::NEG_INFINITY, (f64::INFINITY, 0));
-        if self.rung_decay.is_nan() {
-            return true;
-        }
-        let [old, new] = [self.chain.decay(self.rung_decay), self.decay()];
-        if new == old {
-            self.certify();
-            return true;
-        }
-        self.state.descent.change_decay(new[0] - old[0]);
-        if new[1] == old[1] {
-            self.certify();
-        } else {
-            // Another bias is best now.
-            self.state.descent.look_again();
-        }
-        true
     }
 }

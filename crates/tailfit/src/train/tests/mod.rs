@@ -13,6 +13,7 @@ use crate::tests::support::{golden, numbers, unit};
 use crate::tests::{problem, unscored};
 
 mod behaviour;
+mod known;
 
 const N_CLASSES: usize = 10;
 const DIM: usize = 16;

@@ -1,0 +1,47 @@
+//! What solvers know from earlier trials changes nothing but the time they take.
+
+use serde_json::{Value, json};
+
+use super::super::{Known, Problem, Trial, train_on};
+use super::{problem_of, setup};
+use crate::recipe::Recipe;
+use crate::tests::support::golden;
+use crate::tests::unscored;
+
+#[test]
+fn trials_after_others_have_the_bits_of_trials_from_nothing() {
+    let setup = setup(&golden("sgd.json"));
+    let fresh = problem_of(&setup);
+    let trial = |changes: &[(&str, Value)], decay: f64| {
+        let base = [("solver", json!("lbfgs")), ("start", json!("zero")), ("gap", json!(1e-3))];
+        let changes = base.iter().chain(changes);
+        let recipe = changes.fold(Recipe::PLAIN, |r, (path, value)| r.with(path, value).unwrap());
+        let recipe = recipe.with("weight_decay", &json!(decay)).unwrap();
+        Trial { recipe, seed: 0, stop_after: None }
+    };
+    let kinds: [&[(&str, Value)]; 4] = [
+        &[("decay_bias", json!(false))],
+        &[("decay_bias", json!(true))],
+        &[("decay_bias", json!(false)), ("class_weights", json!({"power": {"rho": 1.0}}))],
+        &[("decay_bias", json!(false)), ("features", json!("standardised"))],
+    ];
+    // Down, further down, to where the last ended, between what was passed on the way, and up.
+    let rounds: [&[f64]; 5] = [&[0.3, 1e-2], &[1e-3, 3e-4], &[1e-3], &[3e-3, 1e-5], &[3.0, 1e-6]];
+    for most in [1 << 20, 3 << 12] {
+        let known = Known::new(most);
+        for decays in rounds {
+            let of = |kind: &&[_]| decays.iter().map(|&d| trial(kind, d)).collect::<Vec<_>>();
+            let trials: Vec<Trial> = kinds.iter().flat_map(of).collect();
+            let knowing = Problem { known: &known, ..fresh.clone() };
+            let after = train_on(&knowing, &trials, &unscored()).unwrap();
+            let alone = train_on(&fresh, &trials, &unscored()).unwrap();
+            for ((trial, after), alone) in trials.iter().zip(after).zip(alone) {
+                assert_eq!(after.head, alone.head, "{:?}", trial.recipe);
+                assert_eq!(after.solution, alone.solution, "{:?}", trial.recipe);
+            }
+        }
+        // Three spaces, of which the class weights have one each; as many rungs as there are kinds.
+        let [spaces, rungs] = known.len();
+        assert!(if most > 1 << 19 { (spaces, rungs) == (3, 4) } else { spaces < 3 && rungs < 4 });
+    }
+}
