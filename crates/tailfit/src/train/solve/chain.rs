@@ -1,8 +1,11 @@
 //! A chain: one objective at several weight decays.
 
+use std::sync::Arc;
+
 use ndarray::{Array1, Array2};
 
 use super::curvature::Point;
+use super::state::Rung;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::kernels::PerClass;
@@ -38,6 +41,8 @@ pub(super) struct Chain<R> {
     pub(super) objective: BatchLoss<R>,
     pub(super) divisor: f64,
     gap: f64,
+    /// Where it starts, if an earlier one came down to there: a rung above none of its weight decays.
+    pub(super) start: Option<Arc<Rung>>,
     /// Sorted from large to small weight decay.
     pub(super) stages: Vec<Stage>,
 }
@@ -84,23 +89,28 @@ impl<R: Real> Chain<R> {
         let family =
             PerClass { offset: solved_with.clone(), ..PerClass::neutral(counts.n_classes()) };
         let loss = AnyLoss::CrossEntropy(CrossEntropy {});
+        let form = Form {
+            class_weights: class_weights.clone(),
+            smoothing,
+            offset: solved_with,
+            decay_bias: recipe.decay_bias,
+            mean: cost.mean,
+        };
+        let rung = seen.problem.known.rung(seen.how, &form);
         Ok(Self {
-            objective: BatchLoss::of_family(loss, &family, class_weights.clone()),
+            start: rung.filter(|rung| recipe.sgd.weight_decay <= rung.weight_decay),
+            form,
+            objective: BatchLoss::of_family(loss, &family, class_weights),
             divisor: divisor * seen.problem.views.len() as f64,
-            form: Form {
-                class_weights,
-                smoothing,
-                offset: solved_with,
-                decay_bias: recipe.decay_bias,
-                mean: cost.mean,
-            },
             gap: recipe.gap,
             stages: vec![],
         })
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.form == other.form && self.gap == other.gap
+        self.form == other.form
+            && self.gap == other.gap
+            && self.start.is_some() == other.start.is_some()
     }
 
     pub(super) fn ask(&mut self, weight_decay: f64, trial: usize) {

@@ -50,6 +50,9 @@ impl Known {
     }
 
     pub(super) fn keep_rung(&self, seen_as: SeenAs, form: &Form, rung: Rung) {
+        if self.rung(seen_as, form).is_some_and(|known| known.weight_decay <= rung.weight_decay) {
+            return;
+        }
         let point = &rung.state.outputs.weight;
         let size = State::size_of(point.nrows(), point.ncols());
         self.rungs.put((seen_as, form.clone()), Arc::new(rung), size);

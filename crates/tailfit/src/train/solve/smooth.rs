@@ -50,9 +50,7 @@ pub(super) fn solve<R: Real>(
             solved[i] = Some(one);
             (options.progress)(1);
         };
-        if let Some(rung) = known.rung(seen.how, &chain.form) {
-            walk.resume(&rung, seen, trials, &mut done);
-        }
+        walk.start(seen, trials, &mut done);
         while !walk.is_done() {
             options.go_on()?;
             let candidate = walk.candidate();

@@ -26,7 +26,7 @@ fn trials_after_others_have_the_bits_of_trials_from_nothing() {
         &[("decay_bias", json!(false)), ("features", json!("standardised"))],
     ];
     // Down, further down, to where the last ended, between what was passed on the way, and up.
-    let rounds: [&[f64]; 5] = [&[0.3, 1e-2], &[1e-3, 3e-4], &[1e-3], &[3e-3, 1e-5], &[3.0, 1e-6]];
+    let rounds: [&[f64]; 5] = [&[0.3, 1e-2], &[1e-3, 3e-4], &[1e-3], &[3e-3], &[3.0, 2e-2, 1e-5]];
     for most in [1 << 20, 3 << 12] {
         let known = Known::new(most);
         for decays in rounds {

@@ -9,22 +9,17 @@ use crate::train::solve::chain::Stage;
 use crate::train::solve::state::Rung;
 
 impl<R: Real> Walk<'_, R> {
-    /// Starts from a rung that an earlier walk of the same objective reached, if nothing above it is
-    /// asked for.
-    pub(in crate::train::solve) fn resume(
+    /// Goes to where the chain starts, if that is not from nothing.
+    pub(in crate::train::solve) fn start(
         &mut self,
-        rung: &Rung,
         seen: &Seen<'_, R>,
         trials: &[&Trial],
         done: &mut dyn FnMut(usize, Solved),
     ) {
-        let stages = &self.chain.stages;
+        let Some(rung) = &self.chain.start else { return };
         let is_there = |s: &Stage| s.is_rung && s.weight_decay == rung.weight_decay;
-        let Some(there) = stages.iter().position(is_there) else { return };
-        if stages[..there].iter().all(|stage| stage.asked_by.is_empty()) {
-            self.stage = there;
-            self.state = rung.state.clone();
-            self.passes = rung.passes;
+        if let Some(there) = self.chain.stages.iter().position(is_there) {
+            (self.stage, self.state, self.passes) = (there, rung.state.clone(), rung.passes);
             self.go_on(true, seen, trials, done);
         }
     }
