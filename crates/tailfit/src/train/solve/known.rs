@@ -10,7 +10,7 @@ use crate::train::seen::SeenAs;
 /// What solvers know of one data set, for whoever trains on it again and again: spaces, and how far down
 /// objectives were solved. Results do not depend on it. What was not needed for longest is forgotten.
 pub(crate) struct Known {
-    spaces: Recent<(SeenAs, Vec<f64>), Space>,
+    spaces: Recent<SeenAs, Space>,
     rungs: Recent<(SeenAs, Form), Rung>,
 }
 
@@ -29,14 +29,13 @@ impl Known {
         [self.spaces.kept.lock().unwrap().len(), self.rungs.kept.lock().unwrap().len()]
     }
 
-    /// The space of samples seen in a way, with these class weights.
-    pub(super) fn space(&self, seen_as: SeenAs, class_weights: &[f64]) -> Option<Arc<Space>> {
-        self.spaces.get(|(seen, weights)| (*seen, &weights[..]) == (seen_as, class_weights))
+    /// The space of samples seen in a way.
+    pub(super) fn space(&self, seen_as: SeenAs) -> Option<Arc<Space>> {
+        self.spaces.get(|seen| *seen == seen_as)
     }
 
-    pub(super) fn keep_space(&self, seen_as: SeenAs, class_weights: &[f64], space: &Arc<Space>) {
-        let size = space.size();
-        self.spaces.put((seen_as, class_weights.to_vec()), Arc::clone(space), size);
+    pub(super) fn keep_space(&self, seen_as: SeenAs, space: &Arc<Space>) {
+        self.spaces.put(seen_as, Arc::clone(space), space.size());
     }
 
     /// The smallest weight decay to which such an objective was solved.
@@ -83,6 +82,9 @@ impl<K: PartialEq, V> Recent<K, V> {
     fn put(&self, key: K, value: Arc<V>, size: usize) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(known, ..)| *known != key);
+        if size > self.most {
+            return;
+        }
         kept.push((key, value, size));
         while kept.iter().map(|(.., size)| size).sum::<usize>() > self.most {
             kept.remove(0);
@@ -107,6 +109,6 @@ mod tests {
         recent.put(3, Arc::new(31), 10);
         assert_eq!([get(1), get(3)], [None, Some(31)]);
         recent.put(4, Arc::new(40), 11);
-        assert_eq!(get(4), None, "too large");
+        assert_eq!([get(3), get(4)], [Some(31), None], "too large to be worth it");
     }
 }

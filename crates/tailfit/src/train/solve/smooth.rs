@@ -14,7 +14,7 @@ use super::newton;
 use super::pass::Passes;
 use super::shared::Shared;
 use super::space::Space;
-use super::sums::{mean, span};
+use super::sums::mean;
 use super::walk::Walk;
 use crate::error::Result;
 use crate::numbers::Real;
@@ -36,16 +36,20 @@ pub(super) fn solve<R: Real>(
         });
         chains[at].ask(trial.recipe.sgd.weight_decay, index);
     }
-    let shift = mean(seen)?;
-    let spaces = spaces(seen, &chains, &shift, options)?;
+    let (shift, known) = (mean(seen)?, seen.problem.known);
+    options.go_on()?;
+    let space = match known.space(seen.how) {
+        Some(space) => space,
+        None => Arc::new(Space::new(seen, &shift)?),
+    };
+    known.keep_space(seen.how, &space);
     options.go_on()?;
     let shared = Shared::new(seen, &shift)?;
     let mut passes = Passes::new(&shared, (shift.len(), seen.problem.counts.n_classes()));
     let mut solved: Vec<Option<Solved>> = trials.iter().map(|_| None).collect();
-    let known = seen.problem.known;
-    for (chain, space) in chains.iter_mut().zip(&spaces) {
+    for chain in &mut chains {
         chain.add_rungs();
-        let mut walk = Walk::new(chain, space, seen);
+        let mut walk = Walk::new(chain, &space, seen);
         let mut done = |i: usize, one| {
             solved[i] = Some(one);
             (options.progress)(1);
@@ -68,34 +72,4 @@ pub(super) fn solve<R: Real>(
         }
     }
     Ok(solved.into_iter().map(|one| one.expect("every trial has a stage")).collect())
-}
-
-/// The space of each chain: those with the same class weights share one.
-fn spaces<R: Real>(
-    seen: &Seen<'_, R>,
-    chains: &[Chain<R>],
-    shift: &[R],
-    options: &Options<'_>,
-) -> Result<Vec<Arc<Space>>> {
-    let known = seen.problem.known;
-    let mut span_of_all = None;
-    let mut spaces: Vec<Arc<Space>> = Vec::new();
-    for (i, chain) in chains.iter().enumerate() {
-        let weights = &chain.form.class_weights;
-        let before = chains[..i].iter().position(|other| other.form.class_weights == *weights);
-        let there = before.map(|other| Arc::clone(&spaces[other]));
-        if let Some(space) = there.or_else(|| known.space(seen.how, weights)) {
-            spaces.push(space);
-            continue;
-        }
-        options.go_on()?;
-        if span_of_all.is_none() {
-            span_of_all = Some(span(seen, shift)?);
-        }
-        let span = span_of_all.as_ref().and_then(Option::as_ref);
-        let space = Arc::new(Space::new(seen, weights, shift, span)?);
-        known.keep_space(seen.how, weights, &space);
-        spaces.push(space);
-    }
-    Ok(spaces)
 }

@@ -80,52 +80,52 @@ impl Sums {
         let all: Vec<u32> = (0..labels.len() as u32).collect();
         let n_parts = (MOST_NUMBERS / (dim * dim)).clamp(1, 16);
         let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(n_parts).max(1)).collect();
-        let sums: Vec<(Mat<f64>, Mat<f64>)> = parts
-            .into_par_iter()
-            .map(|part| {
-                let (mut gram, mut by_class) = zero();
-                let mut gathered = Vec::new();
-                for view in 0..views {
-                    for rows in part.chunks(ROWS) {
-                        seen.gather(view, rows, &mut gathered)?;
-                        let some: Vec<usize> = (0..rows.len())
-                            .filter(|&i| (rows[i] as usize).is_multiple_of(every))
-                            .collect();
-                        let about =
-                            |i: usize, j: usize| gathered[i * dim + j].to_f64() - shift[j].to_f64();
-                        let weight = |i: usize| weight(rows[i]);
-                        let x = Mat::from_fn(some.len(), dim, |i, j| about(some[i], j));
-                        let scaled = Mat::from_fn(some.len(), dim, |i, j| {
-                            weight(some[i]) / sampled * x[(i, j)]
-                        });
-                        // The product is symmetric: half of it is enough.
-                        triangular::matmul(
-                            gram.as_mut(),
-                            BlockStructure::TriangularLower,
-                            Accum::Add,
-                            x.transpose(),
-                            BlockStructure::Rectangular,
-                            scaled.as_ref(),
-                            BlockStructure::Rectangular,
-                            1.0,
-                            Par::Seq,
-                        );
-                        for (i, &row) in rows.iter().enumerate() {
-                            let weight = weight(i);
-                            let sums = by_class.col_mut(labels[row as usize] as usize);
-                            for (j, sum) in sums.iter_mut().enumerate() {
-                                *sum += weight * about(i, j);
-                            }
+        let of_part = |part: &&[u32]| -> Result<(Mat<f64>, Mat<f64>)> {
+            let (mut gram, mut by_class) = zero();
+            let mut gathered = Vec::new();
+            for view in 0..views {
+                for rows in part.chunks(ROWS) {
+                    seen.gather(view, rows, &mut gathered)?;
+                    let some: Vec<usize> = (0..rows.len())
+                        .filter(|&i| (rows[i] as usize).is_multiple_of(every))
+                        .collect();
+                    let about =
+                        |i: usize, j: usize| gathered[i * dim + j].to_f64() - shift[j].to_f64();
+                    let weight = |i: usize| weight(rows[i]);
+                    let x = Mat::from_fn(some.len(), dim, |i, j| about(some[i], j));
+                    let scaled =
+                        Mat::from_fn(some.len(), dim, |i, j| weight(some[i]) / sampled * x[(i, j)]);
+                    // The product is symmetric: half of it is enough.
+                    triangular::matmul(
+                        gram.as_mut(),
+                        BlockStructure::TriangularLower,
+                        Accum::Add,
+                        x.transpose(),
+                        BlockStructure::Rectangular,
+                        scaled.as_ref(),
+                        BlockStructure::Rectangular,
+                        1.0,
+                        Par::Seq,
+                    );
+                    for (i, &row) in rows.iter().enumerate() {
+                        let weight = weight(i);
+                        let sums = by_class.col_mut(labels[row as usize] as usize);
+                        for (j, sum) in sums.iter_mut().enumerate() {
+                            *sum += weight * about(i, j);
                         }
                     }
                 }
-                Ok((gram, by_class))
-            })
-            .collect::<Result<_>>()?;
+            }
+            Ok((gram, by_class))
+        };
+        // As many at a time as there are threads: each takes the memory of a matrix.
         let (mut gram, mut by_class) = zero();
-        for (part_gram, part_sums) in &sums {
-            gram += part_gram;
-            by_class += part_sums;
+        for parts in parts.chunks(rayon::current_num_threads()) {
+            let sums: Vec<_> = parts.par_iter().map(of_part).collect::<Result<_>>()?;
+            for (part_gram, part_sums) in &sums {
+                gram += part_gram;
+                by_class += part_sums;
+            }
         }
         let mean = (0..dim).map(|j| (0..k).map(|c| by_class[(j, c)]).sum()).collect();
         let mut shares = vec![0.0; k];

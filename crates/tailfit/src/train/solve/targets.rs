@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use super::chain::Chain;
+use super::lbfgs::columns_mut;
 use super::space::Space;
 use super::state::WithBias;
 use crate::numbers::Real;
@@ -22,14 +23,16 @@ pub(super) struct Targets {
 impl Targets {
     pub(super) fn new<R: Real>(chain: &Chain<R>, space: &Space, seen: &Seen<'_, R>) -> Self {
         let (d, k) = (space.curvature.dim(), chain.form.smoothing.len());
-        let views = seen.problem.views.len() as f64;
-        let weights = seen.problem.weights_with(&chain.form.class_weights);
-        let total = weights.sum::<f64>() * views / chain.divisor;
-        let mut by_class = space.by_class.weight.clone();
-        for column in by_class.col_iter_mut() {
-            column.iter_mut().for_each(|sum| *sum *= total);
+        let (views, weights) = (seen.problem.views.len(), &chain.form.class_weights);
+        let all = seen.problem.weights.iter().sum::<f64>() * views as f64 / chain.divisor;
+        let WithBias { weight: mut by_class, bias: shares } = space.by_class.clone();
+        for (column, weight) in columns_mut(&mut by_class).zip(weights) {
+            for sum in column {
+                *sum *= all * weight;
+            }
         }
-        let shares: Vec<f64> = space.by_class.bias.iter().map(|share| total * share).collect();
+        let shares: Vec<f64> = shares.iter().zip(weights).map(|(s, w)| all * w * s).collect();
+        let total = shares.iter().sum();
         let smoothed =
             |own: f64, c: usize, spread: f64| (1.0 - chain.form.smoothing[c]) * own + spread;
         let spread = |of: &dyn Fn(usize) -> f64| {
