@@ -8,7 +8,7 @@ use crate::numbers::Real;
 use crate::train::seen::Seen;
 
 /// Samples per feature that an estimate of the covariance takes.
-const PER_FEATURE: usize = 8;
+const PER_FEATURE: usize = 4;
 
 /// The eigenbasis of the features' covariance, and the classes' sums of the features in it. Class weights
 /// have no say: what they would change in the covariance takes no fewer passes.
