@@ -185,7 +185,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     ///
-    /// If the method does not suit the data (see [`train`]), or it was stopped.
+    /// If the method does not suit the data (see [`train`](crate::train::train)), or it was stopped.
     ///
     /// # Panics
     ///

@@ -15,7 +15,7 @@ const OPTIMUM: usize = 45;
 pub(super) const HEAD_MEMORY: usize = 2 << 30;
 
 /// What solvers know of the data is kept up to this many bytes, and of all folds up to as many.
-pub(super) const KNOWN: usize = 512 << 20;
+pub(super) const KNOWN: usize = 1 << 30;
 
 impl Comparison<'_> {
     /// Approximate number of head-epochs, or as much time, that a trial takes.

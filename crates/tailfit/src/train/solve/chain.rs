@@ -108,9 +108,8 @@ impl<R: Real> Chain<R> {
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.form == other.form
-            && self.gap == other.gap
-            && self.start.is_some() == other.start.is_some()
+        let starts_at = |chain: &Self| chain.start.as_ref().map(|rung| rung.weight_decay);
+        self.form == other.form && self.gap == other.gap && starts_at(self) == starts_at(other)
     }
 
     pub(super) fn ask(&mut self, weight_decay: f64, trial: usize) {

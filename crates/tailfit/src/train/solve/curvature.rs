@@ -2,7 +2,7 @@
 
 use faer::Mat;
 
-use super::lbfgs::{columns_mut, dot};
+use super::lbfgs::{dot, for_columns};
 use super::sums::Sums;
 use crate::error::Result;
 use crate::kernels::Factor;
@@ -53,7 +53,7 @@ impl Curvature {
         self.values.len()
     }
 
-    /// Bytes that it takes.
+    /// Bytes of its matrices.
     pub(super) fn size(&self) -> usize {
         2 * size_of::<f64>() * self.dim() * self.out_of.columns
     }
@@ -85,8 +85,8 @@ impl Curvature {
         // A floor keeps the curvature non-zero in directions with neither variance nor decay.
         let floor = 1e-9 * self.values.iter().sum::<f64>() / d as f64;
         let mut out = point.clone();
-        columns_mut(&mut out).zip(by_class).for_each(|(out, of_class)| {
-            let h = (of_class / total).clamp(1e-6, 0.25) * total;
+        for_columns(&mut out, |c, out| {
+            let h = (by_class[c] / total).clamp(1e-6, 0.25) * total;
             let gamma = if decay[1] > 0.0 { 0.5 * (h * total).sqrt() } else { h };
             let scale = |value: &f64| gamma * (value + floor) + decay[0];
             out.iter_mut().zip(&self.values).for_each(|(out, value)| *out /= scale(value));

@@ -1,6 +1,6 @@
 //! What solvers know of a data set from earlier trials.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chain::Form;
 use super::space::Space;
@@ -26,7 +26,15 @@ impl Known {
     /// Numbers of spaces and rungs.
     #[cfg(test)]
     pub(crate) fn len(&self) -> [usize; 2] {
-        [self.spaces.kept.lock().unwrap().len(), self.rungs.kept.lock().unwrap().len()]
+        [self.spaces.lock().len(), self.rungs.lock().len()]
+    }
+
+    /// Makes every rung look as if it had taken so many passes more.
+    #[cfg(test)]
+    pub(crate) fn add_passes(&self, more: usize) {
+        for (_, rung, _) in self.rungs.lock().iter_mut() {
+            *rung = Arc::new(Rung { passes: rung.passes + more, ..Rung::clone(rung) });
+        }
     }
 
     /// The space of samples seen in a way.
@@ -48,22 +56,27 @@ impl Known {
         size <= self.rungs.most
     }
 
+    /// Keeps a rung, unless a smaller weight decay is known.
     pub(super) fn keep_rung(&self, seen_as: SeenAs, form: &Form, rung: Rung) {
-        if self.rung(seen_as, form).is_some_and(|known| known.weight_decay <= rung.weight_decay) {
-            return;
-        }
         let point = &rung.state.outputs.weight;
         let size = State::size_of(point.nrows(), point.ncols());
-        self.rungs.put((seen_as, form.clone()), Arc::new(rung), size);
+        let is_better = |known: &Rung| known.weight_decay <= rung.weight_decay;
+        let key = (seen_as, form.clone());
+        let mut kept = self.rungs.lock();
+        if !kept.iter().any(|(known, value, _)| *known == key && is_better(value)) {
+            self.rungs.put_into(&mut kept, key, Arc::new(rung), size);
+        }
     }
 }
 
 /// Values by key, up to a number of bytes.
 struct Recent<K, V> {
     most: usize,
-    /// With the size of each, the latest last.
-    kept: Mutex<Vec<(K, Arc<V>, usize)>>,
+    kept: Mutex<Kept<K, V>>,
 }
+
+/// With the size of each, the latest last.
+type Kept<K, V> = Vec<(K, Arc<V>, usize)>;
 
 impl<K: PartialEq, V> Recent<K, V> {
     const fn new(most: usize) -> Self {
@@ -71,7 +84,7 @@ impl<K: PartialEq, V> Recent<K, V> {
     }
 
     fn get(&self, is_wanted: impl Fn(&K) -> bool) -> Option<Arc<V>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.lock();
         let at = kept.iter().position(|(key, ..)| is_wanted(key))?;
         let found = kept.remove(at);
         let value = Arc::clone(&found.1);
@@ -80,7 +93,10 @@ impl<K: PartialEq, V> Recent<K, V> {
     }
 
     fn put(&self, key: K, value: Arc<V>, size: usize) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        self.put_into(&mut self.lock(), key, value, size);
+    }
+
+    fn put_into(&self, kept: &mut Kept<K, V>, key: K, value: Arc<V>, size: usize) {
         kept.retain(|(known, ..)| *known != key);
         if size > self.most {
             return;
@@ -89,6 +105,10 @@ impl<K: PartialEq, V> Recent<K, V> {
         while kept.iter().map(|(.., size)| size).sum::<usize>() > self.most {
             kept.remove(0);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept<K, V>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Limited-memory BFGS, driven one evaluation at a time so that many heads can share a pass.
+//! Limited-memory BFGS, driven one evaluation at a time.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ const MEMORY: usize = 10;
 /// Numbers summed side by side.
 const LANES: usize = 16;
 
-/// Numbers from which on a product is spread over threads.
+/// Numbers from which on work is spread over threads.
 const LARGE: usize = 1 << 15;
 
 /// Σ a · b, in the same order whatever the threads.
@@ -41,48 +41,44 @@ fn product(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + left_a.iter().zip(left_b).map(|(a, b)| a * b).sum::<f64>()
 }
 
+/// What `work` makes of each column and its number, in their order whatever the threads.
+pub(super) fn for_columns<T: Send>(
+    point: &mut Point,
+    work: impl Fn(usize, &mut [f64]) -> T + Sync,
+) -> Vec<T> {
+    fn slice(column: ColMut<'_, f64>) -> &mut [f64] {
+        column.try_as_col_major_mut().expect("columns lie in one piece").as_slice_mut()
+    }
+    let small = is_small(point);
+    let columns = point.col_iter_mut().map(slice).enumerate();
+    if small {
+        return columns.map(|(c, column)| work(c, column)).collect();
+    }
+    let columns: Vec<_> = columns.collect();
+    columns.into_par_iter().map(|(c, column)| work(c, column)).collect()
+}
+
 /// a += factor · b.
 pub(super) fn add(a: &mut Point, factor: f64, b: &Point) {
-    let small = is_small(a);
-    let both = columns_mut(a).enumerate();
-    let work = |(c, a): (usize, &mut [f64])| add_column(a, factor, b.col_as_slice(c));
-    if small {
-        both.for_each(work);
-    } else {
-        both.collect::<Vec<_>>().into_par_iter().for_each(work);
-    }
+    for_columns(a, |c, a| add_column(a, factor, b.col_as_slice(c)));
 }
 
 /// a += factor · b, and then Σ a · with.
 fn add_and_dot(a: &mut Point, (factor, b): (f64, &Point), with: &Point) -> f64 {
-    let small = is_small(a);
-    let both = columns_mut(a).enumerate();
-    let work = |(c, a): (usize, &mut [f64])| {
+    let products = for_columns(a, |c, a| {
         add_column(a, factor, b.col_as_slice(c));
         product(a, with.col_as_slice(c))
-    };
-    if small {
-        return both.map(work).sum();
-    }
-    let columns: Vec<_> = both.collect();
-    columns.into_par_iter().map(work).collect::<Vec<f64>>().iter().sum()
+    });
+    products.iter().sum()
 }
 
 fn add_column(a: &mut [f64], factor: f64, b: &[f64]) {
     a.iter_mut().zip(b).for_each(|(a, b)| *a += factor * b);
 }
 
-/// The columns of a point.
-pub(super) fn columns_mut(point: &mut Point) -> impl Iterator<Item = &mut [f64]> {
-    fn slice(column: ColMut<'_, f64>) -> &mut [f64] {
-        column.try_as_col_major_mut().expect("columns lie in one piece").as_slice_mut()
-    }
-    point.col_iter_mut().map(slice)
-}
-
 /// a *= factor.
 fn scale(a: &mut Point, factor: f64) {
-    columns_mut(a).flatten().for_each(|a| *a *= factor);
+    for_columns(a, |_, a| a.iter_mut().for_each(|a| *a *= factor));
 }
 
 /// A past step s, the change y of the gradient over it, and Σ s · y.

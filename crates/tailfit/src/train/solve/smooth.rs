@@ -1,5 +1,5 @@
-//! Solves the softmax family to a certified optimum, along decreasing weight decays, with many
-//! heads per pass.
+//! Solves the softmax family to a certified optimum, along decreasing weight decays, one objective after
+//! the other.
 //!
 //! With Cₖ the weighted sum of the features of class k, the targets of a loss enter its objective
 //! only through the linear term ⟨W, T⟩, T = (1 − s) C + (s / K) Σ C, so one pass of plain
@@ -38,11 +38,13 @@ pub(super) fn solve<R: Real>(
     }
     let (shift, known) = (mean(seen)?, seen.problem.known);
     options.go_on()?;
-    let space = match known.space(seen.how) {
-        Some(space) => space,
-        None => Arc::new(Space::new(seen, &shift)?),
+    let space = if let Some(space) = known.space(seen.how) {
+        space
+    } else {
+        let space = Arc::new(Space::new(seen, &shift)?);
+        known.keep_space(seen.how, &space);
+        space
     };
-    known.keep_space(seen.how, &space);
     options.go_on()?;
     let shared = Shared::new(seen, &shift)?;
     let mut passes = Passes::new(&shared, (shift.len(), seen.problem.counts.n_classes()));
@@ -62,7 +64,7 @@ pub(super) fn solve<R: Real>(
             let evaluated = passes.evaluate(&walk.head_point(&candidate, &weight))?;
             walk.take(candidate, evaluated, seen, trials, &mut done);
         }
-        if let Some(rung) = walk.last_rung {
+        if let Some(rung) = walk.into_last_rung() {
             known.keep_rung(seen.how, &chain.form, rung);
         }
         for &i in chain.stages.iter().flat_map(|stage| &stage.asked_by) {

@@ -31,7 +31,7 @@ impl Space {
         Ok(Self { curvature, by_class: WithBias { weight, bias: sums.shares } })
     }
 
-    /// Bytes that it takes.
+    /// Bytes of its matrices.
     pub(super) fn size(&self) -> usize {
         let WithBias { weight, .. } = &self.by_class;
         self.curvature.size() + size_of::<f64>() * weight.nrows() * weight.ncols()

@@ -39,7 +39,7 @@ pub(super) struct Rung {
 }
 
 impl State {
-    /// Bytes that one takes, at most.
+    /// Bytes of its points, with a full history.
     pub(super) fn size_of(d: usize, k: usize) -> usize {
         (Descent::POINTS + 1) * d * k * size_of::<f64>()
     }

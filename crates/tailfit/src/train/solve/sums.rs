@@ -175,5 +175,5 @@ fn decomposed(covariance: &Mat<f64>) -> Result<(Mat<f64>, Vec<f64>)> {
     Ok((decomposition.U().to_owned(), values))
 }
 
-/// Most numbers that all parts of a sum should hold together, a quarter of a GB.
+/// Most numbers of the products of all parts together, were they held at once: a quarter of a GB.
 const MOST_NUMBERS: usize = 1 << 25;

@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::chain::Chain;
-use super::lbfgs::columns_mut;
+use super::lbfgs::for_columns;
 use super::space::Space;
 use super::state::WithBias;
 use crate::numbers::Real;
@@ -26,11 +26,11 @@ impl Targets {
         let (views, weights) = (seen.problem.views.len(), &chain.form.class_weights);
         let all = seen.problem.weights.iter().sum::<f64>() * views as f64 / chain.divisor;
         let WithBias { weight: mut by_class, bias: shares } = space.by_class.clone();
-        for (column, weight) in columns_mut(&mut by_class).zip(weights) {
-            for sum in column {
-                *sum *= all * weight;
+        for_columns(&mut by_class, |c, sums| {
+            for sum in sums {
+                *sum *= all * weights[c];
             }
-        }
+        });
         let shares: Vec<f64> = shares.iter().zip(weights).map(|(s, w)| all * w * s).collect();
         let total = shares.iter().sum();
         let smoothed =

@@ -37,10 +37,10 @@ pub(super) struct Walk<'a, R> {
     target: WithBias,
     stage: usize,
     state: State,
-    /// The last rung reached; before the first, zero, of which nothing is known.
+    /// The last rung reached; before the first, zero, of which nothing is known. Its state is there where
+    /// something starts from it.
     rung: Rung,
-    /// The last of all, once it is reached, if it is to be kept.
-    pub(super) last_rung: Option<Rung>,
+    /// Whether the last of all is kept.
     keeps_last: bool,
     /// Passes since the last rung.
     passes: usize,
@@ -58,6 +58,11 @@ impl<'a, R: Real> Walk<'a, R> {
         let Targets { total, plain, target, floor } = Targets::new(chain, space, seen);
         let state = State::zero(d, k);
         let known = seen.problem.known;
+        let last = chain.stages.iter().rfind(|stage| stage.is_rung);
+        let is_new = match (last, &chain.start) {
+            (Some(last), Some(start)) => last.weight_decay < start.weight_decay,
+            (last, _) => last.is_some(),
+        };
         Self {
             chain,
             curvature: &space.curvature,
@@ -66,8 +71,7 @@ impl<'a, R: Real> Walk<'a, R> {
             target,
             stage: 0,
             rung: Rung { state: state.clone(), weight_decay: f64::NAN, passes: 0 },
-            last_rung: None,
-            keeps_last: known.has_room_for(State::size_of(d, k)),
+            keeps_last: is_new && known.has_room_for(State::size_of(d, k)),
             state,
             passes: 0,
             lower: f64::NEG_INFINITY,

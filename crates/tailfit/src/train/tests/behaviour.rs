@@ -7,8 +7,10 @@ use super::super::seen::{Seen, SeenAs};
 use super::super::stack::Stack;
 use super::super::{Outcome, Problem, ScoredSet, Trial, View, train_on};
 use super::{problem_of, setup};
+use crate::class_counts::ClassCounts;
 use crate::metrics::{PerSet, TestPart};
 use crate::recipe::{Recipe, Sgd};
+use crate::rng::{Purpose, Rng};
 use crate::tests::support::golden;
 use crate::tests::{problem, unscored};
 
@@ -67,6 +69,28 @@ fn outcomes_come_in_the_order_of_the_trials() {
         let alone = train_on(&problem, std::slice::from_ref(trial), &unscored()).unwrap().remove(0);
         assert_eq!(outcome.head, alone.head, "{:?}", trial.recipe);
     }
+}
+
+/// Large enough that a search spreads all of its work.
+#[test]
+fn a_solution_has_the_same_bits_on_any_number_of_threads() {
+    let (n, d, k) = (700, 420, 80);
+    let mut rng = Rng::new(0, Purpose::Start, 0);
+    let features: Vec<f32> = (0..n * d).map(|_| rng.uniform() as f32 - 0.4).collect();
+    let labels: Vec<u32> = (0..n as u32).map(|i| if i < 160 { i % 80 } else { i % 7 }).collect();
+    let counts = ClassCounts::from_labels(&labels, k).unwrap();
+    let problem = problem(&features, &labels, &counts, None);
+    let changes = [("solver", json!("lbfgs")), ("start", json!("zero")), ("gap", json!(1e-2))];
+    let recipe =
+        changes.iter().fold(Recipe::PLAIN, |r, (path, value)| r.with(path, value).unwrap());
+    let recipe = recipe.with("weight_decay", &json!(1e-2)).unwrap();
+    let trials = [Trial { recipe, seed: 0, stop_after: None }];
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| train_on(&problem, &trials, &unscored()).unwrap().remove(0))
+    };
+    let (one, three) = (on(1), on(3));
+    assert_eq!((one.head, one.solution), (three.head, three.solution));
 }
 
 /// Epoch e trains on view e mod V, as if the views were stacked vertically and used in turn.

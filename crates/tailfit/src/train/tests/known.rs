@@ -3,15 +3,16 @@
 use serde_json::{Value, json};
 
 use super::super::{Known, Problem, Trial, train_on};
-use super::{problem_of, setup};
+use super::setup;
 use crate::recipe::Recipe;
 use crate::tests::support::golden;
-use crate::tests::unscored;
+use crate::tests::{problem, unscored};
 
 #[test]
 fn trials_after_others_have_the_bits_of_trials_from_nothing() {
     let setup = setup(&golden("sgd.json"));
-    let fresh = problem_of(&setup);
+    let features: Vec<f32> = setup.features.iter().map(|&v| v as f32).collect();
+    let fresh = problem(&features, &setup.labels, &setup.counts, Some(&setup.stage_1));
     let trial = |changes: &[(&str, Value)], decay: f64| {
         let base = [("solver", json!("lbfgs")), ("start", json!("zero")), ("gap", json!(1e-3))];
         let changes = base.iter().chain(changes);
@@ -25,9 +26,9 @@ fn trials_after_others_have_the_bits_of_trials_from_nothing() {
         &[("decay_bias", json!(false)), ("class_weights", json!({"power": {"rho": 1.0}}))],
         &[("decay_bias", json!(false)), ("features", json!("standardised"))],
     ];
-    // Down, further down, to where the last ended, between what was passed on the way, and up.
-    let rounds: [&[f64]; 5] = [&[0.3, 1e-2], &[1e-3, 3e-4], &[1e-3], &[3e-3], &[3.0, 2e-2, 1e-5]];
-    for most in [1 << 20, 3 << 12] {
+    // Down, further down, above that, both, and where the last ended.
+    let rounds: [&[f64]; 5] = [&[0.3, 1e-2], &[1e-3, 3e-4], &[3e-3], &[3.0, 2e-2, 1e-5], &[1e-5]];
+    for most in [1 << 20, 3 << 15] {
         let known = Known::new(most);
         for decays in rounds {
             let of = |kind: &&[_]| decays.iter().map(|&d| trial(kind, d)).collect::<Vec<_>>();
@@ -42,6 +43,15 @@ fn trials_after_others_have_the_bits_of_trials_from_nothing() {
         }
         // A space for each way to see the features, and a rung for each kind.
         let [spaces, rungs] = known.len();
-        assert!(if most > 1 << 19 { (spaces, rungs) == (2, 4) } else { spaces < 2 && rungs < 4 });
+        if most == 1 << 20 {
+            assert_eq!([spaces, rungs], [2, 4]);
+            let further = trial(kinds[0], 1e-6);
+            known.add_passes(1000);
+            let knowing = Problem { known: &known, ..fresh.clone() };
+            let after = train_on(&knowing, &[further], &unscored()).unwrap().remove(0);
+            assert!(after.solution.unwrap().passes > 1000, "it starts from the last rung");
+        } else {
+            assert!(0 < rungs && rungs < 4, "{rungs}");
+        }
     }
 }

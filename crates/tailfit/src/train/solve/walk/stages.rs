@@ -24,6 +24,11 @@ impl<R: Real> Walk<'_, R> {
         }
     }
 
+    /// The last rung, once all stages are solved, if it is to be kept.
+    pub(in crate::train::solve) fn into_last_rung(self) -> Option<Rung> {
+        self.keeps_last.then_some(self.rung)
+    }
+
     /// Leaves a stage that is `close` enough for the next, through as many as the outputs at this point
     /// certify, and aims.
     pub(super) fn go_on(
@@ -75,10 +80,7 @@ impl<R: Real> Walk<'_, R> {
             // The next stage goes on from here; those after it start here, unless it is a rung too.
             let later = &self.chain.stages[self.stage..];
             let is_last = !later.iter().any(|stage| stage.is_rung);
-            if is_last && self.keeps_last {
-                self.last_rung = Some(Rung { state: self.state.clone(), ..self.rung });
-            }
-            if later.len() > 1 && !later[0].is_rung {
+            if (later.len() > 1 && !later[0].is_rung) || (is_last && self.keeps_last) {
                 self.rung.state = self.state.clone();
             }
         } else {
