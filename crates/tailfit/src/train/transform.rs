@@ -105,8 +105,8 @@ impl<R: Real> Transform<R> {
             }
             By::Whitening { vectors, values, matrix } => {
                 let matrix = matrix.get_or_init(|| {
-                    let element = |j: usize, i: usize| vectors[(j, i)] / values[i].sqrt();
-                    Box::new(Factor::new((dim, dim), |j, i| R::from_f64(element(j, i))))
+                    let element = |j, i: usize| R::from_f64(vectors[(j, i)] / values[i].sqrt());
+                    Box::new(Factor::new((dim, dim), element))
                 });
                 let before = rows.to_vec();
                 matrix.multiply(before.chunks_exact(dim), false, |row, first, part| {

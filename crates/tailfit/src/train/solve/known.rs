@@ -23,10 +23,11 @@ impl Known {
         Self { spaces: Recent::new(most / 2), rungs: Recent::new(most / 2) }
     }
 
-    /// Numbers of spaces and rungs.
+    /// The number of spaces, and the weight decay of each rung.
     #[cfg(test)]
-    pub(crate) fn len(&self) -> [usize; 2] {
-        [self.spaces.lock().len(), self.rungs.lock().len()]
+    pub(crate) fn kept(&self) -> (usize, Vec<f64>) {
+        let rungs = self.rungs.lock().iter().map(|(_, rung, _)| rung.weight_decay).collect();
+        (self.spaces.lock().len(), rungs)
     }
 
     /// Makes every rung look as if it had taken so many passes more.
