@@ -41,6 +41,15 @@ impl<R: Real> Packed<R> {
         Self { samples: 0, padded: 0, depth: padded_depth(dim, unit), values }
     }
 
+    /// An empty batch in full precision, with memory for `samples` of `dim` features.
+    pub(crate) fn with_room(dim: usize, samples: usize) -> Self {
+        let mut packed = Self::new(dim, None);
+        if let Values::Full(values) = &mut packed.values {
+            values.reserve(samples.next_multiple_of(TILE) * packed.depth);
+        }
+        packed
+    }
+
     /// Packs the samples, each `[D]`.
     pub(crate) fn pack<'a>(&mut self, samples: impl ExactSizeIterator<Item = &'a [R]>) {
         self.samples = samples.len();

@@ -22,12 +22,12 @@ struct Curve {
 pub(super) fn run() -> Result<()> {
     let mut curves = vec![];
     for (name, dim) in SHAPES {
-        let ours = Ours::load(&format!("{FOLDER}/data"), name, dim)?;
+        let data = Ours::load(&format!("{FOLDER}/data"), name, dim)?.data;
         for decay in DECAYS {
-            let minimum = solve(&ours, decay, MINIMUM)?.objective;
+            let minimum = solve(&data, decay, MINIMUM)?.objective;
             let mut points = vec![];
             for gap in GAPS {
-                let fit = solve(&ours, decay, gap)?;
+                let fit = solve(&data, decay, gap)?;
                 points.push((fit.passes, fit.gap, (fit.objective - minimum) / minimum));
             }
             curves.push(Curve { title: format!("{name}, weight decay {decay}"), points });

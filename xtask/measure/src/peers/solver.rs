@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tailfit::features::DataSet;
 use tailfit::head::Start;
 use tailfit::losses::Objective;
 use tailfit::recipe::{Recipe, Sgd, Solver};
@@ -45,9 +46,10 @@ pub(crate) fn run() -> Result<()> {
     );
     for (name, dim) in SHAPES {
         make_data(&python, name)?;
-        let ours = Ours::load(&format!("{FOLDER}/data"), name, dim)?;
+        // Without the test features, which the peer does not hold either.
+        let data = Ours::load(&format!("{FOLDER}/data"), name, dim)?.data;
         for decay in DECAYS {
-            let row = compare(&python, &ours, (name, dim), decay)?;
+            let row = compare(&python, &data, (name, dim), decay)?;
             eprintln!("{row}");
             writeln!(text, "{row}")?;
         }
@@ -56,7 +58,7 @@ pub(crate) fn run() -> Result<()> {
     gaps::run()
 }
 
-fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) -> Result<String> {
+fn compare(python: &str, data: &DataSet, (name, dim): (&str, usize), decay: f64) -> Result<String> {
     let words = [&format!("{FOLDER}/data"), name, &dim.to_string(), &decay.to_string()];
     let mut child = Command::new(python)
         .arg("xtask/peers/solver.py")
@@ -80,7 +82,7 @@ fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) ->
     let mut asked = GAPS[0];
     for gap in GAPS {
         asked = gap;
-        if solve(ours, decay, gap)?.objective <= peer[0].objective {
+        if solve(data, decay, gap)?.objective <= peer[0].objective {
             break;
         }
     }
@@ -88,7 +90,7 @@ fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) ->
         if round > 0 {
             peer.push(theirs()?);
         }
-        own.push(solve(ours, decay, asked)?);
+        own.push(solve(data, decay, asked)?);
     }
     drop(input);
     child.wait()?;
@@ -96,7 +98,7 @@ fn compare(python: &str, ours: &Ours, (name, dim): (&str, usize), decay: f64) ->
         fits.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     }
     let (peer, own) = (&peer[ROUNDS / 2], &own[ROUNDS / 2]);
-    let (n, k) = (ours.data.train.len(), ours.data.counts.n_classes());
+    let (n, k) = (data.train.len(), data.counts.n_classes());
     Ok(format!(
         "| {name}, {n} × {dim}, K = {k} | {decay} | {:.2} | {:.0} | {} | {:.6} | {:.2} | {:.0} | {} | {:.6} | {:.1e} | {:.1} |",
         peer.seconds,
@@ -120,7 +122,7 @@ fn peak() -> Result<f64> {
     Ok(kilobytes.parse::<f64>()? / 1024.0)
 }
 
-pub(super) fn solve(ours: &Ours, weight_decay: f64, gap: f64) -> Result<Fit> {
+pub(super) fn solve(data: &DataSet, weight_decay: f64, gap: f64) -> Result<Fit> {
     let sgd = Sgd { weight_decay, ..Recipe::PLAIN.sgd };
     let (solver, start) = (Solver::Lbfgs, Start::Zero);
     let recipe = Recipe { solver, gap, start, sgd, decay_bias: false, ..Recipe::PLAIN };
@@ -129,11 +131,11 @@ pub(super) fn solve(ours: &Ours, weight_decay: f64, gap: f64) -> Result<Fit> {
     // Its peak of memory starts anew.
     fs_err::write("/proc/self/clear_refs", "5")?;
     let before = Instant::now();
-    let outcome = train(&ours.data, &[trial], &options)?.remove(0);
+    let outcome = train(data, &[trial], &options)?.remove(0);
     let seconds = before.elapsed().as_secs_f64();
     let megabytes = peak()?;
     let solution = outcome.solution.context("a solver's outcome")?;
-    let (data, head) = (&ours.data, &outcome.head);
+    let head = &outcome.head;
     let objective = Objective::plain(Recipe::PLAIN.cost.loss, &data.counts);
     let mut z = head.logits(data.train.plain.in_memory()?).into_raw_vec_and_offset().0;
     let square: f64 = head.weight.iter().map(|w| w * w).sum();

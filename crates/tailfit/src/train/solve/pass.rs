@@ -14,7 +14,7 @@ use super::outputs::add_outputs;
 use super::room::{Logits, Room};
 use super::shared::{ROWS, Shared};
 use crate::error::{Error, Result};
-use crate::kernels::{Aligned, Panels, Rows, Weights, padded_depth, zeros};
+use crate::kernels::{Panels, Rows, Weights, padded_depth, zeros};
 use crate::losses::{BatchLoss, HeadLogits, Samples};
 use crate::numbers::Real;
 
@@ -63,13 +63,18 @@ pub(super) struct Evaluated {
     pub(super) entropies: Vec<f64>,
 }
 
-/// A part of the batches, always the same, whatever the threads, and what it works in.
+/// A part of the batches, always the same, whatever the threads.
 struct Group<R> {
     batches: std::ops::Range<usize>,
-    weights: Weights<R>,
     logits: Logits<R>,
+}
+
+/// What a group is worked on in.
+struct Worker<R> {
+    /// The weights of the head at hand, in panels.
+    weights: Weights<R>,
     room: Room<R>,
-    /// Its gradient, `[D, K]`.
+    /// The gradient of the group, `[D, K]`.
     grad: Point,
 }
 
@@ -77,8 +82,8 @@ struct Group<R> {
 pub(super) struct Passes<'a, R: Real> {
     shared: &'a Shared<'a, R>,
     groups: Vec<Group<R>>,
-    /// The weights of the head at hand, in panels.
-    columns: Aligned<R>,
+    /// As many as work at a time.
+    workers: Vec<Worker<R>>,
     /// Whether a group's products are spread over threads themselves.
     split: bool,
 }
@@ -94,63 +99,93 @@ impl<'a, R: Real> Passes<'a, R> {
         let keep = n * ROWS * c * size_of::<R>() <= KEPT;
         let group = |first| Group {
             batches: first..n.min(first + per_group),
-            weights: Weights::new(panels, None),
             logits: Logits::new(per_group, c, keep),
+        };
+        let groups: Vec<_> = (0..n).step_by(per_group).map(group).collect();
+        let threads = rayon::current_num_threads();
+        let worker = |_| Worker {
+            weights: Weights::new(panels, None),
             room: Room::default(),
             grad: Mat::zeros(dim, k),
         };
-        let groups = (0..n).step_by(per_group).map(group).collect();
-        let split = n_groups < rayon::current_num_threads();
-        Self { shared, groups, columns: zeros(panels.len()), split }
+        let workers = (0..groups.len().min(threads)).map(worker).collect();
+        Self { shared, groups, workers, split: n_groups < threads }
     }
 
     /// Evaluates a head.
     pub(super) fn evaluate(&mut self, head: &HeadPoint<'_, R>) -> Result<Evaluated> {
-        let Self { shared, groups, columns, split } = self;
+        let (shared, split) = (self.shared, self.split);
         let (dim, k) = (head.weight.nrows(), head.weight.ncols());
-        let panels = groups[0].weights.panels;
-        let c = panels.columns;
-        for class in 0..k {
-            let (first, apart) = panels.column(class);
-            let to = columns[first..].iter_mut().step_by(apart);
-            let of_class = head.weight.col_as_slice(class);
-            to.zip(of_class).for_each(|(to, &weight)| *to = R::from_f64(weight));
+        let c = self.load(head.weight);
+        let keeps_all = self.groups.iter().all(|group| group.logits.all);
+        if keeps_all {
+            let multiply = |group: &mut Group<R>, worker: &mut Worker<R>| {
+                group.each(shared, worker, |_, _| ())
+            };
+            self.for_groups(multiply, |(), _| ())?;
         }
-        groups.par_iter_mut().try_for_each(|group| {
-            group.weights.value.copy_from_slice(columns);
-            if group.logits.all { group.each(shared, |_, _| ()) } else { Ok(()) }
-        })?;
 
         let (bias, sums) = head.wanted.solve(head.bias.to_vec(), |bias| {
             let shown: Vec<R> =
                 bias.iter().zip(head.wanted.offset).map(|(b, o)| R::from_f64(b + o)).collect();
-            let parts = groups.par_iter_mut().map(|group| {
+            let mut all = OutputSums::new(k);
+            let sweep = |group: &mut Group<R>, worker: &mut Worker<R>| {
                 let mut sums = OutputSums::new(k);
-                group.sweep(shared, |samples, z| {
+                group.sweep(shared, worker, |samples, z| {
                     let weight = |i: usize| head.weight_of(samples, i);
                     add_outputs(&mut sums, &z[..samples.len() * c], &shown, weight);
                 })?;
                 Ok(sums)
-            });
-            let mut sums = OutputSums::new(k);
-            parts.collect::<Result<Vec<_>>>()?.iter().for_each(|part| sums.merge(part));
-            Ok::<_, Error>(sums)
+            };
+            self.for_groups(sweep, |sums, _| all.merge(&sums))?;
+            Ok::<_, Error>(all)
         })?;
 
         // Value and gradient there.
         let shown: Vec<R> = bias.iter().map(|&b| R::from_f64(b)).collect();
-        let parts = groups.par_iter_mut().map(|group| group.gradient(shared, head, &shown, *split));
-        let (mut value, mut shares) = (0.0, vec![0.0; k]);
-        for (part_value, part_shares) in parts.collect::<Result<Vec<_>>>()? {
+        let (mut value, mut shares, mut grad) = (0.0, vec![0.0; k], Mat::zeros(dim, k));
+        let gradient = |group: &mut Group<R>, worker: &mut Worker<R>| {
+            group.gradient(shared, worker, head, &shown, split)
+        };
+        self.for_groups(gradient, |(part_value, part_shares), worker| {
             value += part_value;
             shares.iter_mut().zip(part_shares).for_each(|(sum, part)| *sum += part);
-        }
-        let mut grad = Mat::zeros(dim, k);
-        for group in groups.iter() {
-            add(&mut grad, 1.0, &group.grad);
-        }
+            add(&mut grad, 1.0, &worker.grad);
+        })?;
         let curvature = sums.curvature();
         Ok(Evaluated { value, grad, bias, shares, curvature, entropies: sums.entropies })
+    }
+
+    /// Hands every worker a head's weights `[D, K]`; returns the columns of their panels.
+    fn load(&mut self, weight: &Point) -> usize {
+        let (first, others) = self.workers.split_first_mut().expect("there is a group");
+        let Weights { panels, value, .. } = &mut first.weights;
+        for class in 0..weight.ncols() {
+            let (first, apart) = panels.column(class);
+            let to = value[first..].iter_mut().step_by(apart);
+            to.zip(weight.col_as_slice(class)).for_each(|(to, &weight)| *to = R::from_f64(weight));
+        }
+        for other in others {
+            other.weights.value.copy_from_slice(value);
+        }
+        panels.columns
+    }
+
+    /// Does `work` for each group, as many at a time as there are workers, and takes what comes out in
+    /// the groups' order.
+    fn for_groups<T: Send>(
+        &mut self,
+        work: impl Fn(&mut Group<R>, &mut Worker<R>) -> Result<T> + Sync,
+        mut take: impl FnMut(T, &Worker<R>),
+    ) -> Result<()> {
+        let Self { groups, workers, .. } = self;
+        for groups in groups.chunks_mut(workers.len()) {
+            let pairs = groups.par_iter_mut().zip(workers.par_iter_mut());
+            let done =
+                pairs.map(|(group, worker)| work(group, worker)).collect::<Result<Vec<T>>>()?;
+            done.into_iter().zip(&*workers).for_each(|(one, worker)| take(one, worker));
+        }
+        Ok(())
     }
 }
 
@@ -159,9 +194,10 @@ impl<R: Real> Group<R> {
     fn each(
         &mut self,
         shared: &Shared<'_, R>,
+        Worker { weights, room, .. }: &mut Worker<R>,
         mut work: impl FnMut(Samples<'_>, &mut [R]),
     ) -> Result<()> {
-        let Self { batches, weights, logits, room, .. } = self;
+        let Self { batches, logits } = self;
         let c = weights.panels.columns;
         let none = zeros(c);
         for (at, batch) in batches.clone().enumerate() {
@@ -179,32 +215,34 @@ impl<R: Real> Group<R> {
     fn sweep(
         &mut self,
         shared: &Shared<'_, R>,
+        worker: &mut Worker<R>,
         mut work: impl FnMut(Samples<'_>, &mut [R]),
     ) -> Result<()> {
         if !self.logits.all {
-            return self.each(shared, work);
+            return self.each(shared, worker, work);
         }
-        let c = self.weights.panels.columns;
+        let c = worker.weights.panels.columns;
         for (at, batch) in self.batches.clone().enumerate() {
             work(shared.samples(batch), self.logits.of(at, c));
         }
         Ok(())
     }
 
-    /// Value and sums of the outputs `[K]`; leaves the gradient in [`Group::grad`].
+    /// Value and sums of the outputs `[K]`; leaves the gradient in [`Worker::grad`].
     fn gradient(
         &mut self,
         shared: &Shared<'_, R>,
+        Worker { weights, room, grad }: &mut Worker<R>,
         head: &HeadPoint<'_, R>,
         bias: &[R],
         split: bool,
     ) -> Result<(f64, Vec<f64>)> {
         let k = bias.len();
-        let panels = self.weights.panels;
+        let panels = weights.panels;
         let c = panels.columns;
         let (mut value, mut shares) = (0.0, vec![0.0; k]);
         let none = zeros(c);
-        let Self { batches, weights, logits, room, grad } = self;
+        let Self { batches, logits } = self;
         grad.fill(0.0);
         let last = batches.len() - 1;
         for (at, batch) in batches.clone().enumerate() {

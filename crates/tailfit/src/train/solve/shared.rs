@@ -1,5 +1,7 @@
 //! The training samples as all heads see them: about their mean, packed once if they fit.
 
+use rayon::prelude::*;
+
 use super::room::Room;
 use crate::error::Result;
 use crate::kernels::Packed;
@@ -30,12 +32,14 @@ impl<'a, R: Real> Shared<'a, R> {
             views.flat_map(|view| (0..n).step_by(ROWS).map(move |row| (view, row))).collect();
         let mut shared = Self { seen, shift, places, kept: vec![] };
         if size_of::<R>() * dim * ROWS * shared.places.len() <= KEPT {
-            let (mut gathered, all) = (Vec::new(), 0..shared.places.len());
-            let pack = |batch| {
-                let mut packed = Packed::new(dim, None);
-                shared.pack(batch, &mut packed, &mut gathered).map(|()| packed)
+            // Threads have memory of their own, which no other could use later: theirs comes from here.
+            let room = |batch| Packed::with_room(dim, shared.samples(batch).len());
+            let mut kept: Vec<_> = (0..shared.places.len()).map(room).collect();
+            let pack = |gathered: &mut Vec<R>, (batch, packed): (usize, &mut Packed<R>)| {
+                shared.pack(batch, packed, gathered)
             };
-            shared.kept = all.map(pack).collect::<Result<_>>()?;
+            kept.par_iter_mut().enumerate().try_for_each_init(Vec::new, pack)?;
+            shared.kept = kept;
         }
         Ok(shared)
     }

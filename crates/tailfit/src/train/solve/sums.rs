@@ -80,8 +80,8 @@ impl Sums {
         let all: Vec<u32> = (0..labels.len() as u32).collect();
         let n_parts = (MOST_NUMBERS / (dim * dim)).clamp(1, 16);
         let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(n_parts).max(1)).collect();
-        let of_part = |part: &&[u32]| -> Result<(Mat<f64>, Mat<f64>)> {
-            let (mut gram, mut by_class) = zero();
+        let of_part = |(part, (gram, by_class)): (&&[u32], &mut (Mat<f64>, Mat<f64>))| {
+            (gram.fill(0.0), by_class.fill(0.0));
             let mut gathered = Vec::new();
             for view in 0..views {
                 for rows in part.chunks(ROWS) {
@@ -116,13 +116,15 @@ impl Sums {
                     }
                 }
             }
-            Ok((gram, by_class))
+            Ok::<_, Error>(())
         };
         // As many at a time as there are threads: each takes the memory of a matrix.
         let (mut gram, mut by_class) = zero();
-        for parts in parts.chunks(rayon::current_num_threads()) {
-            let sums: Vec<_> = parts.par_iter().map(of_part).collect::<Result<_>>()?;
-            for (part_gram, part_sums) in &sums {
+        let at_a_time = rayon::current_num_threads().min(parts.len());
+        let mut room: Vec<_> = (0..at_a_time).map(|_| zero()).collect();
+        for parts in parts.chunks(at_a_time.max(1)) {
+            parts.par_iter().zip(&mut room).try_for_each(of_part)?;
+            for (part_gram, part_sums) in &room[..parts.len()] {
                 gram += part_gram;
                 by_class += part_sums;
             }
