@@ -8,7 +8,8 @@ import os
 
 import numpy as np
 
-# Features that would take more bytes as float32 than this stay in their file, as for the program.
+# Features that would take more bytes as float32 than this stay in their file, as for the program, or in the
+# 16-bit type that they have.
 _IN_MEMORY = 4 << 30
 
 # Rows of a file that are compared with what the array shows.
@@ -17,12 +18,17 @@ _LOOKS = 64
 # Types of values that may stay in their file, by numpy's names.
 _IN_FILE = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
 
+# Types of values that may stay as they are.
+_HALVES = {"float16": "f16", "bfloat16": "bf16"}
+
 
 def features(x, what="x") -> np.ndarray:
-    """Features as float32 in C order; those that are so already, or can stay in their file, as they are."""
+    """Features as float32 in C order; those that are so already, or can stay in their file or type, as they
+    are."""
     if hasattr(x, "detach"):
-        x = x.detach().cpu().float().numpy()
-    if in_file(x) is None:
+        x = x.detach().cpu()
+        x = x.numpy() if str(x.dtype) == "torch.float16" else x.float().numpy()
+    if in_file(x) is None and as_halves(x) is None:
         x = in_memory(x)
     if x.ndim != 2:
         raise ValueError(f"{what}: expected features of shape (n_samples, n_features), found {x.shape}")
@@ -30,9 +36,8 @@ def features(x, what="x") -> np.ndarray:
 
 
 def handed_over(x):
-    """Features for the native part: an array, or where they are in their file."""
-    found = in_file(x)
-    return in_memory(x) if found is None else found
+    """Features for the native part: an array, its bytes and its type, or where they are in their file."""
+    return in_file(x) or as_halves(x) or in_memory(x)
 
 
 def in_memory(x) -> np.ndarray:
@@ -40,17 +45,30 @@ def in_memory(x) -> np.ndarray:
     return np.require(x, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 
 
+def as_halves(x):
+    """The bytes and the type of a large array of 16-bit numbers in C order; else None."""
+    if not _may_stay(x, _HALVES) or not x.flags.aligned:
+        return None
+    return x.view(np.uint8), _HALVES[x.dtype.name]
+
+
+def _may_stay(x, types) -> bool:
+    """Whether these are features in C order of one of these types, little-endian, that take much memory."""
+    name = getattr(getattr(x, "dtype", None), "name", None)
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or not x.flags.c_contiguous or name not in types:
+        return False
+    return x.dtype.newbyteorder("<") == x.dtype and 4 * x.size > _IN_MEMORY
+
+
 def in_file(x):
     """Path, first byte, type and shape of a large read-only memory map, or of a view of one; else None."""
-    name = getattr(getattr(x, "dtype", None), "name", None)
-    if not isinstance(x, np.ndarray) or x.ndim != 2 or not x.flags.c_contiguous or name not in _IN_FILE:
+    if not _may_stay(x, _IN_FILE):
         return None
     root, current = None, x
     while isinstance(current, np.ndarray):
         root = current if isinstance(current, np.memmap) and current.filename is not None else root
         current = current.base
-    swapped = x.dtype.newbyteorder("<") != x.dtype
-    if root is None or root.mode != "r" or swapped or 4 * x.size <= _IN_MEMORY:
+    if root is None or root.mode != "r":
         return None
     path, at = os.fspath(root.filename), root.offset + x.ctypes.data - root.ctypes.data
     # The file of that name may be another by now.
@@ -61,7 +79,7 @@ def in_file(x):
             return None
         if there.tobytes() != x[row].tobytes():
             return None
-    return path, at, _IN_FILE[name], x.shape
+    return path, at, _IN_FILE[x.dtype.name], x.shape
 
 
 def as_groups(groups, x, what) -> list[str] | None:

@@ -124,7 +124,7 @@ class Head:
 
     def save(self, path: str | os.PathLike, key: str = "fc") -> None:
         """Write a safetensors file with ``{key}.weight`` and ``{key}.bias``."""
-        _native.save_head(os.fspath(path), native(self), key, self.metadata)
+        _native.save_head(os.fspath(path), native(self), key)
 
 
 def load_head(path: str | os.PathLike, key: str | None = None) -> Head:
@@ -271,7 +271,8 @@ def native(head: Head | None):
         _doubles(head.gate.scale),
         _doubles(head.gate.shift),
     )
-    return (weight, bias, head.normalise_features, centre, gate)
+    metadata = {str(key): str(value) for key, value in head.metadata.items()}
+    return (weight, bias, head.normalise_features, centre, gate, metadata)
 
 
 def from_native(found, metadata=None) -> Head:

@@ -28,11 +28,11 @@ __version__: str
 class DataError(ValueError):
     """Data that is unusable as it is."""
 
-_Features = NDArray[np.float32] | tuple[str, int, str, tuple[int, int]]
+_Features = NDArray[np.float32] | tuple[NDArray[np.uint8], str] | tuple[str, int, str, tuple[int, int]]
 _Labelled = tuple[_Features, NDArray[np.uint32]]
 _Vector = NDArray[np.float64]
 _Gate = tuple[_Vector, float, _Vector, _Vector]
-_Head = tuple[NDArray[np.float64], _Vector, bool, _Vector | None, _Gate | None]
+_Head = tuple[NDArray[np.float64], _Vector, bool, _Vector | None, _Gate | None, dict[str, str]]
 
 def all_methods() -> str: ...
 def usual_methods(effort: str, class_vectors: bool) -> list[str]: ...
@@ -58,7 +58,7 @@ def estimate_prior_by_confusion(
     labels: NDArray[np.uint32], predicted: NDArray[np.uint32], predictions: list[int]
 ) -> NDArray[np.float64]: ...
 def load_head(path: str, key: str | None = None) -> dict[str, Any]: ...
-def save_head(path: str, head: _Head, key: str, metadata: dict[str, str]) -> None: ...
+def save_head(path: str, head: _Head, key: str) -> None: ...
 def compare(
     name: str,
     train: _Labelled,

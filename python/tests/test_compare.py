@@ -67,6 +67,18 @@ def test_heads_that_are_more_than_a_layer(tmp_path, method):
             tailfit.compare(x, y, x_test, y_test, methods=["los"], head=head)
 
 
+def test_a_head_says_the_order_of_its_classes(tmp_path):
+    x, y = data()
+    names = np.array(["ant", "bee", "cow", "dog"])
+    head = tailfit.compare(x, names[y], x, names[y], methods="los").heads["los"]
+    head.save(tmp_path / "head.safetensors")
+    head = tailfit.load_head(tmp_path / "head.safetensors")
+    again = tailfit.compare(x, names[y], x, names[y], methods="los", head=head)
+    assert again.records[0]["data"]["stage_1"] == "given"
+    with pytest.raises(ValueError, match="expected class 0 to be `dog`, as in training, found `ant`"):
+        tailfit.compare(x, y, x, y, methods="los", head=head, class_names=names[::-1])
+
+
 def test_groups_are_kept_together():
     x, y = data()
     x, y = np.repeat(x, 4, axis=0), np.repeat(y, 4)

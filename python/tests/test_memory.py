@@ -14,7 +14,7 @@ import pytest
 
 import tailfit
 from tailfit import _arrays
-from tailfit._arrays import handed_over, in_file
+from tailfit._arrays import as_halves, handed_over, in_file
 from tailfit.sklearn import TailClassifier, TailClassifierCV
 from test_compare import data
 
@@ -36,7 +36,9 @@ def test_a_memory_map_stays_in_its_file(tmp_path, dtype):
     on_disk = mapped(tmp_path / "x.npy", x)
     path, at, _, shape = in_file(on_disk)
     assert (at, shape) == (128, x.shape) and path.endswith("x.npy")
-    assert handed_over(on_disk) == in_file(on_disk) and handed_over(x).dtype == np.float32
+    assert handed_over(on_disk) == in_file(on_disk)
+    if dtype != "float16":
+        assert handed_over(x).dtype == np.float32
     run = lambda x: tailfit.compare(x, y, x, y, methods=["los", "lr-balanced"])  # noqa: E731
     assert run(on_disk).records == run(x).records
     folds = tailfit.compare(on_disk, y, on_disk, y, methods=["lda"], select="cross-validated")
@@ -69,13 +71,17 @@ def test_only_what_is_as_in_the_file_stays_there(tmp_path):
 
 _FIT = """
 import re
+import sys
 
 import numpy as np
 
+from tailfit import _arrays
 from tailfit.sklearn import TailClassifier
 
+_arrays._IN_MEMORY = 0
+
 rng = np.random.default_rng(0)
-x = rng.standard_normal((40_000, 512), dtype=np.float32)
+x = rng.standard_normal((40_000, 512), dtype=np.float32).astype(sys.argv[1])
 y = np.arange(len(x)) % 4
 TailClassifier("nearest-class-mean-centred").fit(x[:100], y[:100])
 
@@ -93,8 +99,9 @@ print((most() - before) / x.nbytes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a process's memory is read from /proc")
-def test_arrays_are_not_copied():
-    printed = subprocess.run([sys.executable, "-c", _FIT], check=True, capture_output=True, text=True)
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_arrays_are_not_copied(dtype):
+    printed = subprocess.run([sys.executable, "-c", _FIT, dtype], check=True, capture_output=True, text=True)
     assert float(printed.stdout) < 0.5
 
 
@@ -114,16 +121,33 @@ def test_arrays_of_any_layout_give_the_same_head():
         assert (tailfit._native.fit((other, y), recipe)["weight"] == wanted).all()
 
 
-def test_half_precision():
+@pytest.mark.parametrize("large", [False, True])
+def test_half_precision(large, monkeypatch):
+    monkeypatch.setattr(_arrays, "_IN_MEMORY", 0 if large else 1 << 30)
     x, y = data()
     short = np.asarray(x, np.float16)
-    wanted = TailClassifier().fit(short.astype(np.float32), y).coef_
-    assert (TailClassifier().fit(short, y).coef_ == wanted).all()
+    assert (as_halves(short) is not None) == large
+    for estimator in (TailClassifier(), TailClassifier("los", solver="sgd", random_state=0), TailClassifierCV()):
+        wanted = estimator.fit(short.astype(np.float32), y).coef_
+        assert (estimator.fit(short, y).coef_ == wanted).all()
     ml_dtypes = pytest.importorskip("ml_dtypes")
     brain = x.astype(ml_dtypes.bfloat16)
-    result = tailfit.compare(brain, y, brain, y, methods="lr-balanced")
     exact = brain.astype(np.float32)
-    assert result.records == tailfit.compare(exact, y, exact, y, methods="lr-balanced").records
+    for select in (None, "cross-validated"):
+        run = lambda x: tailfit.compare(x, y, x, y, methods=["lr-balanced", "los"], select=select)  # noqa: E731, B023
+        assert run(brain).records == run(exact).records
+
+
+def test_only_what_can_be_read_as_it_is_stays_in_half_precision():
+    x = np.arange(24, dtype=np.float16).reshape(4, 6)
+    found, dtype = as_halves(x[1:3])
+    assert dtype == "f16" and np.shares_memory(found, x) and found.tobytes() == x[1:3].tobytes()
+    for other in (x[::2], x[:, :4], x.T, x.astype(">f2"), x[:0], x.astype(np.uint16), x[0]):
+        assert as_halves(other) is None
+    bad = x.copy()
+    bad[2, 3] = np.nan
+    with pytest.raises(ValueError, match="row 2, column 3"):
+        tailfit.compare(bad, [0, 0, 1, 1], x, [0, 0, 1, 1], methods="los")
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -7,21 +7,23 @@ use std::sync::Arc;
 
 use ndarray::ArrayView2;
 use numpy::{
-    PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray,
+    Element, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+    ToPyArray,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tailfit::error::Result;
+use tailfit::error::{Error, Result};
 use tailfit::features::{Features, HeadFile, Matrix};
 use tailfit::head::{Gate, Head};
 
 use crate::raised;
 
-/// Features `[N, D]`: an array, or where a memory map's values are in its file: path, first byte, type
-/// and shape.
+/// Features `[N, D]`: an array; the bytes of one of a 16-bit type in C order, `[N, 2 D]`, and the type; or where a memory
+/// map's values are in its file: path, first byte, type and shape.
 #[derive(FromPyObject)]
 pub(crate) enum Values<'py> {
     Array(PyReadonlyArray2<'py, f32>),
+    Halves(PyReadonlyArray2<'py, u8>, String),
     File(PathBuf, u64, String, (usize, usize)),
 }
 
@@ -34,9 +36,15 @@ type Vector<'py> = PyReadonlyArray1<'py, f64>;
 pub(crate) type PyGate<'py> = (Vector<'py>, f64, Vector<'py>, Vector<'py>);
 
 /// Weight `[K, D]`, bias `[K]`, whether features are divided by their norms, the centre that is
-/// subtracted before, `[D]`, and the gate.
-pub(crate) type PyHead<'py> =
-    (PyReadonlyArray2<'py, f64>, Vector<'py>, bool, Option<Vector<'py>>, Option<PyGate<'py>>);
+/// subtracted before, `[D]`, the gate, and metadata.
+pub(crate) type PyHead<'py> = (
+    PyReadonlyArray2<'py, f64>,
+    Vector<'py>,
+    bool,
+    Option<Vector<'py>>,
+    Option<PyGate<'py>>,
+    HashMap<String, String>,
+);
 
 /// Features that are not checked yet: that reads them all, and is work for another thread.
 pub(crate) struct Unchecked(Matrix, Vec<u32>);
@@ -45,6 +53,7 @@ impl Unchecked {
     pub(crate) fn of((x, y): &Labelled<'_>) -> PyResult<Self> {
         let matrix = match x {
             Values::Array(x) => Ok(shared(x)),
+            Values::Halves(x, dtype) => halves(x, dtype),
             Values::File(path, at, dtype, shape) => Matrix::left_in(path, *at, dtype, *shape),
         };
         Ok(Self(matrix.map_err(raised)?, y.as_array().to_vec()))
@@ -56,7 +65,13 @@ impl Unchecked {
 }
 
 /// An array that is in use outside the interpreter's lock.
-struct Owner(Option<Py<PyArray2<f32>>>);
+struct Owner(Option<Py<PyAny>>);
+
+impl Owner {
+    fn of<T: Element>(x: &PyReadonlyArray2<'_, T>) -> Arc<Self> {
+        Arc::new(Self(Some(x.as_any().clone().unbind())))
+    }
+}
 
 impl Drop for Owner {
     /// Gives the array back at once, where the interpreter still runs.
@@ -66,29 +81,41 @@ impl Drop for Owner {
     }
 }
 
-/// The values of an array, which are not copied if they are in C order.
+/// The values of an array, if they are in C order. Whoever uses them has to keep an [`Owner`] of the array for
+/// as long.
 #[allow(
     unsafe_code,
     reason = "only the interpreter knows how long its memory lives; see the block"
 )]
-fn shared(x: &PyReadonlyArray2<'_, f32>) -> Matrix {
+fn left<T: Element>(x: &PyReadonlyArray2<'_, T>) -> Option<&'static [T]> {
     // A slice is there for Fortran's order too.
     let values = if x.is_c_contiguous() { x.as_slice().ok() } else { None };
-    let view = values.and_then(|values| {
-        // SAFETY: the slice is the array's memory, and the matrix keeps the array. This relies on nobody
-        // writing to the array, or resizing it without a check of references, until the work ends, which
-        // after an interrupt may be a little later than the call; Python's documentation says so.
-        let values: &'static [f32] =
-            unsafe { slice::from_raw_parts(values.as_ptr(), values.len()) };
-        ArrayView2::from_shape(x.as_array().raw_dim(), values).ok()
-    });
-    let owner = || Arc::new(Owner(Some(x.as_unbound().clone_ref(x.py()))));
+    // SAFETY: the slice is the array's memory, which its owner keeps. This relies on nobody writing to the
+    // array, or resizing it without a check of references, until the work ends, which after an interrupt may
+    // be a little later than the call; Python's documentation says so.
+    values.map(|values| unsafe { slice::from_raw_parts(values.as_ptr(), values.len()) })
+}
+
+/// The values of an array, which are not copied if they are in C order.
+fn shared(x: &PyReadonlyArray2<'_, f32>) -> Matrix {
+    let view =
+        left(x).and_then(|values| ArrayView2::from_shape(x.as_array().raw_dim(), values).ok());
     let copy = || x.as_array().to_owned().into();
-    view.map_or_else(copy, |view| Matrix::Shared(view, owner()))
+    view.map_or_else(copy, |view| Matrix::Shared(view, Owner::of(x)))
+}
+
+/// The values of an array of a 16-bit type, which stay where they are.
+fn halves(x: &PyReadonlyArray2<'_, u8>, dtype: &str) -> Result<Matrix> {
+    let Some(bytes) = left(x) else {
+        let remedy = "pass numpy.ascontiguousarray(x)";
+        return Err(Error::usage("features", "an array in C order", "another order", remedy));
+    };
+    let (n, width) = x.as_array().dim();
+    Matrix::left_with(Owner::of(x), bytes, dtype, (n, width / 2))
 }
 
 pub(crate) fn head_file(head: &PyHead<'_>, key: &str) -> HeadFile {
-    let (weight, bias, normalise_features, centre, gate) = head;
+    let (weight, bias, normalise_features, centre, gate, metadata) = head;
     let own = |vector: &Vector<'_>| vector.as_array().to_owned();
     let gate = gate.as_ref().map(|(weight, bias, scale, shift)| Gate {
         weight: own(weight),
@@ -102,7 +129,7 @@ pub(crate) fn head_file(head: &PyHead<'_>, key: &str) -> HeadFile {
         gate,
         ..Head::linear(weight.as_array().to_owned(), own(bias))
     };
-    HeadFile::new(head, key, HashMap::new())
+    HeadFile::new(head, key, metadata.clone())
 }
 
 /// A head as a dictionary: weight, bias, normalise_features, centre and gate, or `None` for either.

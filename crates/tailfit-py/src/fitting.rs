@@ -121,13 +121,6 @@ pub(crate) fn load_head<'py>(
 
 /// Writes a head in safetensors, under this key.
 #[pyfunction]
-pub(crate) fn save_head(
-    path: PathBuf,
-    head: PyHead<'_>,
-    key: &str,
-    metadata: std::collections::HashMap<String, String>,
-) -> PyResult<()> {
-    let mut file = head_file(&head, key);
-    file.metadata = metadata;
-    features::save_head(&path, &file).map_err(raised)
+pub(crate) fn save_head(path: PathBuf, head: PyHead<'_>, key: &str) -> PyResult<()> {
+    features::save_head(&path, &head_file(&head, key)).map_err(raised)
 }

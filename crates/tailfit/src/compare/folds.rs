@@ -68,7 +68,7 @@ pub(super) fn folds(data: &DataSet, stop: &AtomicBool) -> Result<Vec<Fold>> {
     if matches!(data.train.plain, Matrix::File(_)) {
         let remedy = "raise the memory limit, or give a validation set";
         let expected = "training features in memory, which are cut into folds";
-        let found = "features left in their file";
+        let found = "features left where they are";
         return Err(Error::usage("selection `cross-validated`", expected, found, remedy)
             .answered_by("memory"));
     }

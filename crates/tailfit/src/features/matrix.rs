@@ -11,8 +11,8 @@ use super::stored::{RowReader, Stored};
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-/// Features `[N, D]`: held in memory, or left in their file, from which rows are read as needed.
-/// Training is bit-identical for all.
+/// Features `[N, D]`: held in memory, or left in their file or with their owner, from where rows are read as
+/// needed. Training is bit-identical for all.
 #[derive(Clone, Debug)]
 pub enum Matrix {
     /// In memory.
@@ -20,12 +20,12 @@ pub enum Matrix {
     /// In memory of another owner, such as an interpreter's array, who is kept for as long. It must
     /// not change while in use.
     Shared(ArrayView2<'static, f32>, Arc<dyn Any + Send + Sync>),
-    /// In a file.
+    /// In a file, or as another type than f32 in memory of another owner.
     File(FileMatrix),
 }
 
-/// Features `[N, D]` in one or several files, as f16, bf16, f32 or f64. No file must change while in
-/// use: an error if its size or time does.
+/// Features `[N, D]` in one or several files, or in memory of another owner, as f16, bf16, f32 or f64. Nothing
+/// of it must change while in use: an error if a file's size or time does.
 #[derive(Clone, Debug)]
 pub struct FileMatrix {
     /// The rows, part by part, each `[n, D]`.
@@ -80,12 +80,37 @@ impl Matrix {
     ///
     /// If the file cannot be opened, is too short, or the type is another.
     pub fn left_in(path: &Path, at: u64, dtype: &str, (n, dim): (usize, usize)) -> Result<Self> {
-        let place = path.display().to_string();
+        let source = Source::open(path, false)?;
+        Self::left(source, path.display().to_string(), at, dtype, (n, dim))
+    }
+
+    /// Features `[N, D]` of type f16, bf16, f32 or f64, by name, that stay where they are in memory, `n` rows
+    /// of `dim` little-endian values. Rows are made f32 as they are needed. The owner of the bytes, who is
+    /// kept for as long, must not change them while they are in use.
+    ///
+    /// # Errors
+    ///
+    /// If there are too few bytes, or the type is another.
+    pub fn left_with(
+        owner: Arc<dyn Any + Send + Sync>,
+        bytes: &'static [u8],
+        dtype: &str,
+        (n, dim): (usize, usize),
+    ) -> Result<Self> {
+        Self::left(Source::Shared(bytes, owner), "features".to_owned(), 0, dtype, (n, dim))
+    }
+
+    fn left(
+        source: Source,
+        place: String,
+        at: u64,
+        dtype: &str,
+        (n, dim): (usize, usize),
+    ) -> Result<Self> {
         let types = [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64];
         let Some(dtype) = types.into_iter().find(|known| known.to_string() == dtype) else {
             return Err(Error::usage(place, "values of type f16, bf16, f32 or f64", dtype, ""));
         };
-        let source = Source::open(path, false)?;
         let size = n.checked_mul(dim).and_then(|values| values.checked_mul(dtype.size()));
         let end = size.and_then(|size| at.checked_add(size as u64));
         if end.is_none_or(|end| end > source.len()) {
@@ -118,7 +143,7 @@ impl Matrix {
     ///
     /// # Errors
     ///
-    /// If it is left in its file.
+    /// If it is left in its file, or with its owner.
     pub fn in_memory(&self) -> Result<ArrayView2<'_, f32>> {
         match self {
             Self::Memory(array) => Ok(array.view()),
@@ -126,7 +151,7 @@ impl Matrix {
             Self::File(file) => Err(Error::usage(
                 &file.parts[0].place,
                 "features in memory",
-                "features left in their file",
+                "features left where they are",
                 "read them with Matrix::into_memory",
             )),
         }

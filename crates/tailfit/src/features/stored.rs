@@ -7,8 +7,8 @@ use super::decode::Dtype;
 use crate::error::{Error, Result};
 use crate::files::Source;
 
-const UNCHANGED: &str = "the file as it was when it was opened";
-const RUN_AGAIN: &str = "leave the file alone while it is in use, and run again";
+const UNCHANGED: &str = "features as they were when they were opened";
+const RUN_AGAIN: &str = "leave them alone while they are in use, and run again";
 
 /// Values read at a time.
 const CHUNK: usize = 1 << 18;

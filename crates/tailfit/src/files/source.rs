@@ -1,8 +1,10 @@
 //! The bytes that features are decoded from: in memory, in a file, or in a mapped file.
 
+use std::any::Any;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use memmap2::Mmap;
@@ -13,8 +15,20 @@ use super::map::map;
 #[derive(Debug)]
 pub(crate) enum Source {
     Memory(Vec<u8>),
-    File { file: File, opened: State },
-    Map { map: Mmap, file: File, opened: State },
+    /// In memory of another owner, who is kept for as long.
+    Shared(
+        &'static [u8],
+        #[allow(dead_code, reason = "kept, not read")] Arc<dyn Any + Send + Sync>,
+    ),
+    File {
+        file: File,
+        opened: State,
+    },
+    Map {
+        map: Mmap,
+        file: File,
+        opened: State,
+    },
 }
 
 /// What tells that a file is the same: its size, and when it was last written.
@@ -51,7 +65,7 @@ impl Source {
     /// Whether the file is as it was when it was opened, as far as its size and time tell.
     pub(crate) fn is_unchanged(&self) -> bool {
         match self {
-            Self::Memory(_) => true,
+            Self::Memory(_) | Self::Shared(..) => true,
             Self::File { file, opened } | Self::Map { file, opened, .. } => {
                 file.metadata().is_ok_and(|now| State::of(&now) == *opened)
             }
@@ -63,6 +77,7 @@ impl Source {
         let len = self.len() as usize;
         match self {
             Self::Memory(bytes) => Ok(bytes),
+            Self::Shared(bytes, _) => Ok(bytes.to_vec()),
             Self::Map { map, .. } => Ok(map.to_vec()),
             Self::File { .. } => {
                 let mut bytes = Vec::new();
@@ -80,6 +95,7 @@ impl Source {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Shared(bytes, _) => bytes.len() as u64,
             Self::File { opened, .. } => opened.len,
             Self::Map { map, .. } => map.len() as u64,
         }
@@ -94,6 +110,7 @@ impl Source {
     ) -> io::Result<&'a [u8]> {
         let held = match self {
             Self::Memory(bytes) => &bytes[..],
+            Self::Shared(bytes, _) => bytes,
             Self::Map { map, .. } => &map[..],
             Self::File { file, .. } => {
                 scratch.resize(n, 0);

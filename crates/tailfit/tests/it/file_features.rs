@@ -176,7 +176,7 @@ fn a_file_cut_off_under_a_run_is_an_error() {
         let error = train(&data, &[trial], &run).unwrap_err().to_string();
         assert!(
             error.contains("train.safetensors")
-                && (error.contains("as it was when") || error.contains("cut off")),
+                && (error.contains("as they were when") || error.contains("cut off")),
             "{error}"
         );
     }
@@ -204,7 +204,7 @@ fn a_file_changed_under_a_run_is_an_error() {
         let trial = Trial { recipe, seed: 0, stop_after: None };
         let options = Options { progress: &change, ..Options::default() };
         let error = train(&data, &[trial], &options).unwrap_err().to_string();
-        assert!(error.contains("leave the file alone while it is in use"), "{error}");
+        assert!(error.contains("leave them alone while they are in use"), "{error}");
     }
 }
 
