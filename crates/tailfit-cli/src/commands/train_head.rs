@@ -1,6 +1,7 @@
 //! `tailfit train-head`.
 
 use anyhow::Result;
+use serde_json::Value;
 use tailfit::compare::{Comparison, HeadRecord, RunRecord, Selection};
 use tailfit::error::Error;
 use tailfit::methods::{self, Method};
@@ -93,7 +94,9 @@ fn set(method: &Method, setting: &str) -> Result<tailfit::recipe::Recipe> {
         let remedy = "for example --set loss.delta=0.95";
         return Err(Error::usage("--set", "KEY=VALUE", format!("`{setting}`"), remedy).into());
     };
-    let value = serde_json::from_str(value).unwrap_or_else(|_not_json| value.into());
+    // JSON knows no `.5`.
+    let number = || value.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from);
+    let value = serde_json::from_str(value).ok().or_else(number).unwrap_or_else(|| value.into());
     Ok(method.recipe.with(path, &value)?)
 }
 
@@ -130,4 +133,22 @@ pub(super) fn say(args: &TrainHeadArgs, record: &RunRecord, printer: &Printer) {
         percent(accuracy.few_percent),
         args.out.display(),
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_set_as_people_write_them() {
+        let los = methods::find("los").unwrap();
+        for (text, delta) in [("0.5", 0.5), (".5", 0.5), ("5e-1", 0.5), ("0", 0.0)] {
+            let recipe = set(&los, &format!("loss.delta={text}")).unwrap();
+            let value = serde_json::to_value(recipe).unwrap();
+            assert_eq!(value["loss"]["delta"], delta);
+        }
+        for text in ["", "nan", "inf", "half", "1,5"] {
+            assert!(set(&los, &format!("loss.delta={text}")).is_err(), "{text}");
+        }
+    }
 }

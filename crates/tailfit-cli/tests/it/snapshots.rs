@@ -91,6 +91,8 @@ const REFUSALS: &[Refusal] = &[
     (&[], &["train-head", "--method", "los", "--set", "loss.delta"]),
     (&[], &["train-head", "--method", "los", "--set", "loss.delta=2"]),
     (&[], &["train-head", "--method", "los", "--set", "loss.gamma=1"]),
+    (&[], &["train-head", "--method", "los", "--set", "delta=.9"]),
+    (&[], &["train-head", "--method", "los", "--set", "wd=0"]),
     (&[], &["train-head", "--method", "cosine", "--set", "start=zero"]),
     (&[], &["train-head", "--method", "lws", "--set", "start=random"]),
     (&[], &["train-head", "--method", "focal", "--set", "solver=lbfgs"]),

@@ -260,5 +260,12 @@ mod tests {
         assert!(message("lr = -1").contains("lr: expected"));
         assert!(Recipe::PLAIN.with("loss.delta", &json!(0.5)).is_err());
         assert!(Recipe::PLAIN.with("lr.x", &json!(0.5)).is_err());
+        assert!(
+            message("wd = 1").contains("there are ") && message("wd = 1").contains("weight_decay")
+        );
+        let los = Recipe::PLAIN.with("loss.name", &json!("label-over-smoothing"));
+        let los = los.and_then(|los| los.with("loss.delta", &json!(0.9))).unwrap();
+        let error = los.with("delta", &json!(0.5)).unwrap_err().to_string();
+        assert!(error.contains("it belongs to `loss`: `loss.delta`"), "{error}");
     }
 }

@@ -26,7 +26,7 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
         let here = format!("{place}: key `{key}`");
         if !known.contains(&key.as_str()) {
             let expected = "a key of the recipe";
-            let hint = nearest(key, known.iter().copied());
+            let hint = hint(key, &tree, &known);
             return Err(Error::usage(here, expected, "one that it does not have", hint));
         }
         // Each key is tried on its own first, as serde does not say which of several is wrong.
@@ -36,6 +36,16 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
     }
     tree.extend(changes.clone());
     read(tree, place)
+}
+
+/// What may have been meant by a key that does not exist: the table it is in, one like it, or any.
+fn hint(key: &str, tree: &Map<String, Value>, known: &[&str]) -> String {
+    let has = |value: &Value| value.as_object().is_some_and(|inner| inner.contains_key(key));
+    if let Some((table, _)) = tree.iter().find(|(_, value)| has(value)) {
+        return format!("it belongs to `{table}`: `{table}.{key}`");
+    }
+    let near = nearest(key, known.iter().copied());
+    if near.is_empty() { format!("there are {}", known.join(", ")) } else { near }
 }
 
 /// As [`overlay`], with the changes in TOML.
