@@ -47,7 +47,7 @@ def in_memory(x) -> np.ndarray:
 
 def as_halves(x):
     """The bytes and the type of a large array of 16-bit numbers in C order; else None."""
-    if not _may_stay(x, _HALVES) or not x.flags.aligned:
+    if not _may_stay(x, _HALVES):
         return None
     return x.view(np.uint8), _HALVES[x.dtype.name]
 

@@ -59,8 +59,9 @@ def compare(
     x, y : features (n_samples, n_features), and the class of each sample
         Classes are numbered from 0, or are names, which then are numbered in their sorted order.
         Training features in a read-only memory map, such as ``numpy.load(path, mmap_mode="r")`` gives, stay in
-        their file if they would take more than 4 GiB as float32, and are read as batches need them;
-        float32 in C order is used where it is, and must not change meanwhile; all else is copied so.
+        their file if they would take more than 4 GiB as float32, and are read as batches need them; as large
+        ones of float16 or bfloat16 in memory stay as they are. These and float32, in C order, are used where
+        they are, and must not change meanwhile; all else is copied to float32.
     x_test, y_test : what is scored
     head : Head, (weight, bias) or torch.nn.Linear, optional
         The network's own last layer, from which most methods start; if not given, one is trained.

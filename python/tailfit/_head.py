@@ -271,7 +271,7 @@ def native(head: Head | None):
         _doubles(head.gate.scale),
         _doubles(head.gate.shift),
     )
-    metadata = {str(key): str(value) for key, value in head.metadata.items()}
+    metadata = {str(key): str(value) for key, value in (head.metadata or {}).items()}
     return (weight, bias, head.normalise_features, centre, gate, metadata)
 
 

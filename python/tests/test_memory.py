@@ -132,10 +132,21 @@ def test_half_precision(large, monkeypatch):
         assert (estimator.fit(short, y).coef_ == wanted).all()
     ml_dtypes = pytest.importorskip("ml_dtypes")
     brain = x.astype(ml_dtypes.bfloat16)
+    assert (as_halves(brain) is not None) == large
     exact = brain.astype(np.float32)
     for select in (None, "cross-validated"):
         run = lambda x: tailfit.compare(x, y, x, y, methods=["lr-balanced", "los"], select=select)  # noqa: E731, B023
         assert run(brain).records == run(exact).records
+
+
+def test_tensors_of_half_precision_stay_as_they_are():
+    torch = pytest.importorskip("torch")
+    x, _ = data()
+    short = torch.from_numpy(x).half()
+    found = _arrays.features(short)
+    assert found.dtype == np.float16 and np.shares_memory(found, short.numpy())
+    for other in (short.double(), short.bfloat16()):
+        assert _arrays.features(other).dtype == np.float32
 
 
 def test_only_what_can_be_read_as_it_is_stays_in_half_precision():

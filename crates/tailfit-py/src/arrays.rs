@@ -67,12 +67,6 @@ impl Unchecked {
 /// An array that is in use outside the interpreter's lock.
 struct Owner(Option<Py<PyAny>>);
 
-impl Owner {
-    fn of<T: Element>(x: &PyReadonlyArray2<'_, T>) -> Arc<Self> {
-        Arc::new(Self(Some(x.as_any().clone().unbind())))
-    }
-}
-
 impl Drop for Owner {
     /// Gives the array back at once, where the interpreter still runs.
     fn drop(&mut self) {
@@ -81,37 +75,38 @@ impl Drop for Owner {
     }
 }
 
-/// The values of an array, if they are in C order. Whoever uses them has to keep an [`Owner`] of the array for
-/// as long.
+/// The values of an array, if they are in C order, and who has to be kept for as long as they are used.
 #[allow(
     unsafe_code,
     reason = "only the interpreter knows how long its memory lives; see the block"
 )]
-fn left<T: Element>(x: &PyReadonlyArray2<'_, T>) -> Option<&'static [T]> {
+fn left<T: Element>(x: &PyReadonlyArray2<'_, T>) -> Option<(&'static [T], Arc<Owner>)> {
     // A slice is there for Fortran's order too.
-    let values = if x.is_c_contiguous() { x.as_slice().ok() } else { None };
+    let values = if x.is_c_contiguous() { x.as_slice().ok()? } else { return None };
     // SAFETY: the slice is the array's memory, which its owner keeps. This relies on nobody writing to the
     // array, or resizing it without a check of references, until the work ends, which after an interrupt may
     // be a little later than the call; Python's documentation says so.
-    values.map(|values| unsafe { slice::from_raw_parts(values.as_ptr(), values.len()) })
+    let values = unsafe { slice::from_raw_parts(values.as_ptr(), values.len()) };
+    Some((values, Arc::new(Owner(Some(x.as_any().clone().unbind())))))
 }
 
 /// The values of an array, which are not copied if they are in C order.
 fn shared(x: &PyReadonlyArray2<'_, f32>) -> Matrix {
-    let view =
-        left(x).and_then(|values| ArrayView2::from_shape(x.as_array().raw_dim(), values).ok());
-    let copy = || x.as_array().to_owned().into();
-    view.map_or_else(copy, |view| Matrix::Shared(view, Owner::of(x)))
+    let shared = left(x).and_then(|(values, owner)| {
+        let view = ArrayView2::from_shape(x.as_array().raw_dim(), values).ok()?;
+        Some(Matrix::Shared(view, owner))
+    });
+    shared.unwrap_or_else(|| x.as_array().to_owned().into())
 }
 
 /// The values of an array of a 16-bit type, which stay where they are.
 fn halves(x: &PyReadonlyArray2<'_, u8>, dtype: &str) -> Result<Matrix> {
-    let Some(bytes) = left(x) else {
+    let Some((bytes, owner)) = left(x) else {
         let remedy = "pass numpy.ascontiguousarray(x)";
         return Err(Error::usage("features", "an array in C order", "another order", remedy));
     };
     let (n, width) = x.as_array().dim();
-    Matrix::left_with(Owner::of(x), bytes, dtype, (n, width / 2))
+    Matrix::left_with(owner, bytes, dtype, (n, width / 2))
 }
 
 pub(crate) fn head_file(head: &PyHead<'_>, key: &str) -> HeadFile {

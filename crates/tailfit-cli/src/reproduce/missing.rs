@@ -32,7 +32,10 @@ pub(super) fn how_to_make(name: &str, folder: &Path) -> String {
     let (run, training) = if has_weights(name) {
         (format!("results/stage-1/{name}"), String::new())
     } else {
-        let hours = if recipe == "ltwb" { "six hours or more" } else { "one to three hours" };
+        let hours = match recipe {
+            "ltwb" | "los" | "ewb-fdr" => "four hours or more",
+            _ => "half an hour to three hours",
+        };
         let training = format!(
             "tailfit train-backbone {split} --config configs/stage-1/{recipe}.toml --out runs/{name} ({hours} on two \
              cores; minutes with --device cuda), "

@@ -1,4 +1,4 @@
-//! A matrix of features, in memory or left in its file.
+//! A matrix of features, in memory, or left in its file or with its owner.
 
 use std::any::Any;
 use std::path::Path;

@@ -72,8 +72,8 @@ pub struct Features {
 }
 
 impl Features {
-    /// Features from arrays: features `[N, D]`, in memory or left in a file (see [`Matrix::left_in`]), and
-    /// the class of each sample, `[N]`.
+    /// Features from arrays: features `[N, D]`, in memory or left where they are (see
+    /// [`Matrix::left_in`] and [`Matrix::left_with`]), and the class of each sample, `[N]`.
     ///
     /// # Errors
     ///

@@ -90,7 +90,7 @@ impl Stored {
         out.resize(self.shape[1], 0.0);
         let bytes = self.source.bytes(self.at + (row * size) as u64, size, scratch);
         self.dtype.floats(bytes.map_err(|error| self.unreadable(&error))?, out);
-        // They were when the file was opened.
+        // They were when it was opened.
         if let Some(column) = out.iter().position(|value| !value.is_finite()) {
             let place = format!("{}, row {row}, column {column}", self.place);
             return Err(Error::data(place, UNCHANGED, out[column], RUN_AGAIN));

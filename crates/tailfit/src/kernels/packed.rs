@@ -43,11 +43,10 @@ impl<R: Real> Packed<R> {
 
     /// An empty batch in full precision, with memory for `samples` of `dim` features.
     pub(crate) fn with_room(dim: usize, samples: usize) -> Self {
-        let mut packed = Self::new(dim, None);
-        if let Values::Full(values) = &mut packed.values {
-            values.reserve(samples.next_multiple_of(TILE) * packed.depth);
-        }
-        packed
+        let empty = Self::new(dim, None);
+        let mut values = zeros(0);
+        values.reserve(samples.next_multiple_of(TILE) * empty.depth);
+        Self { values: Values::Full(values), ..empty }
     }
 
     /// Packs the samples, each `[D]`.

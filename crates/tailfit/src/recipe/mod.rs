@@ -267,5 +267,11 @@ mod tests {
         let los = los.and_then(|los| los.with("loss.delta", &json!(0.9))).unwrap();
         let error = los.with("delta", &json!(0.5)).unwrap_err().to_string();
         assert!(error.contains("it belongs to `loss`: `loss.delta`"), "{error}");
+        let cosine = Recipe::PLAIN.with("head.cosine.scale", &json!(16)).unwrap();
+        let error = cosine.with("scale", &json!(8)).unwrap_err().to_string();
+        assert!(error.contains("it belongs to `head`: `head.cosine.scale`"), "{error}");
+        let solved = Recipe::PLAIN.with("solver", &json!("lbfgs")).unwrap();
+        let error = solved.with("wd", &json!(0)).unwrap_err().to_string();
+        assert_eq!(error.matches("solver").count(), 1, "{error}");
     }
 }

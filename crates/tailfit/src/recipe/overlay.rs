@@ -11,8 +11,8 @@ use crate::error::{Error, Result, nearest, nearest_in_message};
 ///
 /// # Errors
 ///
-/// Names the first key that does not exist (and the nearest that does) or whose value is invalid;
-/// `place` says where the changes came from.
+/// Names the first key that does not exist (and the nearest that does, or all) or whose value is
+/// invalid; `place` says where the changes came from.
 pub fn overlay<T: Serialize + DeserializeOwned>(
     base: &T,
     changes: &Map<String, Value>,
@@ -20,8 +20,8 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
     place: &str,
 ) -> Result<T> {
     let mut tree = object(base, place)?;
-    let known: Vec<&str> =
-        tree.keys().map(String::as_str).chain(optional.iter().copied()).collect();
+    let left_out = optional.iter().copied().filter(|&key| !tree.contains_key(key));
+    let known: Vec<&str> = tree.keys().map(String::as_str).chain(left_out).collect();
     for (key, value) in changes {
         let here = format!("{place}: key `{key}`");
         if !known.contains(&key.as_str()) {
@@ -40,12 +40,21 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
 
 /// What may have been meant by a key that does not exist: the table it is in, one like it, or any.
 fn hint(key: &str, tree: &Map<String, Value>, known: &[&str]) -> String {
-    let has = |value: &Value| value.as_object().is_some_and(|inner| inner.contains_key(key));
-    if let Some((table, _)) = tree.iter().find(|(_, value)| has(value)) {
-        return format!("it belongs to `{table}`: `{table}.{key}`");
+    let inside = tree.iter().find_map(|(table, value)| Some((table, path_to(key, value)?)));
+    if let Some((table, path)) = inside {
+        return format!("it belongs to `{table}`: `{table}.{path}`");
     }
     let near = nearest(key, known.iter().copied());
     if near.is_empty() { format!("there are {}", known.join(", ")) } else { near }
+}
+
+/// The dotted path to a key within a table, however deep.
+fn path_to(key: &str, value: &Value) -> Option<String> {
+    let table = value.as_object()?;
+    if table.contains_key(key) {
+        return Some(key.to_owned());
+    }
+    table.iter().find_map(|(name, inner)| Some(format!("{name}.{}", path_to(key, inner)?)))
 }
 
 /// As [`overlay`], with the changes in TOML.

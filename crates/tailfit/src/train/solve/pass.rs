@@ -21,7 +21,7 @@ use crate::numbers::Real;
 /// Logits are kept through a pass up to this many bytes per head.
 const KEPT: usize = 1 << 30;
 
-/// Most numbers of the groups' weights and gradients together.
+/// Most numbers of all groups' weights and gradients together, were they held at once.
 const MOST_NUMBERS: usize = 1 << 26;
 
 /// Batches whose gradients are summed in the number type trained in before being added up in f64.
@@ -108,8 +108,9 @@ impl<'a, R: Real> Passes<'a, R> {
             room: Room::default(),
             grad: Mat::zeros(dim, k),
         };
+        let split = groups.len() < threads;
         let workers = (0..groups.len().min(threads)).map(worker).collect();
-        Self { shared, groups, workers, split: n_groups < threads }
+        Self { shared, groups, workers, split }
     }
 
     /// Evaluates a head.
@@ -165,9 +166,7 @@ impl<'a, R: Real> Passes<'a, R> {
             let to = value[first..].iter_mut().step_by(apart);
             to.zip(weight.col_as_slice(class)).for_each(|(to, &weight)| *to = R::from_f64(weight));
         }
-        for other in others {
-            other.weights.value.copy_from_slice(value);
-        }
+        others.par_iter_mut().for_each(|other| other.weights.value.copy_from_slice(value));
         panels.columns
     }
 

@@ -81,7 +81,8 @@ impl Sums {
         let n_parts = (MOST_NUMBERS / (dim * dim)).clamp(1, 16);
         let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(n_parts).max(1)).collect();
         let of_part = |(part, (gram, by_class)): (&&[u32], &mut (Mat<f64>, Mat<f64>))| {
-            (gram.fill(0.0), by_class.fill(0.0));
+            gram.fill(0.0);
+            by_class.fill(0.0);
             let mut gathered = Vec::new();
             for view in 0..views {
                 for rows in part.chunks(ROWS) {

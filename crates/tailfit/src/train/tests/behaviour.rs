@@ -89,8 +89,12 @@ fn a_solution_has_the_same_bits_on_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| train_on(&problem, &trials, &unscored()).unwrap().remove(0))
     };
-    let (one, three) = (on(1), on(3));
-    assert_eq!((one.head, one.solution), (three.head, three.solution));
+    let one = on(1);
+    // Three groups of batches: at once, an odd one at the end, and fewer than threads.
+    for threads in [2, 3, 8] {
+        let many = on(threads);
+        assert_eq!((&one.head, one.solution), (&many.head, many.solution), "{threads} threads");
+    }
 }
 
 /// Epoch e trains on view e mod V, as if the views were stacked vertically and used in turn.
