@@ -1,14 +1,13 @@
 //! The table of the live protocol beside cached features, from the logs and records in
 //! `results/paper/live`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tailfit::report::Spread;
 
 const FROM: &str = "results/paper/live";
-
-/// Seeds of the heads trained on cached features.
-const SEEDS: usize = 5;
 
 /// What is trained, by the names of its files.
 const EACH: [(&str, &str); 4] = [
@@ -26,25 +25,25 @@ pub(crate) fn table() -> Result<String> {
                    |:--|:--|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for (name, label) in EACH {
-        let live = read(&format!("{name}.json"))?;
-        let epochs = live["epochs"].as_array().context("epochs")?;
-        let curve = epochs.iter().map(|epoch| epoch["mirrored_accuracy"].clone()).collect();
-        out += &row(label, "live, seed 0", &[curve]);
-        if name == "rate-0" {
-            continue;
+        out += &row(label, "live", &curves(&format!("{name}-live"), "mirrored_accuracy")?);
+        if name != "rate-0" {
+            out += &row("", "cached", &curves(&format!("{name}-cached"), "")?);
         }
-        let cached = |seed| -> Result<Curve> {
-            let record = read(&format!("{name}-cached-{seed}.json"))?;
-            Ok(record["epochs"].as_array().context("epochs")?.clone())
-        };
-        let curves: Vec<Curve> = (0..SEEDS).map(cached).collect::<Result<_>>()?;
-        out += &row("", &format!("cached, {SEEDS} seeds"), &curves);
     }
     Ok(out)
 }
 
-fn read(name: &str) -> Result<Value> {
-    Ok(serde_json::from_str(&fs_err::read_to_string(format!("{FROM}/{name}"))?)?)
+/// A curve for each seed that there is, from 0; the accuracies of an epoch stand under `key`, or are the
+/// epoch itself.
+fn curves(name: &str, key: &str) -> Result<Vec<Curve>> {
+    let paths = (0..).map(|seed| format!("{FROM}/{name}-{seed}.json"));
+    let there = paths.take_while(|path| Path::new(path).exists());
+    let curve = |path: String| -> Result<Curve> {
+        let run: Value = serde_json::from_str(&fs_err::read_to_string(path)?)?;
+        let epochs = run["epochs"].as_array().context("epochs")?;
+        Ok(epochs.iter().map(|epoch| epoch.get(key).unwrap_or(epoch).clone()).collect())
+    };
+    there.map(curve).collect()
 }
 
 fn row(label: &str, protocol: &str, curves: &[Curve]) -> String {
@@ -55,7 +54,10 @@ fn row(label: &str, protocol: &str, curves: &[Curve]) -> String {
     };
     let cells = [
         label.to_owned(),
-        protocol.to_owned(),
+        match curves.len() {
+            1 => format!("{protocol}, seed 0"),
+            seeds => format!("{protocol}, {seeds} seeds"),
+        },
         over(&|curve| curve.first().map_or(f64::NAN, all)),
         last("overall_percent"),
         over(&|curve| curve.iter().map(all).fold(f64::INFINITY, f64::min)),

@@ -18,6 +18,7 @@ mod groups;
 mod head_files;
 mod html;
 mod hygiene;
+mod owners;
 mod plain;
 mod plain_gate;
 mod real_data;
