@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from tailfit._features_file import FeaturesFile
 from tailfit._head import Head
 from tailfit._layers import CosineHead, GatedHead, HeadModule, module_of
 
@@ -77,6 +79,7 @@ def features(
     classifier: str | None = None,
     device=None,
     dtype=np.float32,
+    path: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> Features:
     """What the classifier of a model sees of each sample, in evaluation mode.
@@ -84,6 +87,9 @@ def features(
     ``loader`` yields batches: inputs, pairs (inputs, labels), or dictionaries with ``labels`` beside the
     arguments of the model. On the first batch the layer found is checked: its weight times what it
     sees must be the model's own logits. Training mode and hooks are put back afterwards.
+
+    With ``path``, features and labels are written to a safetensors file as they come, which the program
+    reads too, and ``x`` is a read-only memory map of it.
     """
     model = _plain(model)
     name, layer = find_classifier(model, classifier)
@@ -91,12 +97,15 @@ def features(
         raise ValueError(f"classifier: expected a linear layer, found a {type(layer).__name__}, {name!r}")
     device = device or next(model.parameters()).device
     seen: list[torch.Tensor] = []
-    xs, ys = [], []
+    xs: list[np.ndarray] = []
+    ys: list[np.ndarray] = []
+    file = None if path is None else FeaturesFile(path, dtype)
+    checked = False
     if progress:
         from tqdm.auto import tqdm
 
         loader = tqdm(loader)
-    with _evaluating(model), torch.no_grad(), _watched(layer, seen):
+    with _evaluating(model), torch.no_grad(), _watched(layer, seen), file or contextlib.nullcontext():
         for batch in loader:
             inputs, labels = _split(batch)
             seen.clear()
@@ -110,14 +119,17 @@ def features(
                 raise ValueError(
                     f"classifier: expected {name!r} to see one vector a sample, found {tuple(x.shape)}"
                 )
-            if not xs:
+            if not checked:
                 _check(model, name, layer, x, output)
-            xs.append(x.detach().float().cpu().numpy().astype(dtype))
+                checked = True
+            values = x.detach().float().cpu().numpy().astype(dtype)
+            (xs.append if file is None else file.add)(values)
             if labels is not None:
                 ys.append(np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels))
-    if not xs:
-        raise ValueError("loader: expected at least one batch, found none")
-    return Features(np.concatenate(xs), np.concatenate(ys) if ys else None, head_of(layer))
+        if not checked:
+            raise ValueError("loader: expected at least one batch, found none")
+        y = np.concatenate(ys) if ys else None
+        return Features(np.concatenate(xs) if file is None else file.finish(y), y, head_of(layer))
 
 
 def head_of(layer: nn.Linear) -> Head:
