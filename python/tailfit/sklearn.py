@@ -65,7 +65,11 @@ class TailClassifier(Linear):
     n_iter_ : int
         Passes over the data of a solver, or epochs.
     gap_ : float
-        Certified distance to the minimum, (F - min F) / (F - F0); nan without a solver.
+        Certified distance to the minimum, (F - min F) / (F - F0); nan without a solver, and where nothing is
+        certified, as without weight decay.
+    stop_reason_ : {"gap", "uncertified", "stalled", "epochs"}
+        Why training ended: the gap asked for is certified; nothing seemed left to gain where no gap can be
+        certified; no step led any further, as a warning says; the epochs were over.
     class_count_ : ndarray of shape (n_classes,)
     """
 
@@ -119,7 +123,11 @@ class TailClassifier(Linear):
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
         self.gap_ = float("nan") if fitted["gap"] is None else fitted["gap"]
         self.class_count_ = np.asarray(fitted["class_counts"])
+        self.stop_reason_ = "epochs"
+        if solves:
+            self.stop_reason_ = "uncertified" if np.isnan(self.gap_) else "gap"
         if self.gap_ > max(1e-3 if self.tol is None else self.tol, 1e-6):
+            self.stop_reason_ = "stalled"
             warnings.warn(
                 f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={self.tol}; scale the "
                 "features, such as by features='standardised', or raise weight_decay or tol",

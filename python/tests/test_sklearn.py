@@ -9,6 +9,7 @@ pytest.importorskip("sklearn")
 
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -100,6 +101,22 @@ def test_averages_fit(method):
     x, y, x_test, y_test = rare()
     model = TailClassifier(method).fit(x, y)
     assert balanced_accuracy_score(y_test, model.predict(x_test)) > 0.4
+
+
+def test_why_training_ended():
+    x, y, _, _ = rare()
+    for arguments, reason in [
+        ({}, "gap"),
+        ({"method": "ridge"}, "gap"),
+        ({"weight_decay": 0.0}, "uncertified"),
+        ({"solver": "sgd"}, "epochs"),
+    ]:
+        model = TailClassifier(**arguments).fit(x, y)
+        assert (model.stop_reason_, np.isnan(model.gap_)) == (reason, reason != "gap"), arguments
+    with pytest.warns(ConvergenceWarning, match="short of tol"):
+        far = 1e4 * np.random.default_rng(0).standard_normal((200, 1500), dtype=np.float32)
+        model = TailClassifier("cross-entropy", tol=1e-6).fit(far, np.arange(200) % 2)
+    assert model.stop_reason_ == "stalled"
 
 
 def test_solvers_and_settings_as_documented():
