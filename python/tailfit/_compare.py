@@ -16,7 +16,7 @@ import numpy as np
 
 from tailfit import _native
 from tailfit._arrays import as_groups, handed_over, in_memory, in_order_of, labelled, labelled_like, threads
-from tailfit._head import Head, as_head, from_native, native
+from tailfit._head import as_head, from_native, native
 from tailfit._save import write
 
 _LOG = logging.getLogger("tailfit")
@@ -170,7 +170,11 @@ class Comparison:
     def __init__(self, results, failed, class_names):
         self._json = [record for result in results.values() for record in result["records"]]
         self.records = [json.loads(record) for record in self._json]
-        self.heads = {name: _head(result) for name, result in results.items()}
+        self.heads = {name: from_native(result, result["metadata"]) for name, result in results.items()}
+        # Of each method, by the paths of files for it.
+        self._written = {
+            name: {path: result[key] for path, key in _WRITTEN.items()} for name, result in results.items()
+        }
         self.failed = failed
         self.class_names = class_names
 
@@ -217,7 +221,8 @@ class Comparison:
         return path
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write records, heads, tables and ``report.html``, a page to look at, to a folder.
+        """Write records, heads, curves, a report of each class, tables and ``report.html``, a page to look
+        at, to a folder: the files that the program writes.
 
         As with the program, the folder belongs to one comparison: what ``manifest.json`` lists of an earlier
         one is removed.
@@ -225,6 +230,8 @@ class Comparison:
         texts = {}
         for text, record in zip(self._json, self.records):
             texts[f"records/{record['method']}-seed{record['seed']}.json"] = text
+        for name, written in self._written.items():
+            texts.update({path.format(name): text for path, text in written.items()})
         for name, form in _TABLES.items():
             texts[name] = _native.table(self._json, form)
         write(folder, texts, {f"heads/{name}.safetensors": head for name, head in self.heads.items()})
@@ -259,6 +266,13 @@ _HELP = """\
 .records      what was trained on what, and what came out; .save(folder) writes it all
 tailfit.methods() names every method and its source."""
 
+# The files of a method beside its head, and what is in them.
+_WRITTEN = {
+    "heads/{}.json": "head_record",
+    "curves/{}.csv": "curves",
+    "per-class/{}.csv": "per_class",
+}
+
 # The files of a comparison, and their forms.
 _TABLES = {
     "report.html": "page",
@@ -266,15 +280,6 @@ _TABLES = {
     "summary.csv": "csv",
     "table.tex": "latex",
 }
-
-
-def _head(result) -> Head:
-    record = json.loads(result["head_record"])
-    metadata = {"method": record["method"], "made_by": f"tailfit {record['version']}"}
-    for key in ("class_names", "class_counts"):
-        if record["data"].get(key):
-            metadata[key] = json.dumps(record["data"][key])
-    return from_native(result, metadata)
 
 
 def _value(text):

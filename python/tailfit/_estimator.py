@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from tailfit._head import adjusted, estimated_prior, pair, probabilities
 
 # Types that features keep; others become the first.
 _TYPES = [np.float32, np.float16]
+
+
+def _weights(sample_weight, X) -> np.ndarray:
+    """The weight of each sample; one number is that of all."""
+    if np.ndim(sample_weight) == 0:
+        sample_weight = np.full(len(X), sample_weight)
+    weights = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight: expected one number for each sample, found shape {weights.shape}")
+    check_consistent_length(weights, X)
+    if (weights < 0).any():
+        raise ValueError("sample_weight: expected numbers of at least 0")
+    return weights
 
 
 class Linear(ClassifierMixin, BaseEstimator):
@@ -104,9 +112,7 @@ class Linear(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=_TYPES, order="C")
         check_classification_targets(y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-            if (sample_weight < 0).any():
-                raise ValueError("sample_weight: expected numbers of at least 0")
+            sample_weight = _weights(sample_weight, X)
             kept = sample_weight > 0
             if not kept.all():
                 X, y, sample_weight = X[kept], y[kept], sample_weight[kept]

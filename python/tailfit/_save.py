@@ -20,7 +20,8 @@ def write(folder: str | os.PathLike, texts: dict[str, str], heads: dict[str, Hea
         # It lists what may be removed: nothing outside the folder is.
         if (folder / name).resolve().is_relative_to(folder.resolve()):
             (folder / name).unlink(missing_ok=True)
-    (folder / "records").mkdir(parents=True, exist_ok=True)
+    for name in [*texts, *heads]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
     files = sorted([*texts, *heads])
     _whole(manifest, json.dumps({"of": "compare", "files": files}, indent=2) + "\n")
     for name, text in texts.items():

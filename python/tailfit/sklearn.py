@@ -68,8 +68,8 @@ class TailClassifier(Linear):
         Certified distance to the minimum, (F - min F) / (F - F0); nan without a solver, and where nothing is
         certified, as without weight decay.
     stop_reason_ : {"gap", "uncertified", "stalled", "epochs"}
-        Why training ended: the gap asked for is certified; nothing seemed left to gain where no gap can be
-        certified; no step led any further, as a warning says; the epochs were over.
+        How training ended: with the gap asked for certified; by a solver where no gap can be certified; by one
+        that came no further, of which a warning says more; after its epochs.
     class_count_ : ndarray of shape (n_classes,)
     """
 

@@ -89,7 +89,7 @@ def features(
     sees must be the model's own logits. Training mode and hooks are put back afterwards.
 
     With ``path``, features and labels are written to a safetensors file as they come, which the program
-    reads too, and ``x`` is a read-only memory map of it.
+    reads too, and ``x`` is a read-only memory map of it. ``progress`` shows a bar if tqdm is installed.
     """
     model = _plain(model)
     name, layer = find_classifier(model, classifier)
@@ -102,9 +102,10 @@ def features(
     file = None if path is None else FeaturesFile(path, dtype)
     checked = False
     if progress:
-        from tqdm.auto import tqdm
+        with contextlib.suppress(ImportError):
+            from tqdm.auto import tqdm
 
-        loader = tqdm(loader)
+            loader = tqdm(loader)
     with _evaluating(model), torch.no_grad(), _watched(layer, seen), file or contextlib.nullcontext():
         for batch in loader:
             inputs, labels = _split(batch)

@@ -38,6 +38,26 @@ def test_the_program_gives_the_same_bits(tmp_path):
     assert [r["evaluation"] for r in result.records] == [r["evaluation"] for r in theirs]
     head = tailfit.load_head(tmp_path / "tailfit-out" / "heads" / "los.safetensors")
     assert (head.weight == result.heads["los"].weight).all()
+    # The same files, and the same in those that name no place of theirs.
+    result.save(tmp_path / "ours")
+    files = lambda folder: {  # noqa: E731
+        str(path.relative_to(tmp_path / folder)): path.read_bytes()
+        for path in (tmp_path / folder).rglob("*.*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    ours, by_program = files("ours"), files("tailfit-out")
+    assert ours.keys() == by_program.keys()
+    same = {name for name in ours if ours[name] == by_program[name]}
+    assert same >= {name for name in ours if name.startswith(("curves/", "per-class/"))}, ours.keys() - same
+    assert head.metadata == result.heads["los"].metadata
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="head.safetensors"):
+        tailfit.load_head(tmp_path / "head.safetensors")
+    (tmp_path / "head.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(tailfit.DataError, match="head.safetensors"):
+        tailfit.load_head(tmp_path / "head.safetensors")
 
 
 @pytest.mark.parametrize("method", ["disalign", "nearest-class-mean-centred", "cosine", "los"])

@@ -103,6 +103,24 @@ def test_averages_fit(method):
     assert balanced_accuracy_score(y_test, model.predict(x_test)) > 0.4
 
 
+def test_classes_absent_from_a_fold():
+    x, y, _, _ = rare()
+    y = y.astype(object)
+    y[:1] = "seen once"
+    with pytest.warns(UserWarning, match="least populated class"):
+        scores = cross_val_score(TailClassifier(), x, y, cv=5, scoring="accuracy")
+    assert (scores > 0.5).all()
+
+
+def test_weights_of_samples_are_checked():
+    x, y, _, _ = rare()
+    wanted = TailClassifier().fit(x, y).coef_
+    assert np.allclose(TailClassifier().fit(x, y, sample_weight=2.0).coef_, wanted, atol=1e-8)
+    for wrong in (np.ones(len(x) - 1), np.ones((len(x), 1)), -np.ones(len(x)), np.full(len(x), np.nan)):
+        with pytest.raises(ValueError, match=r"sample_weight|inconsistent numbers of samples"):
+            TailClassifier().fit(x, y, sample_weight=wrong)
+
+
 def test_why_training_ended():
     x, y, _, _ = rare()
     for arguments, reason in [

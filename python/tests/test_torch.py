@@ -1,5 +1,6 @@
 """Features out of models of PyTorch, and heads back into them."""
 
+import copy
 import subprocess
 import sys
 
@@ -55,7 +56,14 @@ def round_trip(model, batch, tmp_path, logits=lambda output: output):
     wanted = head.logits(taken.x)
     assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
     torch.save(model.state_dict(), tmp_path / "model.pt")
-    model.load_state_dict(torch.load(tmp_path / "model.pt"))
+    again = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in again.parameters():
+            parameter.zero_()
+    again.load_state_dict(torch.load(tmp_path / "model.pt"))
+    with torch.no_grad():
+        loaded = [logits(again(**b) if isinstance(b, dict) else again(b[0])) for b in batch]
+    assert (torch.cat(loaded) == torch.cat(outputs)).all()
     return taken
 
 
@@ -63,6 +71,15 @@ def test_a_network_like_torchvisions(tmp_path):
     model = Small().train()
     taken = round_trip(model, loader(), tmp_path)
     assert taken.x.shape == (24, 16) and list(taken.y[:6]) == [0, 1, 2, 3, 4, 0]
+
+
+def test_a_compiled_model_is_the_model_itself():
+    model = Small()
+    wanted = features(model, loader())
+    compiled = torch.compile(model)
+    assert (features(compiled, loader()).x == wanted.x).all()
+    replace_head(compiled, head_like(model))
+    assert find_classifier(compiled)[1] is model.fc and (model.fc.weight.detach().numpy() != wanted.head.weight).any()
 
 
 def test_modes_and_hooks_are_put_back():

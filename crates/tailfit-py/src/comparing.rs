@@ -1,5 +1,6 @@
 //! Methods compared on a data set.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
@@ -13,6 +14,7 @@ use tailfit::error::{Error, Result};
 use tailfit::features::{DataSet, HeadFile};
 use tailfit::groups::Groups;
 use tailfit::methods::Method;
+use tailfit::metrics::{EvaluationSet, class_reports};
 use tailfit::report;
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1_until;
@@ -38,11 +40,32 @@ struct Asked {
     thresholds: ShotThresholds,
 }
 
+/// What came out of a method, and what is written of it beside records and tables.
+struct Finished {
+    result: MethodResult,
+    metadata: HashMap<String, String>,
+    curves: String,
+    per_class: String,
+}
+
+impl Finished {
+    fn of(result: MethodResult, data: &DataSet) -> Result<Self> {
+        let reports = class_reports(&result.head, &EvaluationSet::of(&data.test)?);
+        let names = data.train.class_names.as_deref();
+        Ok(Self {
+            metadata: report::head_metadata(&result.head_record, data),
+            curves: report::curves_csv(&result.curves),
+            per_class: report::per_class_csv(&reports, &data.counts, data.thresholds, names),
+            result,
+        })
+    }
+}
+
 /// What a comparison sends while it works.
 enum Sent {
     /// Head-epochs done, of so many in all.
     Progress(usize, usize),
-    Method(String, Box<Result<MethodResult>>),
+    Method(String, Box<Result<Finished>>),
     Failed(Error),
     Warning(String),
 }
@@ -56,7 +79,7 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, wanted: &str, what: &s
 }
 
 /// Compares methods, given as names or in TOML. `finished` is called with each method's name and its
-/// result: a dictionary with records (JSON) and the head, or an error; `progress` with the head-epochs
+/// result: a dictionary with records (JSON), the head and what is written of it, or an error; `progress` with the head-epochs
 /// done and those there are in all. Seeds count from `first_seed`; `warns` is false for sets that stand in
 /// for others.
 #[pyfunction]
@@ -202,7 +225,8 @@ fn work(asked: Asked, sender: &Sender<Sent>, stop: &std::sync::atomic::AtomicBoo
             }
         };
         // A fault of this program in one method costs no other its results.
-        let run = std::panic::AssertUnwindSafe(|| comparison.run(method, &progress));
+        let run = || Finished::of(comparison.run(method, &progress)?, &data);
+        let run = std::panic::AssertUnwindSafe(run);
         let result = Box::new(std::panic::catch_unwind(run).unwrap_or_else(|_payload| {
             Err(Error::data("method", "to finish", "a fault of this program", "report it"))
         }));
@@ -231,10 +255,14 @@ fn warnings_of(data: &DataSet, selection: Selection) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
-fn result_dict<'py>(py: Python<'py>, result: &MethodResult) -> PyResult<Bound<'py, PyDict>> {
+fn result_dict<'py>(py: Python<'py>, finished: &Finished) -> PyResult<Bound<'py, PyDict>> {
+    let Finished { result, metadata, curves, per_class } = finished;
     let dict = head_dict(py, &result.head)?;
     let records = result.records.iter().map(RunRecord::to_json);
     dict.set_item("records", PyList::new(py, records)?)?;
     dict.set_item("head_record", result.head_record.to_json())?;
+    dict.set_item("metadata", metadata)?;
+    dict.set_item("curves", curves)?;
+    dict.set_item("per_class", per_class)?;
     Ok(dict)
 }

@@ -8,8 +8,9 @@ mod pool;
 mod waiting;
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::{PyErr, create_exception};
 use serde_json::{Value, json};
@@ -25,6 +26,10 @@ create_exception!(tailfit, DataError, PyValueError, "Data that is unusable as it
 fn raised(error: Error) -> PyErr {
     match error {
         Error::Data(fault) => DataError::new_err(fault.to_string()),
+        // As open() raises it.
+        Error::Io(error) if error.kind() == ErrorKind::NotFound => {
+            PyFileNotFoundError::new_err(error.to_string())
+        }
         Error::Io(error) => PyOSError::new_err(error.to_string()),
         other => PyValueError::new_err(other.to_string()),
     }

@@ -47,12 +47,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         .with_precision(precision)
         .with_effort(effort);
     remark_data(comparison.data_record(), printer);
-    if comparison.unjudged_classes() > 0 {
-        printer.remark(&format!(
-            "{} classes with one training sample, or one group, are in no fold: they are trained, and do not take part in the choice",
-            comparison.unjudged_classes()
-        ));
-    }
+    remark_folds(&comparison, printer);
     if as_papers_do || !selection.rule().searches() {
         printer.warnings(report::scale_warning(&data)?);
     }
@@ -119,6 +114,21 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     let found = format!("{} that did not{interrupted}: {}", failed.len(), failed.join(", "));
     Err(Error::data("compare", "every method to finish", found, "the others' results are whole")
         .into())
+}
+
+/// Says which classes cross-validation cannot judge, or only on few samples.
+fn remark_folds(comparison: &Comparison<'_>, printer: &Printer) {
+    let (unjudged, thinly) = (comparison.unjudged_classes(), comparison.thinly_judged_classes());
+    if unjudged > 0 {
+        printer.remark(&format!(
+            "{unjudged} classes with one training sample, or one group, are in no fold: they are trained, and do not take part in the choice"
+        ));
+    }
+    if thinly > 0 {
+        printer.remark(&format!(
+            "{thinly} classes have fewer training samples, or groups, than there are folds: choices rest on the few that they have"
+        ));
+    }
 }
 
 fn selection_of(args: &CompareArgs, data: &DataSet) -> Selection {
@@ -224,7 +234,7 @@ fn write_method(
     let head = folder.file(&name);
     folder.file(&output::record_beside(Path::new(&name)).to_string_lossy());
     output::write_head(&head, &result.head, &result.head_record, data)?;
-    folder.write(&curves_name(method), output::curves_csv(&result.curves)?.as_bytes())?;
+    folder.write(&curves_name(method), report::curves_csv(&result.curves).as_bytes())?;
     let reports = class_reports(&result.head, &EvaluationSet::of(&data.test)?);
     let names = data.train.class_names.as_deref();
     let csv = report::per_class_csv(&reports, &data.counts, data.thresholds, names);

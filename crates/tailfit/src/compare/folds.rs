@@ -147,6 +147,19 @@ impl Comparison<'_> {
         let judged: std::collections::BTreeSet<u32> = self.labels_in_folds().into_iter().collect();
         self.data.counts.n_classes() - judged.len()
     }
+
+    /// Number of classes that are judged, but have fewer samples, or groups, than there are folds; 0 for
+    /// other rules.
+    pub fn thinly_judged_classes(&self) -> usize {
+        let mut folds_of = vec![0; self.data.counts.n_classes()];
+        for fold in &self.folds {
+            let labels = fold.scored.iter().map(|&row| self.data.train.labels[row as usize]);
+            for class in labels.collect::<std::collections::BTreeSet<u32>>() {
+                folds_of[class as usize] += 1;
+            }
+        }
+        folds_of.iter().filter(|&&n| n > 0 && n < self.folds.len()).count()
+    }
 }
 
 #[cfg(test)]

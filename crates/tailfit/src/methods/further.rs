@@ -45,8 +45,8 @@ pub(super) fn all() -> Vec<Method> {
         .with_conditioning(),
         method(
             "nearest-class-mean-centred",
-            "nearest-class-mean-cosine once the mean of all samples is subtracted: cl2n in the code of Kang et al., ICLR 2020; the \
-             head keeps that mean",
+            "nearest-class-mean-cosine once the mean of all samples is subtracted: cl2n in the code of Kang et al., ICLR 2020, but \
+             for the lengths of class means, which count there; the head keeps that mean",
             Recipe {
                 head: HeadKind::Cosine { scale: 16.0 },
                 features: Conditioning::Centred,

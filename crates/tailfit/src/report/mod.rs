@@ -2,7 +2,9 @@
 
 mod advice;
 mod columns;
+mod curves;
 mod difference;
+mod head_metadata;
 mod head_warning;
 mod html;
 mod per_class;
@@ -12,7 +14,9 @@ mod table;
 mod warnings;
 
 pub use self::advice::advice;
+pub use self::curves::curves_csv;
 pub use self::difference::Difference;
+pub use self::head_metadata::head_metadata;
 pub use self::head_warning::head_warning;
 pub use self::html::html;
 pub use self::per_class::per_class_csv;

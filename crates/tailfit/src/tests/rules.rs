@@ -83,6 +83,9 @@ pub(crate) fn schedule(id: &str, p: &Value, out: &Value) {
     };
     let epochs = p["epochs"].as_u64().unwrap() as usize;
     let (rate, schedule) = match id {
+        // Two groups of parameters: theirs is ten, or five, times the head's.
+        "schedule_gcl_classifier_30" => (0.002, Schedule::Cosine),
+        "schedule_mislas_stage2_10" => (0.02, Schedule::Cosine),
         "schedule_los_stage2" => (5e-4, Schedule::Cosine),
         "schedule_los_stage1" => (0.01, Schedule::Cosine),
         "schedule_ltwb_stage2" => (0.01, Schedule::CosineBefore),
@@ -103,10 +106,21 @@ pub(crate) fn schedule(id: &str, p: &Value, out: &Value) {
     };
     let runs = out["lr_runs"].as_array().unwrap().iter().flat_map(|run| {
         let n = run[1].as_u64().unwrap() as usize;
-        std::iter::repeat_n(run[0].as_f64().unwrap(), n)
+        std::iter::repeat_n(
+            if run[0].is_array() { numbers(&run[0]) } else { vec![run[0].as_f64().unwrap()] },
+            n,
+        )
     });
-    let want: Vec<f64> = runs.collect();
-    let got: Vec<f64> = (0..epochs).map(|e| rate * schedule.factor(e, epochs)).collect();
+    let want: Vec<Vec<f64>> = runs.collect();
+    let factors: &[f64] = match id {
+        "schedule_gcl_classifier_30" => &[1.0, 10.0],
+        "schedule_mislas_stage2_10" => &[1.0, 5.0],
+        _ => &[1.0],
+    };
+    let of_epoch = |e| factors.iter().map(|f| f * rate * schedule.factor(e, epochs)).collect();
+    let got: Vec<Vec<f64>> = (0..epochs).map(of_epoch).collect();
+    assert!(want.iter().all(|rates| rates.len() == factors.len()), "{id}");
+    let (got, want) = (got.concat(), want.concat());
     close(id, &got, &want, TOLERANCE);
 }
 

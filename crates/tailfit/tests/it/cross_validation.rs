@@ -32,7 +32,7 @@ fn method() -> Method {
 
 fn run(data: &DataSet) -> MethodResult {
     let comparison = Comparison::new(data, Selection::CrossValidated, vec![0, 1]).unwrap();
-    assert_eq!(comparison.unjudged_classes(), 1);
+    assert_eq!((comparison.unjudged_classes(), comparison.thinly_judged_classes()), (1, 0));
     comparison.run(&method(), &|_| {}).unwrap()
 }
 
