@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array, check_random_state, column_or_1d
@@ -16,7 +18,7 @@ _TYPES = [np.float32, np.float16]
 
 def _weights(sample_weight, X) -> np.ndarray:
     """The weight of each sample; one number is that of all."""
-    if np.ndim(sample_weight) == 0:
+    if isinstance(sample_weight, numbers.Number):
         sample_weight = np.full(len(X), sample_weight)
     weights = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
     if weights.ndim != 1:
@@ -24,6 +26,8 @@ def _weights(sample_weight, X) -> np.ndarray:
     check_consistent_length(weights, X)
     if (weights < 0).any():
         raise ValueError("sample_weight: expected numbers of at least 0")
+    if not weights.any():
+        raise ValueError("sample_weight: expected a weight above zero, found none")
     return weights
 
 

@@ -116,7 +116,7 @@ def test_weights_of_samples_are_checked():
     x, y, _, _ = rare()
     wanted = TailClassifier().fit(x, y).coef_
     assert np.allclose(TailClassifier().fit(x, y, sample_weight=2.0).coef_, wanted, atol=1e-8)
-    for wrong in (np.ones(len(x) - 1), np.ones((len(x), 1)), -np.ones(len(x)), np.full(len(x), np.nan)):
+    for wrong in (np.ones(len(x) - 1), np.ones((len(x), 1)), -np.ones(len(x)), np.zeros(len(x)), np.full(len(x), np.nan)):
         with pytest.raises(ValueError, match=r"sample_weight|inconsistent numbers of samples"):
             TailClassifier().fit(x, y, sample_weight=wrong)
 
