@@ -25,7 +25,7 @@ const USAGE: &str = "cargo xtask COMMAND
   paper           update docs/paper.md and results/paper/ from tailfit-out/paper/
   curves          update results/stage-1/curves.svg from the runs there
   python [--torch]
-                  build the Python package into target/python and test it; --torch also installs
+                  build the Python package into target/python and test it; --torch installs
                   PyTorch (6 GB) and tests what goes in and out of models
   torch [--cuda]  provide libtorch for tailfit-backbone: your own PyTorch if its version matches,
                   else installed into target/torch

