@@ -1,6 +1,7 @@
 """Comparisons give what the program gives, bit for bit."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -214,19 +215,39 @@ def test_methods_are_listed():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_keeps_what_is_finished():
+def test_ctrl_c_ends_the_method_at_work_and_keeps_what_is_finished(caplog):
     x, y = data(sizes=(4000, 2000, 1000, 500), dim=64)
-    x_test, y_test = data(1, (50, 50, 50, 50), dim=64)
-    started = []
+    sets = (x, y, *data(1, (50, 50, 50, 50), dim=64))
+    sent = []
 
-    def progress(done, total):
-        if not started:
-            started.append(time.monotonic())
-            threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    def interrupt():
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
 
+    class Finished(logging.Handler):
+        def emit(self, record):
+            if record.getMessage() == "lda: finished":
+                threading.Timer(0.1, interrupt).start()
+
+    def begun(_done, _total):
+        if not sent:
+            sent.append(None)
+            threading.Timer(0.1, interrupt).start()
+
+    # While the first is at work there is nothing to keep; while the second is, there is the first.
     with pytest.raises(KeyboardInterrupt):
-        tailfit.compare(x, y, x_test, y_test, methods=["cosine"] * 1, effort="full", progress=progress)
-    assert time.monotonic() - started[0] < 0.1 + 1.0
+        tailfit.compare(*sets, methods=["cosine", "lda"], effort="full", progress=begun)
+    ended = time.monotonic()
+    assert ended - sent.pop() < 1.0
+    handler, log = Finished(), logging.getLogger("tailfit")
+    log.addHandler(handler)
+    try:
+        with caplog.at_level(logging.INFO, "tailfit"):
+            result = tailfit.compare(*sets, methods=["lda", "cosine"], effort="full")
+    finally:
+        log.removeHandler(handler)
+    assert time.monotonic() - sent.pop() < 1.0
+    assert list(result.heads) == ["lda"] and "interrupted: 1 of 2 methods are finished" in caplog.text
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

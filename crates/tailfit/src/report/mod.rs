@@ -2,6 +2,7 @@
 
 mod advice;
 mod columns;
+mod conditioning;
 mod curves;
 mod difference;
 mod head_metadata;

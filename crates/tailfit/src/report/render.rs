@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::columns::{COLUMNS, Column, Shown, epoch, last_epoch, macro_percent, missed_gap};
-use super::{Summary, Table, advice};
+use super::{Summary, Table, advice, conditioning};
 use crate::compare::{DataRecord, Effort, HeadRecord, RunRecord, Selection};
 use crate::files::quoted;
 use crate::methods::Method;
@@ -154,7 +154,7 @@ fn notes(rows: &[Summary<'_>], data: &DataRecord) -> Vec<String> {
     let compared = compared.then(|| DIFFERENCE_NOTE.to_owned());
     let stars = stars.chain(compared);
     let lines = advice(rows).into_iter().chain(stars);
-    lines.chain(validation).chain(no_bias).chain(notes).collect()
+    lines.chain(validation).chain(no_bias).chain(notes).chain(conditioning::note(rows)).collect()
 }
 
 /// Macro accuracy of each method's default recipe after selected epochs: `paths` holds the

@@ -2,9 +2,12 @@
 
 use ndarray::{Array1, Array2, Axis};
 use serde_json::{Value, json};
+use tailfit::compare::{Comparison, Selection};
 use tailfit::features::{DataSet, Features};
 use tailfit::head::Head;
+use tailfit::methods;
 use tailfit::recipe::Recipe;
+use tailfit::report::{summarise, summary_table};
 use tailfit::rng::{Purpose, Rng};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::{Options, Trial, train, train_in_f64, train_stage_1};
@@ -247,4 +250,25 @@ fn a_cosine_head_stays_on_features_as_they_are() {
     let trial = Trial { recipe: nearest, seed: 0, stop_after: None };
     let found = train(&data, &[trial], &Options::default()).unwrap().remove(0).head;
     assert!(found.normalise_features && found.is_finite());
+}
+
+#[test]
+fn a_table_says_which_methods_saw_standardised_features() {
+    let (features, labels) = features();
+    let data = data(features, labels);
+    let comparison = Comparison::new(&data, Selection::Last, vec![0]).unwrap();
+    let notes = |seen: [&str; 2]| {
+        let ran = ["lr-balanced", "ridge"].iter().zip(seen).flat_map(|(name, seen)| {
+            let mut method = methods::find(name).unwrap();
+            method.recipe = method.recipe.with("features", &json!(seen)).unwrap();
+            comparison.run(&method, &|_| {}).unwrap().records
+        });
+        let records: Vec<_> = ran.collect();
+        let table = summary_table(&summarise(&records).unwrap(), &records[0].data);
+        table.notes.into_iter().filter(|note| note.contains("standardised features:")).collect()
+    };
+    let says = |who: &str| vec![format!("Mostly trained on standardised features: {who}.")];
+    assert_eq!(notes(["as-is", "centred"]), Vec::<String>::new());
+    assert_eq!(notes(["as-is", "standardised"]), says("ridge"));
+    assert_eq!(notes(["standardised", "standardised"]), says("all methods"));
 }
