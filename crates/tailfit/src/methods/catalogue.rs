@@ -46,7 +46,8 @@ fn max_norm(every: Every) -> Recipe {
 }
 
 /// Every method. Each method that searches at all has a grid of 20 points, so that all have
-/// the same budget.
+/// the same budget; a comparison tries them on features as they are and standardised, where that makes a
+/// difference (see [`Method::with_conditioning`]).
 #[allow(clippy::too_many_lines, reason = "a catalogue is read from top to bottom")]
 pub(super) fn all() -> Vec<Method> {
     let stage_1 = method(

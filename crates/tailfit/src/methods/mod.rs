@@ -34,7 +34,7 @@ pub struct Method {
 type Values = (&'static str, &'static [f64]);
 
 /// Every method, in table order. Each method that searches at all has a grid of 20 points, so
-/// that all have the same budget.
+/// that all have the same budget, before comparisons add features that are standardised.
 pub fn all() -> Vec<Method> {
     catalogue::all()
 }
