@@ -11,7 +11,7 @@ const TO: &str = "results/paper";
 const PAGE: &str = "docs/paper.md";
 
 /// Tables of the page: their places.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 19] = [
     "table1/cross-entropy",
     "table2/table2",
     "table4/table4-paper-protocol",
@@ -25,6 +25,7 @@ const TABLES: [&str; 18] = [
     "prop1/prop1",
     "prop2/prop2",
     "prop3/prop3",
+    "prop3/balanced",
     "appendix-c/appendix-c",
     "table1/ltwb",
     "fig1/ltwb",

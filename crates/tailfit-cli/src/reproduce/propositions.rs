@@ -16,6 +16,8 @@ use super::paper::Paper;
 #[serde(deny_unknown_fields)]
 struct Config {
     features: String,
+    /// Features of a backbone that was trained on balanced data, for Proposition 3.
+    balanced: String,
     shifts: Vec<f64>,
     scales: Vec<f64>,
     classes: Vec<usize>,
@@ -108,40 +110,43 @@ fn head_of(data: &DataSet) -> Result<tailfit::head::Head> {
 
 pub(super) fn perturbation(paper: &Paper<'_>) -> Result<()> {
     let config = config()?;
-    let data = paper.needed(&config.features)?;
-    let head = head_of(&data)?;
-    let set = EvaluationSet::of(&data.test)?;
-    let readings = evaluate(&head, &set, &data.counts, data.thresholds).logits_magnitude.centred;
-    let deviations: Vec<f64> = readings.deviations.p.iter().map(|d| d.unwrap_or(0.0)).collect();
-    // Relative to each class's own magnitude, so that classes differ by R alone, as section 3.1 supposes.
-    let mean_magnitude = readings.a.iter().flatten().sum::<f64>() / readings.a.len() as f64;
-    let long_tailed: Vec<f64> = readings
-        .rsd
-        .p
-        .iter()
-        .zip(&deviations)
-        .map(|(r, d)| r.map_or(*d, |r| r * mean_magnitude))
-        .collect();
-    let equal = vec![long_tailed.iter().sum::<f64>() / long_tailed.len() as f64; long_tailed.len()];
-    let logits = logits(&head, &data)?;
-    let (mut rows, mut lines) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let long_tailed = paper.needed(&config.features)?;
+    let mut lines = [Vec::new(), Vec::new()];
+    let on_balanced = paper.data(&config.balanced)?;
+    let sets = std::iter::once(("prop3", &long_tailed));
     let bar = paper.progress("prop3", 2 * config.scales.len());
-    for &scale in &config.scales {
-        let mut cells = vec![scale.to_string()];
-        for deviations in [&long_tailed, &equal] {
-            let ratios =
-                propositions::perturbation(logits.view(), &data.test.labels, deviations, scale);
-            let of = |shot| data.thresholds.mean(&data.counts, shot, &ratios).unwrap_or(f64::NAN);
-            let present: Vec<f64> = ratios.iter().flatten().copied().collect();
-            let variation = coefficient_of_variation(&present).unwrap_or(f64::NAN);
-            cells.extend([of(Shot::Many), of(Shot::Few), variation].map(|v| format!("{v:.3}")));
-            if deviations == &long_tailed {
-                lines[0].push(Point::new(scale, of(Shot::Many)));
-                lines[1].push(Point::new(scale, of(Shot::Few)));
+    for (name, data) in sets.chain(on_balanced.as_ref().map(|data| ("balanced", data))) {
+        bar.set_position(0);
+        let mut rows = Vec::new();
+        for &scale in &config.scales {
+            let mut cells = vec![scale.to_string()];
+            for of in [Perturbation::Own, Perturbation::Equal] {
+                let [many, few, variation] = perturbed(data, of, scale)?;
+                cells
+                    .extend([many, few, variation].map(|value| {
+                        value.map_or("–".to_owned(), |value| format!("{value:.3}"))
+                    }));
+                if name == "prop3" && of == Perturbation::Own {
+                    for (line, value) in lines.iter_mut().zip([many, few]) {
+                        line.push(Point::new(scale, value.unwrap_or(f64::NAN)));
+                    }
+                }
+                bar.inc(1);
             }
-            bar.inc(1);
+            rows.push(cells);
         }
-        rows.push(cells);
+        let table = table(
+            &format!(
+                "Proposition 3: E[s'] / E[s] under perturbations of each logit, as logits shrink ({}).",
+                data.name
+            ),
+            &["scale", "many", "few", "CV over classes", "equal R: many", "few", "CV over classes"],
+            rows,
+            "The given head's test logits; normal perturbations of deviation R times the mean Logits Magnitude, with each \
+             class's R, or with their mean for all (\"equal R\"); scale multiplies logits and perturbations. 1: no effect. As the scale \
+             goes to 0 all probabilities go to 1 / K, and every ratio to 1.",
+        );
+        paper.table("prop3", name, &table)?;
     }
     bar.finish_and_clear();
     let [many, few] = lines;
@@ -157,19 +162,39 @@ pub(super) fn perturbation(paper: &Paper<'_>) -> Result<()> {
         y: Axis::new("ratio"),
         series: vec![series("many-shot classes", 0, many), series("few-shot classes", 1, few)],
     };
-    paper.figure("prop3", "prop3", &chart.svg())?;
-    let table = table(
-        &format!(
-            "Proposition 3: E[s'] / E[s] under perturbations of each logit, as logits shrink ({}).",
-            data.name
-        ),
-        &["scale", "many", "few", "CV over classes", "equal R: many", "few", "CV over classes"],
-        rows,
-        "The given head's test logits; normal perturbations of deviation R times the mean Logits Magnitude, with each \
-         class's R, or with their mean for all (\"equal R\"); scale multiplies logits and perturbations. 1: no effect. As the scale \
-         goes to 0 all probabilities go to 1 / K, and every ratio to 1.",
-    );
-    paper.table("prop3", "prop3", &table)
+    paper.figure("prop3", "prop3", &chart.svg())
+}
+
+/// How far logits are perturbed, in mean Logits Magnitudes: so that classes differ by R alone, as section
+/// 3.1 supposes.
+#[derive(Clone, Copy, PartialEq)]
+enum Perturbation {
+    /// By each class's own R.
+    Own,
+    /// By the mean of all.
+    Equal,
+}
+
+/// E[s'] / E[s] for the test logits of the given head at a scale: its mean over many- and over few-shot
+/// classes, and its coefficient of variation over all.
+fn perturbed(data: &DataSet, by: Perturbation, scale: f64) -> Result<[Option<f64>; 3]> {
+    let head = head_of(data)?;
+    let set = EvaluationSet::of(&data.test)?;
+    let readings = evaluate(&head, &set, &data.counts, data.thresholds).logits_magnitude.centred;
+    let mean_magnitude = readings.a.iter().flatten().sum::<f64>() / readings.a.len() as f64;
+    let of_class =
+        |(r, d): (&Option<f64>, &Option<f64>)| r.map_or(d.unwrap_or(0.0), |r| r * mean_magnitude);
+    let mut sizes: Vec<f64> =
+        readings.rsd.p.iter().zip(&readings.deviations.p).map(of_class).collect();
+    if by == Perturbation::Equal {
+        let mean = sizes.iter().sum::<f64>() / sizes.len() as f64;
+        sizes.fill(mean);
+    }
+    let logits = logits(&head, data)?;
+    let ratios = propositions::perturbation(logits.view(), &data.test.labels, &sizes, scale);
+    let of = |shot| data.thresholds.mean(&data.counts, shot, &ratios);
+    let present: Vec<f64> = ratios.iter().flatten().copied().collect();
+    Ok([of(Shot::Many), of(Shot::Few), coefficient_of_variation(&present)])
 }
 
 pub(super) fn approximation(paper: &Paper<'_>) -> Result<()> {

@@ -265,7 +265,11 @@ fn a_table_says_which_methods_saw_standardised_features() {
         });
         let records: Vec<_> = ran.collect();
         let table = summary_table(&summarise(&records).unwrap(), &records[0].data);
-        table.notes.into_iter().filter(|note| note.contains("standardised features:")).collect()
+        table
+            .notes
+            .into_iter()
+            .filter(|note| note.contains("standardised features:"))
+            .collect::<Vec<_>>()
     };
     let says = |who: &str| vec![format!("Mostly trained on standardised features: {who}.")];
     assert_eq!(notes(["as-is", "centred"]), Vec::<String>::new());
