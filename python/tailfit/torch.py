@@ -140,12 +140,16 @@ def head_of(layer: nn.Linear) -> Head:
     return Head(weight, bias)
 
 
-def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None, check=None) -> nn.Module:
+def replace_head(
+    model: nn.Module, head: Head, *, classifier: str | None = None, check=None, batch=None
+) -> nn.Module:
     """Put a re-trained head in the place of a model's last linear layer, in place.
 
     Dtype and device are kept, and the model's number of classes is kept true where it says one.
     ``check`` are features, of shape (n_samples, n_features), on which the logits of the new layer are
-    compared with the head's; a few random ones if not given.
+    compared with the head's; a few random ones if not given. With ``batch``, one of those that ``features``
+    takes, the model itself is run: its logits must be the head's of what the new layer sees, or everything
+    stays as it was.
     """
     model = _plain(model)
     name, layer = find_classifier(model, classifier)
@@ -170,16 +174,39 @@ def replace_head(model: nn.Module, head: Head, *, classifier: str | None = None,
     if np.abs(found - wanted).max() > tolerance * max(np.abs(wanted).max(), 1e-6):
         raise RuntimeError(f"{name!r} does not give the head's logits: please report it")
     # Under each of its names: a layer may be a part of several modules.
-    for parent in list(model.modules()):
-        for key, child in list(parent._modules.items()):
-            if child is layer:
-                setattr(parent, key, new)
+    parents = list(model.modules())
+    places = [(parent, key) for parent in parents for key, child in parent._modules.items() if child is layer]
+    for parent, key in places:
+        setattr(parent, key, new)
+    if batch is not None and not _gives(model, new, head, batch, tolerance):
+        for parent, key in places:
+            setattr(parent, key, layer)
+        raise ValueError(
+            f"classifier: expected the layer whose output is the model's, found {name!r}; nothing was replaced"
+        )
     for owner in (model, getattr(model, "config", None)):
         for attribute in ("num_classes", "num_labels"):
             if isinstance(getattr(owner, attribute, None), int):
                 with contextlib.suppress(AttributeError):
                     setattr(owner, attribute, n_classes)
     return model
+
+
+def _gives(model: nn.Module, layer: nn.Module, head: Head, batch, tolerance: float) -> bool:
+    """Whether a model's logits of a batch are a head's of what a layer of it sees."""
+    device = next(model.parameters()).device
+    seen: list[torch.Tensor] = []
+    with _evaluating(model), torch.no_grad(), _watched(layer, seen):
+        found = _logits(_call(model, _moved(_split(batch)[0], device))).double().cpu().numpy()
+    if len(seen) != 1 or seen[0].ndim != 2:
+        return False
+    wanted = head.logits(seen[0].double().cpu().numpy())
+    if device.type != "cpu":
+        # Its products may be rounded to fewer digits.
+        tolerance = max(tolerance, 2e-2)
+    return found.shape == wanted.shape and bool(
+        np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1e-6)
+    )
 
 
 def _plain(model: nn.Module) -> nn.Module:

@@ -73,6 +73,34 @@ def test_a_network_like_torchvisions(tmp_path):
     assert taken.x.shape == (24, 16) and list(taken.y[:6]) == [0, 1, 2, 3, 4, 0]
 
 
+class Projected(Small):
+    """A network with a projection as wide as its features before the last layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.projection = nn.Linear(16, 16)
+
+    def forward(self, x):
+        x = self.norm(self.conv(x)).relu().mean(dim=(2, 3))
+        return self.fc(self.projection(x))
+
+
+def test_the_model_itself_gives_the_heads_logits():
+    model, batch = Projected().train(), next(iter(loader()))
+    replace_head(model, head_like(model), batch=batch)
+    assert model.training and not model.fc._forward_pre_hooks
+    of_16 = tailfit.Head(np.eye(16) + 1, np.zeros(16))
+    before = model.projection
+    with pytest.raises(ValueError, match="found 'projection'; nothing was replaced"):
+        replace_head(model, of_16, classifier="projection", batch=batch)
+    assert model.projection is before and not before._forward_pre_hooks
+    methods = ["cosine", "disalign"]
+    taken = features(Small(), loader(60))
+    heads = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=taken.head, methods=methods).heads
+    for head in heads.values():
+        replace_head(Small(), head, batch=batch[0])
+
+
 def test_a_compiled_model_is_the_model_itself():
     model = Small()
     wanted = features(model, loader())
