@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import pathlib
-import sys
 import tempfile
 import webbrowser
 
@@ -17,6 +16,7 @@ import numpy as np
 from tailfit import _native
 from tailfit._arrays import as_groups, handed_over, in_memory, in_order_of, labelled, labelled_like, threads
 from tailfit._head import as_head, from_native, native
+from tailfit._progress import shown
 from tailfit._save import write
 
 _LOG = logging.getLogger("tailfit")
@@ -112,7 +112,7 @@ def compare(
             results[name] = result
             _LOG.info("%s: finished", name)
 
-    bar = _progress(progress)
+    bar = shown(progress)
     try:
         _native.compare(
             name,
@@ -287,20 +287,3 @@ def _value(text):
         return float(text) if text else float("nan")
     except ValueError:
         return text
-
-
-def _progress(progress):
-    if progress is not True:
-        return progress
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        return lambda done, total: print(f"\r{100 * done // max(total, 1)} %", end="", file=sys.stderr)
-    bar = tqdm(unit="head-epoch")
-
-    def update(done, total):
-        bar.total = total
-        bar.update(done - bar.n)
-
-    update.close = bar.close
-    return update
