@@ -121,7 +121,7 @@ fn heads_rules_samplers_and_schedules_equal_the_authors_code() {
             other => panic!("{id}: kind {other} is neither covered nor named as left out"),
         }
     }
-    assert_eq!(checked, 68, "number of golden cases covered");
+    assert_eq!(checked, 70, "number of golden cases covered");
 }
 
 fn linear(id: &str, s: &Shared, out: &Value) {
