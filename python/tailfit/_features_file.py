@@ -21,7 +21,9 @@ class FeaturesFile:
 
     def __init__(self, path: str | os.PathLike, dtype):
         self.path = pathlib.Path(path)
-        self.dtype = np.dtype(dtype)
+        if self.path.suffix != ".safetensors" or self.path.is_dir():
+            raise ValueError(f"path: expected a file that ends in .safetensors, found {self.path}")
+        self.dtype = np.dtype(dtype).newbyteorder("<")
         if self.dtype.name not in _TYPES:
             raise ValueError(f"dtype: expected one of {', '.join(_TYPES)}, found {self.dtype.name}")
         self.shape = (0, 0)
@@ -34,14 +36,23 @@ class FeaturesFile:
         return self
 
     def __exit__(self, *_error) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
-    def add(self, x: np.ndarray) -> None:
-        """Write some samples, of shape (n_samples, n_features)."""
+    def add(self, x: np.ndarray, labels: np.ndarray | None) -> None:
+        """Write some samples, of shape (n_samples, n_features); their labels, which are written last, are only
+        looked at."""
         n = self.shape[0]
         if n and x.shape[1] != self.shape[1]:
             raise ValueError(f"loader: expected {self.shape[1]} features, as before, found {x.shape[1]}")
+        if not np.isfinite(x).all():
+            row = n + int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])
+            raise ValueError(
+                f"loader: expected numbers that {self.dtype.name} can hold, found none such in sample {row}"
+            )
+        _check(labels, len(x))
         self._file.write(np.ascontiguousarray(x, self.dtype).tobytes())
         self.shape = (n + len(x), x.shape[1])
 
@@ -51,9 +62,7 @@ class FeaturesFile:
         end = n * dim * self.dtype.itemsize
         header = {"features": {"dtype": _TYPES[self.dtype.name], "shape": [n, dim], "data_offsets": [0, end]}}
         if labels is not None:
-            if labels.shape != (n,) or labels.dtype.kind not in "iub":
-                found = f"{labels.dtype.name} of shape {labels.shape}"
-                raise ValueError(f"loader: expected the number of a class for each of {n} samples, found {found}")
+            _check(labels, n)
             self._file.write(labels.astype("<i8").tobytes())
             offsets = [end, end + 8 * n]
             header["labels"] = {"dtype": "I64", "shape": [n], "data_offsets": offsets}
@@ -65,3 +74,9 @@ class FeaturesFile:
         self._file.close()
         os.replace(self._temporary, self.path)
         return np.memmap(self.path, self.dtype, "r", _START, (n, dim))
+
+
+def _check(labels: np.ndarray | None, n: int) -> None:
+    if labels is not None and (labels.shape != (n,) or labels.dtype.kind not in "iub"):
+        found = f"{labels.dtype.name} of shape {labels.shape}"
+        raise ValueError(f"loader: expected the number of a class for each of {n} samples, found {found}")

@@ -34,7 +34,7 @@ def _whole(path: pathlib.Path, text: str) -> None:
     """Write a file under another name first, so that its own never stands for half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

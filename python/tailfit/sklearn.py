@@ -67,9 +67,9 @@ class TailClassifier(Linear):
     gap_ : float
         Certified distance to the minimum, (F - min F) / (F - F0); nan without a solver, and where nothing is
         certified, as without weight decay.
-    stop_reason_ : {"gap", "uncertified", "stalled", "epochs"}
+    stop_reason_ : {"gap", "uncertified", "stalled", "epochs", "formula"}
         How training ended: with the gap asked for certified; by a solver where no gap can be certified; by one
-        that came no further, of which a warning says more; after its epochs.
+        that came no further, of which a warning says more; after its epochs; by a formula.
     class_count_ : ndarray of shape (n_classes,)
     """
 
@@ -108,6 +108,7 @@ class TailClassifier(Linear):
             raise ValueError(f"solver: expected 'auto' for {self.method!r}, which is solved, found 'sgd'")
         unknowns = len(self.classes_) * (X.shape[1] + 1)
         small = unknowns <= _MOST_UNKNOWNS and unknowns * len(X) <= _MOST_PRODUCTS
+        asked = max(recipe.get("gap", 1e-3), 1e-6)
         if solves and small:
             recipe["gap"] = min(recipe.get("gap", 1e-3), 1e-12)
         fitted = _native.fit(
@@ -123,13 +124,13 @@ class TailClassifier(Linear):
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
         self.gap_ = float("nan") if fitted["gap"] is None else fitted["gap"]
         self.class_count_ = np.asarray(fitted["class_counts"])
-        self.stop_reason_ = "epochs"
+        self.stop_reason_ = "epochs" if fitted["train_loss"] else "formula"
         if solves:
             self.stop_reason_ = "uncertified" if np.isnan(self.gap_) else "gap"
-        if self.gap_ > max(1e-3 if self.tol is None else self.tol, 1e-6):
+        if self.gap_ > asked:
             self.stop_reason_ = "stalled"
             warnings.warn(
-                f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={self.tol}; scale the "
+                f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={asked:g}; scale the "
                 "features, such as by features='standardised', or raise weight_decay or tol",
                 ConvergenceWarning,
                 stacklevel=2,

@@ -123,10 +123,15 @@ def features(
             if not checked:
                 _check(model, name, layer, x, output)
                 checked = True
-            values = x.detach().float().cpu().numpy().astype(dtype)
-            (xs.append if file is None else file.add)(values)
+            values = x.detach().double() if np.dtype(dtype) == np.float64 else x.detach().float()
+            values = values.cpu().numpy().astype(dtype)
             if labels is not None:
-                ys.append(np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels))
+                labels = np.asarray(labels.cpu() if hasattr(labels, "cpu") else labels)
+                ys.append(labels)
+            if file is None:
+                xs.append(values)
+            else:
+                file.add(values, labels)
         if not checked:
             raise ValueError("loader: expected at least one batch, found none")
         y = np.concatenate(ys) if ys else None
@@ -176,19 +181,25 @@ def replace_head(
     # Under each of its names: a layer may be a part of several modules.
     parents = list(model.modules())
     places = [(parent, key) for parent in parents for key, child in parent._modules.items() if child is layer]
+    undo = [(parent, key, layer) for parent, key in places]
     for parent, key in places:
         setattr(parent, key, new)
-    if batch is not None and not _gives(model, new, head, batch, tolerance):
-        for parent, key in places:
-            setattr(parent, key, layer)
-        raise ValueError(
-            f"classifier: expected the layer whose output is the model's, found {name!r}; nothing was replaced"
-        )
     for owner in (model, getattr(model, "config", None)):
         for attribute in ("num_classes", "num_labels"):
-            if isinstance(getattr(owner, attribute, None), int):
+            before = getattr(owner, attribute, None)
+            if isinstance(before, int):
                 with contextlib.suppress(AttributeError):
                     setattr(owner, attribute, n_classes)
+                    undo.append((owner, attribute, before))
+    try:
+        if batch is not None and not _gives(model, new, head, batch, tolerance):
+            raise ValueError(
+                f"classifier: expected the layer whose output is the model's, found {name!r}; nothing was replaced"
+            )
+    except BaseException:
+        for owner, attribute, before in undo:
+            setattr(owner, attribute, before)
+        raise
     return model
 
 

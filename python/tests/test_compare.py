@@ -42,7 +42,7 @@ def test_the_program_gives_the_same_bits(tmp_path):
     # The same files, and the same in those that name no place of theirs.
     result.save(tmp_path / "ours")
     files = lambda folder: {  # noqa: E731
-        str(path.relative_to(tmp_path / folder)): path.read_bytes()
+        path.relative_to(tmp_path / folder).as_posix(): path.read_bytes()
         for path in (tmp_path / folder).rglob("*.*")
         if path.is_file() and not path.name.startswith(".")
     }

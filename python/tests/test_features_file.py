@@ -42,15 +42,26 @@ def test_half_a_file_of_features_is_none(tmp_path):
         yield from loader(60)
         raise RuntimeError("no more")
 
-    soft = [(x, torch.zeros(len(x), 5)) for x, _ in loader(60)]
+    def at_once(x, y):
+        yield x, y
+        raise AssertionError("it went on")
+
+    images = next(iter(loader()))[0]
+    far = Small()
+    far.fc.register_forward_pre_hook(lambda _layer, inputs: (1e6 * inputs[0],))
     for batches, error, match in [
         (breaking(), RuntimeError, "no more"),
         ([], ValueError, "at least one batch"),
-        (soft, ValueError, "the number of a class for each of 60 samples, found float32 of shape"),
+        (at_once(images, torch.zeros(len(images), 5)), ValueError, "number of a class .* found float32 of shape"),
+        (at_once(images, ["cat"] * len(images)), ValueError, "number of a class .* found str"),
     ]:
         with pytest.raises(error, match=match):
             features(Small(), batches, path=path)
         assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="numbers that float16 can hold, found none such in sample 0"):
+        features(far, loader(), path=path, dtype=np.float16)
+    with pytest.raises(ValueError, match="ends in .safetensors"):
+        features(Small(), loader(), path=tmp_path / "train.npz")
     with pytest.raises(ValueError, match="dtype: expected one of float16"):
         features(Small(), loader(), path=path, dtype=np.int8)
     taken = features(Small(), [x for x, _ in loader(60)], path=path)

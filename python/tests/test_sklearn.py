@@ -128,6 +128,8 @@ def test_why_training_ended():
         ({"method": "ridge"}, "gap"),
         ({"weight_decay": 0.0}, "uncertified"),
         ({"solver": "sgd"}, "epochs"),
+        ({"method": "lda"}, "formula"),
+        ({"method": "los", "solver": "sgd", "params": {"epochs": 1}}, "epochs"),
     ]:
         model = TailClassifier(**arguments).fit(x, y)
         assert (model.stop_reason_, np.isnan(model.gap_)) == (reason, reason != "gap"), arguments

@@ -91,7 +91,19 @@ def test_the_model_itself_gives_the_heads_logits():
     before = model.projection
     with pytest.raises(ValueError, match="found 'projection'; nothing was replaced"):
         replace_head(model, of_16, classifier="projection", batch=batch)
-    assert model.projection is before and not before._forward_pre_hooks
+    assert model.projection is before
+
+    class Doubled(Small):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    # The layer is the right one, but the model does more with it.
+    model = Doubled()
+    model.num_classes, before = 5, model.fc
+    for wrong, message in [(batch, "found 'fc'; nothing was replaced"), ((1, 2, 3), "found 3 things a batch")]:
+        with pytest.raises(ValueError, match=message):
+            replace_head(model, head_like(model, 7), batch=wrong)
+        assert model.fc is before and model.num_classes == 5
     methods = ["cosine", "disalign"]
     taken = features(Small(), loader(60))
     heads = tailfit.compare(taken.x, taken.y, taken.x, taken.y, head=taken.head, methods=methods).heads

@@ -26,7 +26,7 @@ create_exception!(tailfit, DataError, PyValueError, "Data that is unusable as it
 fn raised(error: Error) -> PyErr {
     match error {
         Error::Data(fault) => DataError::new_err(fault.to_string()),
-        // As open() raises it.
+        // The class that open() raises.
         Error::Io(error) if error.kind() == ErrorKind::NotFound => {
             PyFileNotFoundError::new_err(error.to_string())
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tailfit::report::Spread;
 
@@ -43,7 +43,9 @@ fn curves(name: &str, key: &str) -> Result<Vec<Curve>> {
         let epochs = run["epochs"].as_array().context("epochs")?;
         Ok(epochs.iter().map(|epoch| epoch.get(key).unwrap_or(epoch).clone()).collect())
     };
-    there.map(curve).collect()
+    let curves: Vec<Curve> = there.map(curve).collect::<Result<_>>()?;
+    ensure!(!curves.is_empty(), "{FROM}/{name}-0.json is not there");
+    Ok(curves)
 }
 
 fn row(label: &str, protocol: &str, curves: &[Curve]) -> String {

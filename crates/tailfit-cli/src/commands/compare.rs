@@ -126,7 +126,7 @@ fn remark_folds(comparison: &Comparison<'_>, printer: &Printer) {
     }
     if thinly > 0 {
         printer.remark(&format!(
-            "{thinly} classes have fewer training samples, or groups, than there are folds: choices rest on the few that they have"
+            "{thinly} classes have samples in some folds only: choices rest on the few that they have"
         ));
     }
 }

@@ -113,15 +113,17 @@ pub(super) fn perturbation(paper: &Paper<'_>) -> Result<()> {
     let long_tailed = paper.needed(&config.features)?;
     let mut lines = [Vec::new(), Vec::new()];
     let on_balanced = paper.data(&config.balanced)?;
-    let sets = std::iter::once(("prop3", &long_tailed));
-    let bar = paper.progress("prop3", 2 * config.scales.len());
-    for (name, data) in sets.chain(on_balanced.as_ref().map(|data| ("balanced", data))) {
-        bar.set_position(0);
+    let sets: Vec<_> = std::iter::once(("prop3", &long_tailed))
+        .chain(on_balanced.as_ref().map(|data| ("balanced", data)))
+        .collect();
+    let bar = paper.progress("prop3", 2 * sets.len() * config.scales.len());
+    for (name, data) in sets {
+        let perturbed = perturbed(data)?;
         let mut rows = Vec::new();
         for &scale in &config.scales {
             let mut cells = vec![scale.to_string()];
             for of in [Perturbation::Own, Perturbation::Equal] {
-                let [many, few, variation] = perturbed(data, of, scale)?;
+                let [many, few, variation] = perturbed(of, scale);
                 cells
                     .extend([many, few, variation].map(|value| {
                         value.map_or("–".to_owned(), |value| format!("{value:.3}"))
@@ -175,26 +177,25 @@ enum Perturbation {
     Equal,
 }
 
-/// E[s'] / E[s] for the test logits of the given head at a scale: its mean over many- and over few-shot
-/// classes, and its coefficient of variation over all.
-fn perturbed(data: &DataSet, by: Perturbation, scale: f64) -> Result<[Option<f64>; 3]> {
+/// E[s'] / E[s] for the test logits of the given head, by perturbation and scale: its mean over many- and
+/// over few-shot classes, and its coefficient of variation over all.
+fn perturbed(data: &DataSet) -> Result<impl Fn(Perturbation, f64) -> [Option<f64>; 3] + '_> {
     let head = head_of(data)?;
     let set = EvaluationSet::of(&data.test)?;
     let readings = evaluate(&head, &set, &data.counts, data.thresholds).logits_magnitude.centred;
     let mean_magnitude = readings.a.iter().flatten().sum::<f64>() / readings.a.len() as f64;
     let of_class =
         |(r, d): (&Option<f64>, &Option<f64>)| r.map_or(d.unwrap_or(0.0), |r| r * mean_magnitude);
-    let mut sizes: Vec<f64> =
-        readings.rsd.p.iter().zip(&readings.deviations.p).map(of_class).collect();
-    if by == Perturbation::Equal {
-        let mean = sizes.iter().sum::<f64>() / sizes.len() as f64;
-        sizes.fill(mean);
-    }
+    let own: Vec<f64> = readings.rsd.p.iter().zip(&readings.deviations.p).map(of_class).collect();
+    let equal = vec![own.iter().sum::<f64>() / own.len() as f64; own.len()];
     let logits = logits(&head, data)?;
-    let ratios = propositions::perturbation(logits.view(), &data.test.labels, &sizes, scale);
-    let of = |shot| data.thresholds.mean(&data.counts, shot, &ratios);
-    let present: Vec<f64> = ratios.iter().flatten().copied().collect();
-    Ok([of(Shot::Many), of(Shot::Few), coefficient_of_variation(&present)])
+    Ok(move |by, scale| {
+        let sizes = if by == Perturbation::Own { &own } else { &equal };
+        let ratios = propositions::perturbation(logits.view(), &data.test.labels, sizes, scale);
+        let of = |shot| data.thresholds.mean(&data.counts, shot, &ratios);
+        let present: Vec<f64> = ratios.iter().flatten().copied().collect();
+        [of(Shot::Many), of(Shot::Few), coefficient_of_variation(&present)]
+    })
 }
 
 pub(super) fn approximation(paper: &Paper<'_>) -> Result<()> {

@@ -148,8 +148,7 @@ impl Comparison<'_> {
         self.data.counts.n_classes() - judged.len()
     }
 
-    /// Number of classes that are judged, but have fewer samples, or groups, than there are folds; 0 for
-    /// other rules.
+    /// Number of classes that have samples in some of the folds only; 0 for other rules.
     pub fn thinly_judged_classes(&self) -> usize {
         let mut folds_of = vec![0; self.data.counts.n_classes()];
         for fold in &self.folds {

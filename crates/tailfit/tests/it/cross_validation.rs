@@ -36,6 +36,18 @@ fn run(data: &DataSet) -> MethodResult {
     comparison.run(&method(), &|_| {}).unwrap()
 }
 
+#[test]
+fn classes_with_few_samples_are_counted() {
+    let (train, test) = (features(&[60, 25, 3, 1, 5], 2), features(&[9, 9, 9, 9, 9], 3));
+    let mut data = DataSet::new("toy", train, test, None, None, ShotThresholds::default()).unwrap();
+    train_stage_1(&mut data).unwrap();
+    let of = |selection| {
+        let comparison = Comparison::new(&data, selection, vec![0]).unwrap();
+        (comparison.unjudged_classes(), comparison.thinly_judged_classes())
+    };
+    assert_eq!((of(Selection::CrossValidated), of(Selection::Last)), ((1, 1), (0, 0)));
+}
+
 /// Another test set changes no choice, so the head is the same bit for bit; what is chosen is the best
 /// of the grid in the folds, and the score is no part of it.
 #[test]
