@@ -116,17 +116,19 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
         .into())
 }
 
-/// Says which classes cross-validation cannot judge, or only on few samples.
+/// Says how many classes cross-validation cannot judge, or only on few samples.
 fn remark_folds(comparison: &Comparison<'_>, printer: &Printer) {
     let (unjudged, thinly) = (comparison.unjudged_classes(), comparison.thinly_judged_classes());
+    let all = comparison.data_record().n_classes;
     if unjudged > 0 {
         printer.remark(&format!(
-            "{unjudged} classes with one training sample, or one group, are in no fold: they are trained, and do not take part in the choice"
+            "in no fold: {unjudged} of {all} classes, with one training sample or one group; they are trained, and take no \
+             part in the choice"
         ));
     }
     if thinly > 0 {
         printer.remark(&format!(
-            "{thinly} classes have samples in some folds only: choices rest on the few that they have"
+            "in some folds only: {thinly} of {all} classes; choices rest on the few samples that they have"
         ));
     }
 }
