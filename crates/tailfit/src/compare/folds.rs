@@ -66,7 +66,7 @@ fn fold_of_each_counted(train: &Features, n_classes: usize) -> Vec<Option<usize>
 /// The folds of a data set's training samples.
 pub(super) fn folds(data: &DataSet, stop: &AtomicBool) -> Result<Vec<Fold>> {
     if matches!(data.train.plain, Matrix::File(_)) {
-        let remedy = "raise the memory limit or load them, or give a validation set";
+        let remedy = "raise the memory limit, load them, or give a validation set";
         let expected = "training features in memory, which are cut into folds";
         let found = "features left where they are";
         return Err(Error::usage("selection `cross-validated`", expected, found, remedy)
