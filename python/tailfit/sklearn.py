@@ -142,8 +142,8 @@ class TailClassifier(Linear):
         if self.solver not in ("auto", "lbfgs", "sgd"):
             raise ValueError(f"solver: expected 'auto', 'lbfgs' or 'sgd', found {self.solver!r}")
         method, *additions = str(self.method).split("+")
-        # Samplers are for steps of SGD, and only its heads differ by their seeds.
-        of_sgd = any(added == "averaged" or added.endswith("-sampling") for added in additions)
+        # Samplers are for steps of SGD, only its heads differ by their seeds, and `+converged` solves itself.
+        of_sgd = any(added in ("averaged", "converged") or added.endswith("-sampling") for added in additions)
         if self.solver == "auto" and not of_sgd:
             method = _CONVERGED.get(method, method)
         method = "+".join([method, *additions])

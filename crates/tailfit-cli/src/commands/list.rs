@@ -20,7 +20,7 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
             let describe = |m: methods::Method| {
                 let search: serde_json::Map<_, _> =
                     m.search.iter().map(|axis| (axis.path.clone(), json!(axis.values))).collect();
-                json!({"name": m.name, "formula": m.recipe.cost.loss.formula(), "source": m.source, "recipe": m.recipe, "search": search})
+                json!({"name": m.name, "group": m.group(), "uses": m.uses(), "formula": m.recipe.cost.loss.formula(), "source": m.source, "recipe": m.recipe, "search": search})
             };
             tree["methods"] = methods::all().into_iter().map(describe).collect();
         }
@@ -42,18 +42,8 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
     }
     let mut out = String::new();
     if wanted(Topic::Methods) {
-        out += "METHODS\n\n";
-        for method in methods::all() {
-            let _ = writeln!(out, "{}\n    {}", method.name, method.source);
-            if method.recipe.sgd.epochs > 0 {
-                let _ = writeln!(out, "    loss: {}", method.recipe.cost.loss.formula());
-            }
-            for axis in &method.search {
-                let values: Vec<String> = axis.values.iter().map(ToString::to_string).collect();
-                let _ = writeln!(out, "    searched: {} in {}", axis.path, values.join(", "));
-            }
-        }
-        out += "\nADDITIONS, as in los+class-balanced\n\n";
+        out += &methods_by_group();
+        out += "ADDITIONS, as in los+class-balanced\n\n";
         for (name, help) in methods::additions() {
             let _ = writeln!(out, "{name}\n    {help}");
         }
@@ -91,4 +81,30 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
     }
     printer.data(&out);
     Ok(())
+}
+
+/// Every method, group by group.
+fn methods_by_group() -> String {
+    let mut out = String::new();
+    let mut all = methods::all();
+    all.extend(methods::find("zero-shot"));
+    for group in methods::GROUPS {
+        let _ = writeln!(out, "METHODS: {group}\n");
+        for method in all.iter().filter(|method| method.group() == group) {
+            let _ = writeln!(out, "{}\n    {}", method.name, method.source);
+            if method.recipe.sgd.epochs > 0 {
+                let _ = writeln!(out, "    loss: {}", method.recipe.cost.loss.formula());
+            }
+            let uses = method.uses();
+            if !uses.is_empty() {
+                let _ = writeln!(out, "    uses: {}", uses.join(", "));
+            }
+            for axis in &method.search {
+                let values: Vec<String> = axis.values.iter().map(ToString::to_string).collect();
+                let _ = writeln!(out, "    searched: {} in {}", axis.path, values.join(", "));
+            }
+        }
+        out.push('\n');
+    }
+    out
 }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tailfit::features::{DataSet, Features, HeadFile, save_head};
 use tailfit::head::Head;
 use tailfit::metrics::{Binary, EvaluationSet, evaluate, halves};
-use tailfit::probabilities::{ProbabilityScores, fit_temperature, log_ratio, mean_logits, softmax};
+use tailfit::probabilities::{
+    ProbabilityScores, TargetPrior, estimate_prior, fit_temperature, log_ratio, mean_logits, softmax,
+};
 use tailfit::report::Table;
 
 use crate::args::EvaluateArgs;
@@ -107,22 +109,53 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
     };
     let (mut rows, mut list) = (vec![], vec![]);
     for target in &args.target_prior {
-        let prior = target.frequencies(k, Some(&data.counts))?;
+        // Samples as they are count as often as there are of them, whatever the estimate says.
+        let estimated = *target == TargetPrior::Estimated;
+        let prior = if estimated {
+            let probabilities = softmax(logits(head, &data.test)?, &vec![0.0; k]);
+            estimate_prior(probabilities.view(), &assumed)
+        } else {
+            target.frequencies(k, Some(&data.counts))?
+        };
+        let counted = if estimated { test_frequencies(data) } else { prior.clone() };
         let mut adjusted = head.clone();
         // A class that does not occur: far below any logit, and far from where a gate overflows.
         let shift = log_ratio(&prior, &assumed).into_iter().map(|shift| shift.max(-1e9));
         adjusted.shift_logits(&shift.collect());
-        let (as_is, after) = (weighted(&plain, &prior), weighted(&recalls(&adjusted), &prior));
-        let name = target.to_string();
-        list.push(json!({"target_prior": name, "percent": as_is, "adjusted_percent": after}));
+        let (as_is, after) = (weighted(&plain, &counted), weighted(&recalls(&adjusted), &counted));
+        let mut name = target.to_string();
+        let mut entry =
+            json!({"target_prior": name, "percent": as_is, "adjusted_percent": after});
+        if estimated {
+            let off = prior.iter().zip(&counted).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
+            entry["off_percent"] = json!(100.0 * off);
+            entry["estimate"] = json!(prior);
+            name = format!("{name} ({:.1} % off)", 100.0 * off);
+        }
+        list.push(entry);
         let cell = |value: Option<f64>| value.map_or("–".to_owned(), |v| format!("{v:.2}"));
         rows.push(vec![name, cell(as_is), cell(after)]);
     }
     let columns = ["target prior", "all", "all, adjusted to it"].map(str::to_owned).to_vec();
     let note = "target prior: each class counts as its frequency there; adjusted: log of that over the frequencies the \
                 head assumes, added to its bias.";
-    let table = Table { caption: String::new(), columns, rows, notes: vec![note.to_owned()] };
+    let mut notes = vec![note.to_owned()];
+    if args.target_prior.contains(&TargetPrior::Estimated) {
+        let note = "estimated: from the test features alone, as `predict` does, with every sample counting once; off: the \
+                    share of samples that would have to be of other classes for the estimate to be true.";
+        notes.push(note.to_owned());
+    }
+    let table = Table { caption: String::new(), columns, rows, notes };
     Ok(Part { name: "target_priors", table, json: json!(list) })
+}
+
+/// The share of each class among the test samples, `[K]`.
+fn test_frequencies(data: &DataSet) -> Vec<f64> {
+    let mut shares = vec![0.0; data.counts.n_classes()];
+    for &label in &data.test.labels {
+        shares[label as usize] += 1.0 / data.test.len() as f64;
+    }
+    shares
 }
 
 /// The usual figures of two classes, of which the rarer in training is positive.

@@ -121,7 +121,8 @@ fn a_temperature_is_folded_in_and_priors_re_weight() {
     csv(&folder.path().join("val.csv"), &[4, 4, 4], 3.0);
     let words = [
         &["evaluate", "--temperature", "--out", "calibrated.safetensors", "--json"][..],
-        &["--val", "val.csv", "--target-prior", "uniform,forward-10", "--per-class", "c.csv"],
+        &["--val", "val.csv", "--target-prior", "uniform,forward-10,estimated"],
+        &["--per-class", "c.csv"],
         &TOY,
     ];
     let ran = tailfit(folder.path(), &words.concat());
@@ -140,6 +141,14 @@ fn a_temperature_is_folded_in_and_priors_re_weight() {
     let uniform = &all["target_priors"][0];
     let percent = all["variants"][0]["evaluation"]["accuracy"]["macro_percent"].as_f64().unwrap();
     assert!((uniform["percent"].as_f64().unwrap() - percent).abs() < 1e-9);
+    // An estimate is compared with the labels of the samples that it was made from.
+    let estimated = &all["target_priors"][2];
+    let overall = all["variants"][0]["evaluation"]["accuracy"]["overall_percent"].as_f64().unwrap();
+    assert!((estimated["percent"].as_f64().unwrap() - overall).abs() < 1e-9);
+    let estimate: Vec<f64> = serde_json::from_value(estimated["estimate"].clone()).unwrap();
+    assert!((estimate.iter().sum::<f64>() - 1.0).abs() < 1e-9 && estimate.len() == 3);
+    let off: f64 = estimate.iter().map(|share| 50.0 * (share - 1.0 / 3.0).abs()).sum();
+    assert!((estimated["off_percent"].as_f64().unwrap() - off).abs() < 1e-9, "{estimated}");
     let lines = fs_err::read_to_string(folder.path().join("c.csv")).unwrap();
     assert_eq!(lines.lines().count(), 4);
 }

@@ -57,7 +57,6 @@ const REFUSALS: &[Refusal] = &[
     (&[("q.txt", "0.5 0.5\n")], &["evaluate", "--target-prior", "q.txt"]),
     (&[("q.txt", "0.5 half 0\n")], &["evaluate", "--target-prior", "q.txt"]),
     (&[], &["evaluate", "--target-prior", "unifrom"]),
-    (&[], &["evaluate", "--target-prior", "estimated"]),
     (&[], &["evaluate", "--class-vectors", "text.csv"]),
     (
         &[],

@@ -23,6 +23,7 @@ mod samples;
 mod seesaw;
 mod sigmoid_cross_entropy;
 mod sigmoid_focal;
+mod smoothing_to_gap;
 mod softmax;
 mod softmax_equalisation;
 mod vector_scaling;
@@ -153,6 +154,7 @@ losses! {
     seesaw::Seesaw,
     sigmoid_cross_entropy::SigmoidCrossEntropy,
     sigmoid_focal::SigmoidFocal,
+    smoothing_to_gap::SmoothingToGap,
     softmax_equalisation::SoftmaxEqualisation,
     vector_scaling::VectorScaling,
 }
@@ -170,6 +172,7 @@ struct About {
     sees_common_shift: bool,
     has_no_minimum: Option<&'static str>,
     of_batches: bool,
+    uses_counts: bool,
     check: Result<()>,
 }
 
@@ -185,9 +188,18 @@ impl LossVisitor for Describe {
             sees_common_shift: loss.sees_common_shift(),
             has_no_minimum: loss.has_no_minimum(),
             of_batches: L::OF_BATCHES,
+            uses_counts: uses_counts(loss),
             check: loss.check(),
         }
     }
+}
+
+/// Losses see class counts through their constants alone.
+fn uses_counts(loss: &impl Loss) -> bool {
+    let constants = |counts: [usize; 2]| {
+        ClassCounts::new(counts.to_vec()).map(|counts| loss.per_class(&counts)).ok()
+    };
+    constants([1, 1000]) != constants([1000, 1])
 }
 
 impl AnyLoss {
@@ -221,6 +233,11 @@ impl AnyLoss {
     /// Whether it has a term of whole batches.
     pub(crate) fn is_of_batches(&self) -> bool {
         self.each(Describe).of_batches
+    }
+
+    /// Whether it depends on the class counts.
+    pub fn uses_counts(&self) -> bool {
+        self.each(Describe).uses_counts
     }
 
     /// Checks the ranges of the hyper-parameters.

@@ -16,10 +16,13 @@ const STRENGTHS: &[f64] = &[0.25, 0.5, 1.0, 1.5];
 
 const SHARES: &[f64] = &[3.0, 10.0, 30.0, 100.0];
 
+/// The addition that takes the method's own course away, and with it rates and epochs.
+pub(super) const CONVERGED: &str = "converged";
+
 /// What the name of an average with another method's head begins with.
 pub(super) const WITH: &str = "with-";
 
-pub(super) const ADDITIONS: [Addition; 8] = [
+pub(super) const ADDITIONS: [Addition; 9] = [
     Addition {
         name: "class-balanced",
         help: "every sample weighted by 1 / n of its class, divided by the sum of the weights",
@@ -69,6 +72,18 @@ pub(super) const ADDITIONS: [Addition; 8] = [
         changes: &[("zero_shot", "10.0")],
         search: Some(("zero_shot", SHARES)),
         trains: false,
+    },
+    Addition {
+        name: CONVERGED,
+        help: "the minimum over weight decay, by a solver, in place of epochs; the bias is free",
+        changes: &[
+            ("solver", r#""lbfgs""#),
+            ("start", r#""zero""#),
+            ("decay_bias", "false"),
+            ("weight_decay", "1e-3"),
+        ],
+        search: None,
+        trains: true,
     },
     Addition {
         name: "averaged",

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::additions::{ADDITIONS, WITH, additions};
+use super::additions::{ADDITIONS, CONVERGED, WITH, additions};
+use super::optima::PATH;
 use super::{Axis, Method, by_name, find, number};
 use crate::error::{Error, Result, nearest};
 use crate::recipe::Recipe;
@@ -10,15 +11,18 @@ use crate::recipe::Recipe;
 /// Values of a method's first axis that are tried with each strength.
 const WITH_EACH: usize = 5;
 
+/// Trials of a search of several numbers.
+const BUDGET: usize = 20;
+
 /// Shares of the other head in an average of two.
 const SHARES_OF_OTHER: &[f64] = &[0.1, 0.25, 0.5, 0.75];
 
 /// What a thorough comparison takes besides single methods: the usual losses with everything that can
-/// be added to them without class vectors, but for averages.
+/// be added to them without class vectors, but for averages and minima.
 pub fn combinations() -> Vec<Method> {
     let bases = ["cross-entropy", "balanced-softmax", "label-smoothing", "los", "cosine"];
-    let additions =
-        ADDITIONS.iter().filter(|addition| !["zero-shot", "averaged"].contains(&addition.name));
+    let left_out = ["zero-shot", "averaged", CONVERGED];
+    let additions = ADDITIONS.iter().filter(|addition| !left_out.contains(&addition.name));
     let names =
         additions.flat_map(|addition| bases.map(|base| format!("{base}+{}", addition.name)));
     names.filter_map(|name| find(&name).ok()).collect()
@@ -61,7 +65,8 @@ impl Method {
                 let value: Value = serde_json::from_str(value).unwrap_or_default();
                 let changed = self.recipe.with(key, &value)?;
                 let tree = |recipe: &Recipe| json!(recipe).get(*key).cloned();
-                if tree(&self.recipe) != tree(&Recipe::PLAIN) {
+                let is_free = *key == "weight_decay" || tree(&self.recipe) == tree(&Recipe::PLAIN);
+                if !is_free {
                     let expected = format!("a method without {key} of its own");
                     return Err(Error::usage(
                         format!("method `{whole}`"),
@@ -74,6 +79,9 @@ impl Method {
             }
             if let Some((path, values)) = addition.search {
                 self.search_strength(path, values);
+            }
+            if name == CONVERGED {
+                self.search_decays();
             }
             self.source = format!("{}; {}", self.source, addition.help);
             self.name = whole;
@@ -92,6 +100,16 @@ impl Method {
         self.name = format!("{}+{WITH}{other}", self.name);
         self.grid()?;
         Ok(self)
+    }
+
+    /// Searches weight decay in place of rates, with the loss's own numbers if those are searched.
+    fn search_decays(&mut self) {
+        let (path, values) = PATH;
+        self.search.retain(|axis| !["lr", path].contains(&&axis.path[..]));
+        let others: usize = self.search.iter().map(|axis| axis.values.len()).product();
+        let every = (values.len() * others).div_ceil(BUDGET);
+        let values = values.iter().step_by(every).copied().map(number).collect();
+        self.search.insert(0, Axis { path: path.to_owned(), values, open: true });
     }
 
     /// Searches the strength of an addition in place of every axis but the first.
@@ -128,6 +146,10 @@ mod tests {
         {
             assert_eq!(find(name).unwrap().grid().unwrap().len(), trials, "{name}");
         }
+        let solved = find("vector-scaling+converged").unwrap();
+        assert_eq!(solved.grid().unwrap().len(), 20, "five decays, four values of gamma");
+        let solved = find("cross-entropy+class-balanced+converged").unwrap();
+        assert_eq!(solved.with_conditioning().grid().unwrap().len(), 20, "ten decays, two features");
         let both = find("los+class-balanced+logit-adjustment").unwrap();
         assert_eq!(both.recipe.cost.class_weights, ClassWeights::Power { rho: 1.0 });
         assert!(both.recipe.adjustment.is_some());
@@ -160,6 +182,10 @@ mod tests {
         assert!(message("lr-balanced+class-balanced").contains("class_weights"));
         assert!(message("lr-balanced+square-root-sampling").contains("solver"));
         assert!(message("lr-balanced+averaged").contains("seed"));
+        assert!(message("lr-balanced+converged").contains("solver"));
+        assert!(message("crt+converged").contains("sampler"));
+        assert!(message("lade+converged").contains("batch"));
+        assert!(message("cosine+converged").contains("solver"));
         assert!(message("los+with-ridge+tau-norm").contains("nothing after"));
         assert!(message("los+with-rigde").contains("`ridge`"));
         assert!(message("los+class-balanced+class-balanced").contains("class_weights"));

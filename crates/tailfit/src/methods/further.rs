@@ -6,8 +6,8 @@ use super::{Method, Values};
 use crate::head::HeadKind;
 use crate::losses::{
     AnyLoss, BalancedSoftmax, ClassWeights, DotRegression, FocalDetached, GaussianCloud,
-    LabelAwareSmoothing, LabelOverSmoothing, Lade, Ldam, Mean, Seesaw, SoftmaxEqualisation,
-    VectorScaling,
+    LabelAwareSmoothing, LabelOverSmoothing, Lade, Ldam, Mean, Seesaw, SmoothingToGap,
+    SoftmaxEqualisation, VectorScaling,
 };
 use crate::recipe::{AdjustmentForm, Conditioning, Cost, LogitAdjustment, Recipe, Sampler, Sgd};
 
@@ -43,6 +43,23 @@ pub(super) fn all() -> Vec<Method> {
             &[PATH],
         )
         .with_conditioning(),
+        method(
+            "los-auto",
+            "label over-smoothing with strength and epoch chosen together: the target gap log(1 + K (1 - delta) / delta), \
+             which means the same for any K, in place of Sun et al.'s fixed delta",
+            Recipe {
+                cost: Cost {
+                    loss: AnyLoss::SmoothingToGap(SmoothingToGap { target_gap: 1.0 }),
+                    ..COST
+                },
+                sgd: Sgd { lr: 5e-4, ..SGD },
+                ..PLAIN
+            },
+            &[
+                ("lr", &[5e-4, 5e-3]),
+                ("loss.target_gap", &[0.05, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]),
+            ],
+        ),
         method(
             "nearest-class-mean-centred",
             "nearest-class-mean-cosine once the mean of all samples is subtracted: cl2n in the code of Kang et al., ICLR 2020, but \

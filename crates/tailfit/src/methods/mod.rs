@@ -5,11 +5,13 @@ mod catalogue;
 mod combine;
 mod edges;
 mod further;
+mod groups;
 mod optima;
 mod search;
 
 pub use self::additions::additions;
 pub use self::combine::combinations;
+pub use self::groups::GROUPS;
 pub use self::search::Axis;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
