@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::search::place;
 use super::{Comparison, SeedRun};
 use crate::error::Result;
 use crate::methods::Method;
@@ -58,8 +57,6 @@ impl Comparison<'_> {
         if wanted.iter().all(Vec::is_empty) {
             return Ok(());
         }
-        let trained = self.up_to(recipes, &wanted, stop_after, progress)?;
-        place(runs, wanted, trained);
-        Ok(())
+        self.train_more(recipes, runs, (wanted, stop_after), progress)
     }
 }

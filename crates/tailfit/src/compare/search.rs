@@ -67,7 +67,8 @@ impl Comparison<'_> {
             // The head to use is that of the first seed.
             let choices = rule.choices.iter().chain((at == 0).then_some(&rule.head));
             let kept = choices.map(|&choice| (choice, everything.clone())).collect();
-            SeedRun { seed, samples: self.samples(seed), outcomes: vec![], n_trials, kept }
+            let (samples, outcomes, head_epochs) = (self.samples(seed), vec![], 0);
+            SeedRun { seed, samples, outcomes, n_trials, head_epochs, kept }
         };
         let mut runs: Vec<SeedRun> = self.seeds.iter().enumerate().map(run).collect();
         let all = vec![everything.clone(); runs.len()];
@@ -75,6 +76,7 @@ impl Comparison<'_> {
         let outcomes = self.up_to(recipes, &all, stops.first().copied(), progress)?;
         for (run, outcomes) in runs.iter_mut().zip(outcomes) {
             run.outcomes = outcomes;
+            run.head_epochs = self.spent(recipes, &everything, stops.first().copied());
         }
         if stops.is_empty() {
             for _ in 0..self.effort.steps_beyond() {
@@ -97,14 +99,41 @@ impl Comparison<'_> {
                 }
                 wanted.push(of_run.into_iter().collect::<Vec<_>>());
             }
-            let trained = self.up_to(recipes, &wanted, stops.get(rung + 1).copied(), progress)?;
-            place(&mut runs, wanted, trained);
+            let stop_after = stops.get(rung + 1).copied();
+            self.train_more(recipes, &mut runs, (wanted, stop_after), progress)?;
         }
         Ok(runs)
     }
 
+    /// Trains some trials of each seed, from the beginning, and puts what comes out in their place.
+    pub(super) fn train_more(
+        &self,
+        recipes: &[Recipe],
+        runs: &mut [SeedRun],
+        (wanted, stop_after): (Vec<Vec<usize>>, Option<usize>),
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<()> {
+        let trained = self.up_to(recipes, &wanted, stop_after, progress)?;
+        for ((run, wanted), outcomes) in runs.iter_mut().zip(wanted).zip(trained) {
+            run.head_epochs += self.spent(recipes, &wanted, stop_after);
+            for (trial, outcome) in wanted.into_iter().zip(outcomes) {
+                run.outcomes[trial] = outcome;
+            }
+        }
+        Ok(())
+    }
+
+    /// Epochs that heads are trained for on the whole training set and on folds.
+    fn spent(&self, recipes: &[Recipe], trials: &[usize], stop_after: Option<usize>) -> usize {
+        let of = |&trial: &usize| {
+            let all = recipes[trial].head_epochs();
+            stop_after.map_or(all, |epochs| epochs.min(all))
+        };
+        trials.iter().map(of).sum::<usize>() * (1 + self.folds.len())
+    }
+
     /// Trains some trials of each seed for some epochs, or to their end.
-    pub(super) fn up_to(
+    fn up_to(
         &self,
         recipes: &[Recipe],
         wanted: &[Vec<usize>],
@@ -131,15 +160,6 @@ impl Comparison<'_> {
         self.cross_validate(&trials, &mut outcomes, &options)?;
         let mut outcomes = outcomes.into_iter();
         Ok(wanted.iter().map(|wanted| outcomes.by_ref().take(wanted.len()).collect()).collect())
-    }
-}
-
-/// Puts what was trained of each seed in its place.
-pub(super) fn place(runs: &mut [SeedRun], wanted: Vec<Vec<usize>>, trained: Vec<Vec<Outcome>>) {
-    for ((run, wanted), outcomes) in runs.iter_mut().zip(wanted).zip(trained) {
-        for (trial, outcome) in wanted.into_iter().zip(outcomes) {
-            run.outcomes[trial] = outcome;
-        }
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct SeedRun {
     pub(super) outcomes: Vec<Outcome>,
     /// How many of them are in the grid.
     pub(super) n_trials: usize,
+    /// Epochs that heads were trained for.
+    pub(super) head_epochs: usize,
     /// The trials that each choice kept to the end.
     pub(super) kept: Vec<(Choice, Vec<usize>)>,
 }

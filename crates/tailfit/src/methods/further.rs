@@ -62,10 +62,26 @@ pub(super) fn all() -> Vec<Method> {
         ),
         method(
             "nearest-class-mean-centred",
-            "nearest-class-mean-cosine once the mean of all samples is subtracted: cl2n in the code of Kang et al., ICLR 2020, but \
-             for the lengths of class means, which count there; the head keeps that mean",
+            "nearest-class-mean-cosine once the mean of all samples is subtracted; the head keeps that mean",
             Recipe {
                 head: HeadKind::Cosine { scale: 16.0 },
+                features: Conditioning::Centred,
+                ..CLASS_MEANS
+            },
+            &[],
+        ),
+        method(
+            "nearest-class-mean-l2n",
+            "the class whose mean of features of norm 1 is nearest, lengths of means included: l2n in the code of Kang et \
+             al., ICLR 2020",
+            Recipe { head: HeadKind::Normalised, ..CLASS_MEANS },
+            &[],
+        ),
+        method(
+            "nearest-class-mean-cl2n",
+            "the same once the mean of all samples is subtracted, which the head keeps: their cl2n, the default there",
+            Recipe {
+                head: HeadKind::Normalised,
                 features: Conditioning::Centred,
                 ..CLASS_MEANS
             },

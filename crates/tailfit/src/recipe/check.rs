@@ -25,8 +25,11 @@ impl Recipe {
             !matches!(self.head, HeadKind::Scaled | HeadKind::Margin | HeadKind::Gated);
         let expected = "none for a head that keeps its weights";
         range("constraint", trains_weights || self.constraint.is_none(), expected, "max-norm")?;
-        let keeps_logits = matches!(self.head, HeadKind::Linear | HeadKind::Cosine { .. });
-        let expected = "`linear` or `cosine` for a loss with a term of whole batches";
+        let keeps_logits = matches!(
+            self.head,
+            HeadKind::Linear | HeadKind::Cosine { .. } | HeadKind::Normalised
+        );
+        let expected = "`linear`, `cosine` or `normalised` for a loss with a term of whole batches";
         let found = self.head.rules().name;
         range("head", keeps_logits || !self.cost.loss.is_of_batches(), expected, found)?;
         self.check_solver()?;
@@ -55,12 +58,12 @@ impl Recipe {
         let cosine = self.head.rules().normalises_features;
         let folds = matches!(self.features, Conditioning::AsIs | Conditioning::Centred);
         let expected =
-            "`as-is` or `centred` for a cosine head, which then divides features by their norm";
+            "`as-is` or `centred` for a cosine or normalised head, which then divides features by their norm";
         range("features", folds || !cosine, expected, "another")?;
         // Neither a gate nor a norm taken about a centre leaves room for another head's logits.
         let ensemble = self.zero_shot.is_none()
             || !(self.head.rules().has_gate || cosine && self.features != Conditioning::AsIs);
-        range("zero_shot", ensemble, "none for a gated or a centred cosine head", "one")?;
+        range("zero_shot", ensemble, "none for a gated head, or one that divides features by their norm about a centre", "one")?;
         let plain = self.normalise.is_none() || !self.head.rules().has_gate;
         range("normalise", plain, "none for a gated head, whose shift has no norm", "one")
     }
@@ -96,7 +99,7 @@ impl Recipe {
         range(
             "solver",
             plain,
-            "`sgd`, as cosine or scaled heads, samplers, constraints and deferred weights need it",
+            "`sgd`, as heads that are not linear, samplers, constraints and deferred weights need it",
             format!("{:?}", self.solver).to_lowercase(),
         )?;
         let areas = self.cost.class_weights == ClassWeights::EffectiveArea;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "a record may lack a number")]
 
-use super::{Difference, Spread, Summary};
+use super::{Difference, Spread, Standing, Summary};
 use crate::compare::{DataRecord, HeadRecord, RunRecord};
 
 /// A column: its header, its cells, and its numbers in CSV.
@@ -43,6 +43,7 @@ pub(super) const COLUMNS: &[Column] = &[
             ("optimistic", |row| row.optimistic().to_string()),
             ("seeds", |row| row.n_seeds().to_string()),
             ("trials", |row| row.n_trials().to_string()),
+            ("head_epochs", |row| row.head_epochs().to_string()),
         ],
     },
     Column {
@@ -61,6 +62,8 @@ pub(super) const COLUMNS: &[Column] = &[
         csv: &[
             ("macro_percent", |row| mean(row, macro_percent)),
             ("macro_sd", |row| deviation(row, macro_percent)),
+            ("macro_low", |row| standing(row, |s| s.class_mean.0.to_string())),
+            ("macro_high", |row| standing(row, |s| s.class_mean.1.to_string())),
         ],
     },
     Column {
@@ -75,6 +78,22 @@ pub(super) const COLUMNS: &[Column] = &[
             ("to_best_points", |row| difference(row, |d| d.points)),
             ("to_best_low", |row| difference(row, |d| d.low)),
             ("to_best_high", |row| difference(row, |d| d.high)),
+        ],
+    },
+    Column {
+        header: |shown| shown.compared.then(|| "rank".to_owned()),
+        meaning: "the best and the worst rank that the 95 % intervals of all pairs of rows leave open",
+        cell: |row| {
+            let (best, worst) = row.standing.map_or((0, 0), |standing| standing.ranks);
+            match worst {
+                0 => MISSING.to_owned(),
+                _ if best == worst => best.to_string(),
+                _ => format!("{best}–{worst}"),
+            }
+        },
+        csv: &[
+            ("rank_best", |row| standing(row, |s| s.ranks.0.to_string())),
+            ("rank_worst", |row| standing(row, |s| s.ranks.1.to_string())),
         ],
     },
     Column {
@@ -167,6 +186,11 @@ fn digits(row: &Summary<'_>, value: Value, digits: usize) -> String {
 /// A number of a row's difference to the best; empty where there is none.
 fn difference(row: &Summary<'_>, value: fn(Difference) -> f64) -> String {
     row.difference.map_or(String::new(), |difference| value(difference).to_string())
+}
+
+/// What a row's standing says; empty where there is none.
+fn standing(row: &Summary<'_>, value: fn(Standing) -> String) -> String {
+    row.standing.map_or(String::new(), value)
 }
 
 /// Mean ± standard deviation, starred if the score is optimistic.

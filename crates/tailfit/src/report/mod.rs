@@ -10,13 +10,14 @@ mod head_warning;
 mod html;
 mod per_class;
 mod render;
+mod resamples;
 mod summary;
 mod table;
 mod warnings;
 
 pub use self::advice::advice;
 pub use self::curves::curves_csv;
-pub use self::difference::Difference;
+pub use self::difference::{Difference, Standing};
 pub use self::head_metadata::head_metadata;
 pub use self::head_warning::head_warning;
 pub use self::html::html;

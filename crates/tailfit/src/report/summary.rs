@@ -1,6 +1,6 @@
 //! Summarises the records of each method in one row: mean and standard deviation over seeds.
 
-use super::difference::{Difference, to_best};
+use super::difference::{Difference, Standing, compare};
 use crate::compare::{Effort, RunRecord, Selection};
 use crate::error::{Error, Result};
 
@@ -38,6 +38,8 @@ pub struct Summary<'a> {
     pub(super) records: Vec<&'a RunRecord>,
     /// How far the row is from the best; `None` for the best itself, and where records do not say.
     pub difference: Option<Difference>,
+    /// How sure its place is; `None` where records do not say.
+    pub standing: Option<Standing>,
 }
 
 impl Summary<'_> {
@@ -59,6 +61,11 @@ impl Summary<'_> {
     /// The most trials beyond the grid's edges for any seed.
     pub fn n_beyond(&self) -> usize {
         self.records.iter().map(|record| record.selection.n_beyond).max().unwrap_or(0)
+    }
+
+    /// The most epochs that heads were trained for in a seed's search; 0 where records do not say.
+    pub fn head_epochs(&self) -> usize {
+        self.records.iter().map(|record| record.selection.head_epochs).max().unwrap_or(0)
     }
 
     /// How trials and epochs were chosen.
@@ -107,15 +114,13 @@ pub fn summarise(records: &[RunRecord]) -> Result<Vec<Summary<'_>>> {
     for record in records {
         let Some(row) = rows.iter_mut().find(|row| row.method == record.method) else {
             let (method, records) = (&record.method[..], vec![record]);
-            rows.push(Summary { method, first: record, records, difference: None });
+            rows.push(Summary { method, first: record, records, difference: None, standing: None });
             continue;
         };
         belong_together(row, record)?;
         row.records.push(record);
     }
-    for (row, difference) in to_best(&rows).into_iter().enumerate() {
-        rows[row].difference = difference;
-    }
+    compare(&mut rows);
     Ok(rows)
 }
 

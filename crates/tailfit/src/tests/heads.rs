@@ -102,7 +102,6 @@ fn heads_rules_samplers_and_schedules_equal_the_authors_code() {
             "marc" => others::margin(id, &s, case),
             "area" => others::areas(id, &golden, p, out),
             "etf" => others::simplex(id, p, out),
-            "ncm" if p["features"] == "cl2n" => others::centred_means(id, &golden, p, out),
             "ncm" => others::class_means(id, &golden, p, out),
             "cosine" => cosine(id, &s, out),
             "tau_norm" => tau_norm(id, &s, p, out),

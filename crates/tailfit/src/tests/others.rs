@@ -102,75 +102,51 @@ pub(super) fn simplex(id: &str, p: &Value, out: &Value) {
     close(id, &[value], &[0.5 * (1.0 - cosine).powi(2)], 1e-6);
 }
 
-/// Their squared distance to a mean is ‖f‖² − 2 z for the logits z of our head of class means. Their
-/// "cosine" is the product with the mean, divided by D.
+/// Their squared distance to a mean is ‖x‖² − 2 z for the logits z of our head of class means, x being
+/// the features as it sees them. Their "cosine" is the product with the mean, divided by D.
 pub(super) fn class_means(id: &str, golden: &Value, p: &Value, out: &Value) {
     let s = super::heads::shared(golden);
     let cases = golden["cases"].as_array().unwrap();
     let inputs = &cases.iter().find(|case| case["id"] == "ncm_un_l2").unwrap()["inputs"];
-    let mut train = matrix(&inputs["train_features"]);
-    let mut test = s.features.clone();
-    if p["features"] == "l2n" {
-        crate::head::normalise_rows(&mut train);
-        crate::head::normalise_rows(&mut test);
-    }
     let labels = labels(&inputs["train_labels"]);
-    let mut counts = vec![0; matrix(&out["centroids"]).nrows()];
+    let mut counts = vec![0; counts_of(out)];
     for &y in &labels {
         counts[y as usize] += 1;
     }
-    let data =
-        Shared { head: s.head, features: train, labels, counts: ClassCounts::new(counts).unwrap() };
-    let (_, mut head) = one_step(&data, &[("lr", json!(0)), ("start", json!("class-means"))]);
+    let features = matrix(&inputs["train_features"]);
+    let counts = ClassCounts::new(counts).unwrap();
+    let data = Shared { head: s.head, features, labels, counts };
+    let (kind, conditioning) = match p["features"].as_str().unwrap() {
+        "un" => ("linear", "as-is"),
+        "l2n" => ("normalised", "as-is"),
+        _ => ("normalised", "centred"),
+    };
+    let changes = [
+        ("lr", json!(0)),
+        ("start", json!("class-means")),
+        ("head", json!(kind)),
+        ("features", json!(conditioning)),
+    ];
+    let (_, mut head) = one_step(&data, &changes);
     close(id, head.weight.as_slice().unwrap(), &numbers(&out["centroids"]), TOLERANCE);
+    if let Some(centre) = &head.centre {
+        close(id, centre.as_slice().unwrap(), &numbers(&out["mean"]), TOLERANCE);
+    }
+    let test = s.features;
     if p["distance"] == "cos" {
         head.weight /= test.ncols() as f64;
         head.bias.fill(0.0);
         close(id, &logits(&head, &test), &numbers(&out["logits"]), TOLERANCE);
         return;
     }
-    let squares = test.map_axis(Axis(1), |row| row.dot(&row));
+    let squares = match kind {
+        "linear" => test.map_axis(Axis(1), |row| row.dot(&row)),
+        _ => ndarray::Array1::ones(test.nrows()),
+    };
     let z = Array2::from_shape_vec((test.nrows(), counts_of(out)), logits(&head, &test)).unwrap();
     let distances = z * 2.0 - squares.insert_axis(Axis(1));
     let distances: Vec<f64> = distances.into_iter().collect();
     close(id, &distances, &numbers(&out["logits"]), TOLERANCE);
-}
-
-/// Their centred and normalised features are ours of a centred cosine head, which keeps the directions
-/// of the means. With x of norm 1, their squared distance to a mean μ is 1 + ‖μ‖² − 2 ‖μ‖ cos.
-pub(super) fn centred_means(id: &str, golden: &Value, p: &Value, out: &Value) {
-    let s = super::heads::shared(golden);
-    let cases = golden["cases"].as_array().unwrap();
-    let inputs = &cases.iter().find(|case| case["id"] == "ncm_un_l2").unwrap()["inputs"];
-    let means = matrix(&out["centroids"]);
-    let data = Shared {
-        features: matrix(&inputs["train_features"]),
-        labels: labels(&inputs["train_labels"]),
-        counts: ClassCounts::new(vec![1; means.nrows()]).unwrap(),
-        head: s.head,
-    };
-    let changes = [
-        ("lr", json!(0)),
-        ("start", json!("class-means")),
-        ("features", json!("centred")),
-        ("head", json!({"cosine": {"scale": 1}})),
-    ];
-    let (_, head) = one_step(&data, &changes);
-    close(id, head.centre.as_ref().unwrap().as_slice().unwrap(), &numbers(&out["mean"]), TOLERANCE);
-    let norms: Vec<f64> = means.rows().into_iter().map(|row| row.dot(&row).sqrt()).collect();
-    let weight = &head.weight * &ndarray::Array1::from(norms.clone()).insert_axis(Axis(1));
-    close(id, weight.as_slice().unwrap(), means.as_slice().unwrap(), TOLERANCE);
-    let of = |cosine: f64, norm: f64| {
-        if p["distance"] == "l2" {
-            2.0 * norm * cosine - 1.0 - norm * norm
-        } else {
-            norm * cosine / s.features.ncols() as f64
-        }
-    };
-    let cosines = logits(&head, &s.features);
-    let found: Vec<f64> =
-        cosines.iter().zip(norms.iter().cycle()).map(|(&cosine, &norm)| of(cosine, norm)).collect();
-    close(id, &found, &numbers(&out["logits"]), TOLERANCE);
 }
 
 fn counts_of(out: &Value) -> usize {

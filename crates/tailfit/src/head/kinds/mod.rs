@@ -25,6 +25,9 @@ pub enum HeadKind {
         /// s = 1/τ, above 0. It bounds the logits; below about log K the head underfits.
         scale: f64,
     },
+    /// z = W f/‖f‖ + b: a linear layer on features of norm 1, whose own lengths stay as they are. Trains
+    /// W and b.
+    Normalised,
     /// Learnable weight scaling (LWS): zₖ = cₖ (wₖ·f + bₖ), with W and b frozen.
     /// Trains c, `[K]`, starting at 1. Weight decay pulls c towards 0, not towards 1.
     /// Source: Kang et al., ICLR 2020, section 4.3; as in their code, c also scales the
@@ -78,6 +81,7 @@ kinds! {
     gated: HeadKind::Gated,
     linear: HeadKind::Linear,
     margin: HeadKind::Margin,
+    normalised: HeadKind::Normalised,
     scaled: HeadKind::Scaled,
     scaled_linear: HeadKind::ScaledLinear { .. },
 }
