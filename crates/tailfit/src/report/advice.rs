@@ -68,9 +68,9 @@ pub(super) fn recommended<'a, 'b>(
 fn take(rows: &[Summary<'_>]) -> Option<String> {
     let (taken, best, level) = recommended(rows)?;
     let why = match kind(taken) {
-        Kind::Formula => "nothing is trained",
-        Kind::Solver => "it is a minimum, with no epoch to choose",
-        Kind::Sgd => "no minimum of an objective is level with it",
+        Kind::Formula => "nothing is trained".to_owned(),
+        Kind::Solver => "it is a minimum, with no epoch to choose".to_owned(),
+        Kind::Sgd => format!("no minimum of an objective is level with it; {}", epoch_of(taken)),
     };
     let (name, mean) = (taken.method, taken.macro_mean());
     let of_best = if taken.method == best.method {
@@ -85,6 +85,25 @@ fn take(rows: &[Summary<'_>]) -> Option<String> {
         format!("level with the best ({}, {top:.2})", best.method)
     };
     Some(format!("Take {name}: class mean {mean:.2}, {of_best}, and {why}."))
+}
+
+/// Whether choosing its epoch has gained more than other test samples could.
+fn epoch_of(row: &Summary<'_>) -> String {
+    let (low, high) = row.standing.map_or((0.0, 0.0), |standing| standing.class_mean);
+    let gain = row.macro_mean() - after_last(row);
+    let last = format!("{:.2} after the last", after_last(row));
+    if row.epochs() == 0 {
+        "it is an average".to_owned()
+    } else if gain.abs() > 0.5 * (high - low) {
+        format!("its epoch matters ({last})")
+    } else {
+        format!("its epoch matters no more than the choice of test samples ({last})")
+    }
+}
+
+/// The class mean of the chosen trials after their last epoch.
+fn after_last(row: &Summary<'_>) -> f64 {
+    row.mean(|record| Some(record.epochs.last()?.macro_percent))
 }
 
 /// The row that is measurably below the head as it was given by most, or whose last epoch is far below
@@ -106,17 +125,14 @@ fn avoid(rows: &[Summary<'_>]) -> Option<String> {
              here."
         ));
     }
-    let last = |row: &Summary<'_>| row.mean(|record| Some(record.epochs.last()?.macro_percent));
-    let fallen = |row: &&Summary<'_>| row.epochs() > 0 && row.macro_mean() - last(row) > 2.0;
-    let furthest = rows
-        .iter()
-        .filter(fallen)
-        .max_by(|a, b| (a.macro_mean() - last(a)).total_cmp(&(b.macro_mean() - last(b))))?;
+    let fall = |row: &Summary<'_>| row.macro_mean() - after_last(row);
+    let fallen = |row: &&Summary<'_>| row.epochs() > 0 && fall(row) > 2.0;
+    let furthest = rows.iter().filter(fallen).max_by(|a, b| fall(a).total_cmp(&fall(b)))?;
     Some(format!(
         "Avoid {} without held-out data: {:.2} at the epochs chosen, {:.2} after the last.",
         furthest.method,
         furthest.macro_mean(),
-        last(furthest)
+        after_last(furthest)
     ))
 }
 
@@ -209,6 +225,20 @@ mod tests {
         let other_seeds: Vec<RunRecord> = again("a").take(1).chain(again("b")).collect();
         let said = advice(&summarise(&other_seeds).unwrap());
         assert!(said.iter().all(|line| !line.starts_with("Take")), "{said:?}");
+    }
+
+    /// A choice of epochs is weighed against what other test samples would do.
+    #[test]
+    fn an_epoch_matters_where_it_gains_more_than_chance() {
+        let mut records = records_off_by(1);
+        records.retain(|record| ["stage-1", "balanced-softmax"].contains(&&record.method[..]));
+        let said = |records: &[RunRecord]| advice(&summarise(records).unwrap())[0].clone();
+        let level = said(&records);
+        assert!(level.starts_with("Take balanced-softmax") && level.contains("no more"), "{level}");
+        for record in &mut records {
+            record.epochs.last_mut().unwrap().macro_percent -= 20.0;
+        }
+        assert!(said(&records).contains("its epoch matters ("), "{}", said(&records));
     }
 
     #[test]

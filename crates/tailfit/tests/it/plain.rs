@@ -48,6 +48,7 @@ pub(crate) fn plain(data: &DataSet, recipe: &Recipe, seed: u64) -> Head {
     let Head { mut weight, mut bias, .. } = start(recipe, stage_1, seed);
     let (k, counts, sgd) = (weight.nrows(), &data.counts, &recipe.sgd);
     let cosine = if let HeadKind::Cosine { scale } = recipe.head { Some(scale) } else { None };
+    let of_unit_norm = cosine.is_some() || recipe.head == HeadKind::Normalised;
     let margin = recipe.head == HeadKind::Margin;
     let gated = recipe.head == HeadKind::Gated;
     let rate = match recipe.head {
@@ -72,7 +73,7 @@ pub(crate) fn plain(data: &DataSet, recipe: &Recipe, seed: u64) -> Head {
         views => views.iter().map(f64s).collect(),
     };
     let views: Vec<Array2<f64>> =
-        views.into_iter().map(|x| if cosine.is_some() { normalised(&x).0 } else { x }).collect();
+        views.into_iter().map(|x| if of_unit_norm { normalised(&x).0 } else { x }).collect();
     let project = |weight: &mut Array2<f64>, now: Every| {
         let Some(rule) = recipe.constraint.filter(|rule| rule.every == now) else { return };
         let radius = rule.radius(&stage_1.weight_norms());
@@ -135,7 +136,7 @@ pub(crate) fn plain(data: &DataSet, recipe: &Recipe, seed: u64) -> Head {
         }
         project(&mut weight, Every::Epoch);
     }
-    let mut head = Head { normalise_features: cosine.is_some(), ..Head::linear(weight, bias) };
+    let mut head = Head { normalise_features: of_unit_norm, ..Head::linear(weight, bias) };
     if let Some(s) = cosine {
         head.weight = normalised(&head.weight).0 * s;
     }

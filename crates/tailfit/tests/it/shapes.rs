@@ -130,7 +130,9 @@ fn every_method_equals_the_plain_loop_on_any_shape() {
                 && method.recipe.start != Start::ClassMeans
                 && method.recipe.sampler != Sampler::Learned
         };
-        for method in methods::all().into_iter().filter(by_steps) {
+        let on_sphere = Recipe { head: HeadKind::Normalised, ..Recipe::PLAIN };
+        let on_sphere = methods::Method::new("cross-entropy on the sphere", "", on_sphere, []);
+        for method in methods::all().into_iter().filter(by_steps).chain([on_sphere]) {
             let n = 1 + rng.below(40);
             let trials = trials(&method.recipe, shape.batch, n);
             for (precision, tolerance) in [(Precision::F32, 1e-4), (Precision::Bf16, 0.03)] {
