@@ -40,7 +40,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
     let (mut rows, mut series) = (Vec::new(), Vec::new());
     for (colour, (ratio, name)) in config.features.iter().enumerate() {
         let Some(data) = paper.data(name)? else { continue };
-        let mut lines = [Vec::new(), Vec::new()];
+        let (mut lines, mut kept) = ([Vec::new(), Vec::new()], Vec::new());
         for &delta in &config.deltas {
             let method = los(delta, &config.lr)?;
             let records = paper.records(&data, Selection::CrossFitted, &method, config.seeds)?;
@@ -57,8 +57,10 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
                 spread(honest),
                 format!("{claimed:.2}"),
             ]);
+            kept.extend(records);
             bar.inc(1);
         }
+        paper.keep("fig4", &format!("{name}.jsonl"), &kept)?;
         let [honest, claimed] = lines;
         series.push(Series {
             name: format!("imbalance ratio {ratio}"),

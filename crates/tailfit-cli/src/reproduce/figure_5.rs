@@ -3,11 +3,11 @@
 use anyhow::Result;
 use serde::Deserialize;
 use serde_json::json;
-use tailfit::compare::Curve;
 use tailfit::figures::HeatMap;
 use tailfit::methods::Method;
 use tailfit::report::Table;
 
+use super::course::Course;
 use super::figure_4::los;
 use super::paper::Paper;
 
@@ -45,21 +45,21 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
             "cross-entropy".to_owned()
         };
         let file = if delta > 0.0 { "los" } else { "cross-entropy" };
-        let curves = paper.curves(("fig5", &format!("{file}.jsonl")), &data, 1, &method)?;
+        let courses = paper.courses(("fig5", &format!("{file}.jsonl")), &data, 1, &method)?;
         bar.inc(1);
         for (what, title, which) in [
-            ("best", "best epoch*", best_epoch as fn(&Curve) -> f64),
-            ("last", "last epoch", last_epoch as fn(&Curve) -> f64),
+            ("best", "best epoch*", best_epoch as fn(&Course) -> f64),
+            ("last", "last epoch", last_epoch as fn(&Course) -> f64),
         ] {
             let values: Vec<Vec<f64>> = config
                 .weight_decay
                 .iter()
                 .map(|&decay| {
                     let at = |&lr: &f64| {
-                        let of = |curve: &&Curve| {
-                            curve.recipe.sgd.lr == lr && curve.recipe.sgd.weight_decay == decay
+                        let of = |course: &&Course| {
+                            course.recipe.sgd.lr == lr && course.recipe.sgd.weight_decay == decay
                         };
-                        curves.iter().find(of).map_or(f64::NAN, which)
+                        courses.iter().find(of).map_or(f64::NAN, which)
                     };
                     config.lr.iter().map(at).collect()
                 })
@@ -103,13 +103,13 @@ fn short(value: f64) -> String {
     if value != 0.0 && value < 1e-3 { format!("{value:e}") } else { value.to_string() }
 }
 
-fn best_epoch(curve: &Curve) -> f64 {
+fn best_epoch(course: &Course) -> f64 {
     // Epoch 0 is the head as given.
-    curve.accuracy.iter().skip(1).map(|a| a.macro_percent).fold(f64::MIN, f64::max)
+    course.macro_percent.iter().skip(1).copied().fold(f64::MIN, f64::max)
 }
 
-fn last_epoch(curve: &Curve) -> f64 {
-    curve.accuracy.last().map_or(f64::NAN, |a| a.macro_percent)
+fn last_epoch(course: &Course) -> f64 {
+    course.macro_percent.last().copied().unwrap_or(f64::NAN)
 }
 
 fn line(name: &str, epoch: &str, values: &[Vec<f64>]) -> Vec<String> {

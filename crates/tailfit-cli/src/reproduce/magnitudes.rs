@@ -34,14 +34,16 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
 fn on(paper: &Paper<'_>, config: &table_1::Config, name: &str, data: &DataSet) -> Result<()> {
     let of_paper = config.of_the_paper()?;
     let bar = paper.progress("fig3", of_paper.len());
-    let (mut rows, mut origin_of) = (Vec::new(), String::new());
+    let (mut rows, mut origin_of, mut kept) = (Vec::new(), String::new(), Vec::new());
     for (row, method) in of_paper {
         let records = paper.records(data, Selection::BestOnTest, &method, paper.seeds)?;
         bar.inc(1);
         let Some(record) = best(&records) else { continue };
         origin_of = origin(record);
         rows.extend(measured(&row.label, record));
+        kept.push(record.clone());
     }
+    paper.keep_whole("fig3", &format!("{name}.jsonl"), &kept)?;
     bar.finish_and_clear();
     rows.sort_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
     let y = |label| Axis::new(label);

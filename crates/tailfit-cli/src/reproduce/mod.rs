@@ -1,5 +1,6 @@
 //! `tailfit reproduce`: the paper's tables, figures and propositions, each from one configuration.
 
+mod course;
 mod figure_4;
 mod figure_5;
 mod instance;

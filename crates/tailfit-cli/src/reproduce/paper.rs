@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tailfit::Precision;
-use tailfit::compare::{Comparison, Curve, MethodResult, RunRecord, Selection};
+use tailfit::compare::{Comparison, MethodResult, RunRecord, Selection};
 use tailfit::error::Error;
 use tailfit::features::{DataSet, Features, Reading, Storage, load_head};
 use tailfit::files::write_atomically;
@@ -18,6 +18,7 @@ use tailfit::metrics::Accuracy;
 use tailfit::report::Table;
 use tailfit::shots::ShotThresholds;
 
+use super::course::{self, Course};
 use super::missing::how_to_make;
 use crate::args::ReproduceArgs;
 use crate::printer::Printer;
@@ -139,30 +140,28 @@ impl<'a> Paper<'a> {
         Ok(self.comparison(data, selection, seeds)?.run(method, &|_| {})?)
     }
 
-    /// Every epoch of every trial of a method; kept in `part`, a line for each trial and seed.
-    pub(super) fn curves(
+    /// Every epoch of every trial of a method; kept in `part`, a line for each trial and seed, and taken from
+    /// there if an earlier run of the same has left them.
+    pub(super) fn courses(
         &self,
         (part, file): (&str, &str),
         data: &DataSet,
         seeds: u64,
         method: &Method,
-    ) -> Result<Vec<Curve>> {
-        let MethodResult { curves, records, .. } =
-            self.trained(data, Selection::BestOnTest, seeds, method)?;
-        let line = |curve: &Curve| {
-            // The start, then each epoch; losses are of the epochs alone.
-            let percent: Vec<f64> = curve.accuracy.iter().map(|a| a.macro_percent).collect();
-            let line = json!({
-                "version": env!("CARGO_PKG_VERSION"), "precision": self.precision,
-                "instruction_set": tailfit::instruction_set(),
-                "data": records.first().map(|record| &record.data), "method": method.name,
-                "recipe": curve.recipe, "seed": curve.seed, "train_loss": curve.train_loss,
-                "macro_percent": percent,
-            });
-            line.to_string() + "\n"
-        };
-        self.write(part, file, &curves.iter().map(line).collect::<String>())?;
-        Ok(curves)
+    ) -> Result<Vec<Course>> {
+        let comparison = self.comparison(data, Selection::BestOnTest, seeds)?;
+        let origin = course::origin(comparison.data_record(), self.precision, &method.name);
+        let recipes = method.grid()?;
+        let known = |text: &str| course::from_lines(text, &origin, &recipes, seeds);
+        let earlier = fs_err::read_to_string(self.out.join(part).join(file)).ok();
+        if let Some(courses) = earlier.as_deref().and_then(known) {
+            return Ok(courses);
+        }
+        let curves = comparison.run(method, &|_| {})?.curves;
+        let text = course::to_lines(&origin, &curves);
+        self.write(part, file, &text)?;
+        let expected = format!("a line for each of {} trials and {seeds} seeds", recipes.len());
+        known(&text).ok_or_else(|| Error::data(file, expected, "others", "").into())
     }
 
     /// The records of a method, one per seed: those of an earlier run, if they are of the same data,
@@ -225,6 +224,12 @@ impl<'a> Paper<'a> {
     /// Keeps records beside their table.
     pub(super) fn keep(&self, part: &str, file: &str, records: &[RunRecord]) -> Result<()> {
         let lines: String = records.iter().map(RunRecord::to_short_line).collect();
+        self.write(part, file, &lines)
+    }
+
+    /// Keeps records with their readings per class.
+    pub(super) fn keep_whole(&self, part: &str, file: &str, records: &[RunRecord]) -> Result<()> {
+        let lines: String = records.iter().map(|record| json!(record).to_string() + "\n").collect();
         self.write(part, file, &lines)
     }
 

@@ -8,9 +8,9 @@ use tailfit::figures::{Axis, Chart, Marks, Point, Series};
 use tailfit::methods;
 use tailfit::report::Table;
 
+use super::course::Course;
 use super::figure_4::los;
 use super::paper::Paper;
-use crate::commands::output::mean_path;
 
 #[derive(Deserialize)]
 struct Config {
@@ -41,7 +41,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         for (path, value) in changes {
             method.recipe = method.recipe.with(path, value)?;
         }
-        let record = paper.trained(&data, Selection::Last, 1, &method)?.records.swap_remove(0);
+        let record = paper.records(&data, Selection::Last, &method, 1)?.swap_remove(0);
         let percent = record.evaluation.accuracy.macro_percent;
         optima.push(record);
         Ok(percent)
@@ -59,8 +59,7 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
             method.recipe = method.recipe.with(path, value)?;
         }
         let file = format!("los-{delta}.jsonl");
-        let curves = paper.curves(("path", &file), &data, config.seeds, &method)?;
-        let path = mean_path(&curves, &method.recipe).unwrap_or_default();
+        let path = mean(&paper.courses(("path", &file), &data, config.seeds, &method)?);
         let top = (0..path.len()).max_by(|&a, &b| path[a].total_cmp(&path[b])).unwrap_or(0);
         let end = optimum(
             "los-converged",
@@ -128,4 +127,11 @@ pub(super) fn run(paper: &Paper<'_>) -> Result<()> {
         )],
     };
     paper.table("path", "path", &table)
+}
+
+/// The mean over seeds after each epoch.
+fn mean(courses: &[Course]) -> Vec<f64> {
+    let epochs = courses.iter().map(|course| course.macro_percent.len()).min().unwrap_or(0);
+    let at = |epoch: usize| courses.iter().map(|course| course.macro_percent[epoch]).sum::<f64>();
+    (0..epochs).map(|epoch| at(epoch) / courses.len() as f64).collect()
 }
