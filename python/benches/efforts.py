@@ -9,6 +9,7 @@ methods that one could always take. Costs are head-epochs, which do not depend o
 """
 
 import argparse
+import warnings
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def read(text):
 
 
 def main():
+    warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser()
     parser.add_argument("sets", nargs="+", type=read)
     parser.add_argument("--efforts", nargs="+", default=["quick", "standard", "full"])

@@ -125,6 +125,13 @@ class Linear(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y: expected at least two classes, found {len(self.classes_)} class")
         return X, classes.astype(np.uint32), sample_weight
 
+    def _set_stop(self, gap, solves, asked, has_epochs):
+        """How training ended: `gap_` and `stop_reason_`."""
+        self.gap_ = float("nan") if gap is None else gap
+        self.stop_reason_ = "epochs" if has_epochs else "formula"
+        if solves:
+            self.stop_reason_ = "uncertified" if gap is None else "stalled" if gap > asked else "gap"
+
     def _seed(self):
         if isinstance(self.random_state, (int, np.integer)):
             return int(self.random_state) & (2**64 - 1)

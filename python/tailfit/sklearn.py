@@ -122,13 +122,9 @@ class TailClassifier(Linear):
         )
         self.head_ = from_native(fitted)
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
-        self.gap_ = float("nan") if fitted["gap"] is None else fitted["gap"]
         self.class_count_ = np.asarray(fitted["class_counts"])
-        self.stop_reason_ = "epochs" if fitted["train_loss"] else "formula"
-        if solves:
-            self.stop_reason_ = "uncertified" if np.isnan(self.gap_) else "gap"
-        if self.gap_ > asked:
-            self.stop_reason_ = "stalled"
+        self._set_stop(fitted["gap"], solves, asked, bool(fitted["train_loss"]))
+        if self.stop_reason_ == "stalled":
             warnings.warn(
                 f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={asked:g}; scale the "
                 "features, such as by features='standardised', or raise weight_decay or tol",
@@ -207,6 +203,7 @@ class TailClassifierCV(Linear):
         Its recipe, with the hyper-parameters chosen.
     scores_ : dict of float
         The best class mean of each method on the samples left out, in percent.
+    n_iter_, gap_, stop_reason_ : as for TailClassifier, of the head that is kept
     classes_, coef_, intercept_, head_, n_features_in_ : as for TailClassifier
     """
 
@@ -273,4 +270,9 @@ class TailClassifierCV(Linear):
         self.recipe_ = chosen[self.method_]["recipe"]
         best = results[self.method_]
         self.head_ = from_native(best)
+        solution = chosen[self.method_].get("solution")
+        epochs = chosen[self.method_]["epoch"]
+        self.n_iter_ = max(solution["passes"] if solution else epochs, 1)
+        asked = self.recipe_.get("gap", 1e-3)
+        self._set_stop(solution.get("gap") if solution else None, bool(solution), asked, epochs > 0)
         return self

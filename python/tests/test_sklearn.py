@@ -147,7 +147,13 @@ def test_solvers_and_settings_as_documented():
     # A sampler is for steps.
     sampled = TailClassifier("cross-entropy+class-balanced-sampling", params={"epochs": np.int64(2)}).fit(x, y)
     assert sampled.n_iter_ == 2
-    assert TailClassifierCV(methods="lda").fit(x, y).method_ == "lda"
+    # What has no name of its own is solved by an addition.
+    solved = TailClassifier("logit-adjusted+converged").fit(x, y)
+    assert solved.stop_reason_ == "gap" and solved.gap_ <= 1e-2
+    for method, reason in [("lda", "formula"), ("lr-balanced", "gap"), ("balanced-softmax", "epochs")]:
+        model = TailClassifierCV(methods=method).fit(x, y)
+        assert (model.method_, model.stop_reason_, np.isnan(model.gap_)) == (method, reason, reason != "gap")
+        assert model.n_iter_ >= 1
 
 
 def test_priors_through_confusions():

@@ -202,6 +202,13 @@ fn uses_counts(loss: &impl Loss) -> bool {
     constants([1, 1000]) != constants([1000, 1])
 }
 
+/// Whether it is cross-entropy with offsets and smoothed labels, which solvers minimise: without
+/// scales and margins.
+pub(crate) fn is_solvable(constants: &PerClass<f64>) -> bool {
+    constants.scale.iter().all(|&scale| scale == 1.0)
+        && constants.margin.iter().all(|&margin| margin == 0.0)
+}
+
 impl AnyLoss {
     /// The name it has in configurations, such as `label-over-smoothing`.
     pub fn name(&self) -> String {
@@ -233,6 +240,12 @@ impl AnyLoss {
     /// Whether it has a term of whole batches.
     pub(crate) fn is_of_batches(&self) -> bool {
         self.each(Describe).of_batches
+    }
+
+    /// Whether solvers can minimise it, whatever the class counts are.
+    pub(crate) fn is_solvable(&self) -> bool {
+        let family = ClassCounts::new(vec![1, 1000]).ok().and_then(|counts| self.family(&counts));
+        self.has_no_minimum().is_none() && family.as_ref().is_some_and(is_solvable)
     }
 
     /// Whether it depends on the class counts.

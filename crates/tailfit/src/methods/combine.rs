@@ -81,6 +81,11 @@ impl Method {
                 self.search_strength(path, values);
             }
             if name == CONVERGED {
+                if !self.recipe.cost.loss.is_solvable() {
+                    let place = format!("method `{whole}`");
+                    let expected = "cross-entropy with offsets or smoothed labels, without scales and margins";
+                    return Err(Error::usage(place, expected, self.recipe.cost.loss.name(), ""));
+                }
                 self.search_decays();
             }
             self.source = format!("{}; {}", self.source, addition.help);
@@ -146,8 +151,8 @@ mod tests {
         {
             assert_eq!(find(name).unwrap().grid().unwrap().len(), trials, "{name}");
         }
-        let solved = find("vector-scaling+converged").unwrap();
-        assert_eq!(solved.grid().unwrap().len(), 20, "five decays, four values of gamma");
+        let solved = find("logit-adjusted+converged").unwrap();
+        assert_eq!(solved.grid().unwrap().len(), 20, "five decays, four values of tau");
         let solved = find("cross-entropy+class-balanced+converged").unwrap();
         assert_eq!(solved.with_conditioning().grid().unwrap().len(), 20, "ten decays, two features");
         let both = find("los+class-balanced+logit-adjustment").unwrap();
@@ -185,6 +190,9 @@ mod tests {
         assert!(message("lr-balanced+converged").contains("solver"));
         assert!(message("crt+converged").contains("sampler"));
         assert!(message("lade+converged").contains("batch"));
+        assert!(message("ldam+converged").contains("margins"));
+        assert!(message("vector-scaling+converged").contains("scales"));
+        assert!(message("focal+converged").contains("focal"));
         assert!(message("cosine+converged").contains("solver"));
         assert!(message("los+with-ridge+tau-norm").contains("nothing after"));
         assert!(message("los+with-rigde").contains("`ridge`"));

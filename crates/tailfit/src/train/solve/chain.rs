@@ -9,7 +9,7 @@ use super::state::Rung;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::kernels::PerClass;
-use crate::losses::{AnyLoss, BatchLoss, CrossEntropy, Mean};
+use crate::losses::{AnyLoss, BatchLoss, CrossEntropy, Mean, is_solvable};
 use crate::numbers::Real;
 use crate::train::Trial;
 use crate::train::seen::Seen;
@@ -70,13 +70,10 @@ impl<R: Real> Chain<R> {
     pub(super) fn new(seen: &Seen<'_, R>, trial: &Trial) -> Result<Self> {
         let (recipe, counts) = (&trial.recipe, seen.problem.counts);
         let cost = &recipe.cost;
-        let Some(PerClass { scale, offset, margin, smoothing, .. }) = cost.loss.family(counts)
-        else {
+        let family = cost.loss.family(counts).filter(is_solvable);
+        let Some(PerClass { offset, smoothing, .. }) = family else {
             return Err(not_solvable(cost.loss));
         };
-        if scale.iter().any(|&s| s != 1.0) || margin.iter().any(|&m| m != 0.0) {
-            return Err(not_solvable(cost.loss));
-        }
         let class_weights = cost.class_weights.weights(counts);
         let n = seen.problem.labels.len() as f64;
         let divisor = match cost.mean {
