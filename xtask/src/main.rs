@@ -18,6 +18,7 @@ const USAGE: &str = "cargo xtask COMMAND
   peers           time PyTorch, JAX, scikit-learn and tailfit in turns; writes docs/performance.md
   peers backbone  time PyTorch and tailfit on stage 1, in images per second; writes docs/performance.md
   peers systems   time the systems of stage 1 beside cross-entropy; writes docs/performance.md
+  peers passes    passes and seconds of the solver on wide features; writes docs/performance.md
   peers solver    time scikit-learn and tailfit to the same objective; writes docs/performance.md
   large           time training from features left in their file, with the shapes of ImageNet-LT and
                   iNaturalist; needs 2.3 GB of disk, writes docs/performance.md
@@ -42,7 +43,7 @@ fn main() -> Result<()> {
         ["torch"] => torch::run(false),
         ["torch", "--cuda"] => torch::run(true),
         words @ (["tables" | "paper" | "curves" | "large" | "peers"]
-        | ["peers", "backbone" | "solver" | "systems"]
+        | ["peers", "backbone" | "passes" | "solver" | "systems"]
         | ["embed", _]) => measure(words),
         _ => bail!("{USAGE}"),
     }

@@ -20,6 +20,7 @@ fn main() -> Result<()> {
         ["curves"] => curves::run(),
         ["peers"] => peers::run(),
         ["peers", "backbone"] => peers::backbone::run(),
+        ["peers", "passes"] => peers::passes::run(),
         ["peers", "solver"] => peers::solver::run(),
         ["peers", "systems"] => peers::systems::run(),
         ["large"] => large::run(),

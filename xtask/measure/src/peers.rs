@@ -4,6 +4,7 @@
 pub(crate) mod backbone;
 mod gaps;
 mod ours;
+pub(crate) mod passes;
 pub(crate) mod solver;
 pub(crate) mod systems;
 mod table;
