@@ -5,7 +5,9 @@
 SET is NAME=TRAIN.npz,TEST.npz[,HEAD.safetensors] with arrays ``features`` and ``labels``. The test set is
 halved, each class by itself. A comparison chooses on one half, cross-fitted, and gives its advice; the head
 that this says to take is scored on the other half, and the other way round. Beside it stand the heads of
-methods that one could always take. Costs are head-epochs, which do not depend on the machine.
+methods that one could always take, and the best of all heads on the other half, which is chosen on the very
+samples that it is scored on (starred). Costs are head-epochs of SGD; heads in closed form and by solvers come
+on top.
 """
 
 import argparse
@@ -19,12 +21,19 @@ ALWAYS = ["balanced-softmax-converged", "balanced-softmax", "lr-balanced", "logi
 
 
 def halves(labels):
-    """For each sample 0 or 1, in turns within its class."""
-    part = np.empty(len(labels), int)
+    """For each sample 0 or 1, in turns within its class; the next class goes on with the turn."""
+    rng, part, turn = np.random.default_rng(0), np.empty(len(labels), int), 0
     for k in np.unique(labels):
-        rows = np.random.default_rng(0).permutation(np.flatnonzero(labels == k))
-        part[rows] = np.arange(len(rows)) % 2
+        rows = rng.permutation(np.flatnonzero(labels == k))
+        part[rows] = (turn + np.arange(len(rows))) % 2
+        turn += len(rows)
     return part
+
+
+def recommended(result):
+    """The method that the advice says to take; the best row where it says none."""
+    line = next((line for line in result.advice if line.startswith("Take ")), f"Take {result.best}:")
+    return line.removeprefix("Take ").partition(":")[0]
 
 
 def class_mean(head, x, y):
@@ -50,7 +59,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args()
     names = " | ".join(ALWAYS)
-    print(f"| set | effort | methods | head-epochs | takes | on the other half | best there | {names} |")
+    print(f"| set | effort | methods | head-epochs | takes | on the other half | best there* | {names} |")
     print("|:--|:--|--:|--:|:--|--:|--:|" + "--:|" * len(ALWAYS))
     for name, (x, y), (x_test, y_test), head in args.sets:
         half = halves(y_test)
@@ -61,11 +70,11 @@ def main():
                 result = tailfit.compare(
                     x, y, x_test[here], y_test[here], head=head, effort=effort, seeds=args.seeds, name=name
                 )
-                taken.append(result.advice[0].removeprefix("Take ").partition(":")[0])
+                taken.append(recommended(result))
                 score = {m: class_mean(h, x_test[there], y_test[there]) for m, h in result.heads.items()}
                 always = [score.get(method, np.nan) for method in ALWAYS]
                 found.append([score[taken[-1]], max(score.values()), *always])
-                spent += sum(record["selection"].get("head_epochs", 0) for record in result.records)
+                spent += sum((record["selection"].get("head_epochs") or 0) for record in result.records)
             means = " | ".join("–" if np.isnan(mean) else f"{mean:.2f}" for mean in np.mean(found, axis=0))
             takes = ", ".join(dict.fromkeys(taken))
             print(f"| {name} | {effort} | {len(result.heads)} | {spent // 2:,} | {takes} | {means} |", flush=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
@@ -131,6 +133,14 @@ class Linear(ClassifierMixin, BaseEstimator):
         self.stop_reason_ = "epochs" if has_epochs else "formula"
         if solves:
             self.stop_reason_ = "uncertified" if gap is None else "stalled" if gap > asked else "gap"
+
+    def _warn_if_stalled(self, asked, remedy):
+        if self.stop_reason_ == "stalled":
+            warnings.warn(
+                f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={asked:g}; {remedy}",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
     def _seed(self):
         if isinstance(self.random_state, (int, np.integer)):

@@ -42,7 +42,7 @@ class Head:
     weight : ndarray of shape (n_classes, n_features)
     bias : ndarray of shape (n_classes,)
     normalise_features : bool
-        Whether features are first divided by their L2 norm, as cosine heads want it.
+        Whether features are first divided by their L2 norm, as cosine and normalised heads want it.
     centre : ndarray of shape (n_features,), optional
         What is subtracted from features before they are divided by their norm.
     gate : Gate, optional

@@ -6,7 +6,6 @@ import json
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from tailfit import _native
 from tailfit._arrays import as_groups, handed_over, in_memory, threads
@@ -124,13 +123,7 @@ class TailClassifier(Linear):
         self.n_iter_ = fitted["passes"] if solves else max(len(fitted["train_loss"]), 1)
         self.class_count_ = np.asarray(fitted["class_counts"])
         self._set_stop(fitted["gap"], solves, asked, bool(fitted["train_loss"]))
-        if self.stop_reason_ == "stalled":
-            warnings.warn(
-                f"the solver stopped at a gap of {self.gap_:.1e}, short of tol={asked:g}; scale the "
-                "features, such as by features='standardised', or raise weight_decay or tol",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        self._warn_if_stalled(asked, "scale the features, such as by features='standardised', or raise weight_decay or tol")
         return self
 
     def _recipe(self):
@@ -204,6 +197,7 @@ class TailClassifierCV(Linear):
     scores_ : dict of float
         The best class mean of each method on the samples left out, in percent.
     n_iter_, gap_, stop_reason_ : as for TailClassifier, of the head that is kept
+        An average of heads counts as one epoch.
     classes_, coef_, intercept_, head_, n_features_in_ : as for TailClassifier
     """
 
@@ -275,4 +269,5 @@ class TailClassifierCV(Linear):
         self.n_iter_ = max(solution["passes"] if solution else epochs, 1)
         asked = self.recipe_.get("gap", 1e-3)
         self._set_stop(solution.get("gap") if solution else None, bool(solution), asked, epochs > 0)
+        self._warn_if_stalled(asked, "allow other methods")
         return self

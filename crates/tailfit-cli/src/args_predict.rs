@@ -41,8 +41,8 @@ pub(crate) struct EvaluateArgs {
     pub(crate) out: Option<PathBuf>,
     /// Also print the accuracy where classes have other frequencies, for each of these: uniform,
     /// as-trained, forward-R and backward-R (long-tailed with ratio R, the first in the order of the
-    /// training set), or a file with one number for each class, to which the test set is re-weighted; or
-    /// estimated, from the test features as they are.
+    /// training set), or a file with one number for each class: the test set is re-weighted to each. With
+    /// estimated, frequencies are estimated from the test features, and the test set stays as it is.
     #[arg(long, value_name = "PRIORS", value_delimiter = ',')]
     pub(crate) target_prior: Vec<TargetPrior>,
     /// The frequencies that the head assumes, from which it is adjusted to a target prior.

@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 /// Reproduce a table, figure or proposition of the paper.
 ///
 /// Sun et al., "Rethinking Classifier Re-Training in Long-Tailed Recognition", ICLR 2025: our numbers
-/// beside the paper's. Records of the tables and of Figures 3 and 4 are kept in --out, and taken
-/// from there when it is run again on the same data with the same version; delete them to train anew.
+/// beside the paper's. Records of the tables and of Figures 3 and 4, and the courses of Figure 5 and
+/// of the path, are kept in --out, and taken from there when it is run again on the same data with
+/// the same version; delete them to train anew.
 /// Features of other backbones than the embedded one are taken from --features, which
 /// `tailfit extract-features` fills.
 ///

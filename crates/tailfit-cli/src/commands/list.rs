@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
                     m.search.iter().map(|axis| (axis.path.clone(), json!(axis.values))).collect();
                 json!({"name": m.name, "group": m.group(), "uses": m.uses(), "formula": m.recipe.cost.loss.formula(), "source": m.source, "recipe": m.recipe, "search": search})
             };
-            tree["methods"] = methods::all().into_iter().map(describe).collect();
+            tree["methods"] = listed()?.into_iter().map(describe).collect();
         }
         if wanted(Topic::Losses) {
             let describe = |l: AnyLoss| json!({"name": l.name(), "formula": l.formula(), "source": l.source(), "defaults": l});
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
     }
     let mut out = String::new();
     if wanted(Topic::Methods) {
-        out += &methods_by_group();
+        out += &methods_by_group()?;
         out += "ADDITIONS, as in los+class-balanced\n\n";
         for (name, help) in methods::additions() {
             let _ = writeln!(out, "{name}\n    {help}");
@@ -83,11 +83,16 @@ pub(crate) fn run(args: &ListArgs, printer: &Printer) -> Result<()> {
     Ok(())
 }
 
-/// Every method, group by group.
-fn methods_by_group() -> String {
-    let mut out = String::new();
+/// Every method, also the one that needs class vectors.
+fn listed() -> Result<Vec<methods::Method>> {
     let mut all = methods::all();
-    all.extend(methods::find("zero-shot"));
+    all.push(methods::find("zero-shot")?);
+    Ok(all)
+}
+
+/// Every method, group by group.
+fn methods_by_group() -> Result<String> {
+    let (mut out, all) = (String::new(), listed()?);
     for group in methods::GROUPS {
         let _ = writeln!(out, "METHODS: {group}\n");
         for method in all.iter().filter(|method| method.group() == group) {
@@ -106,5 +111,5 @@ fn methods_by_group() -> String {
         }
         out.push('\n');
     }
-    out
+    Ok(out)
 }

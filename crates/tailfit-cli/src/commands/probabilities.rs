@@ -128,9 +128,9 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
             json!({"target_prior": name, "percent": as_is, "adjusted_percent": after});
         if estimated {
             let off = prior.iter().zip(&counted).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
-            entry["off_percent"] = json!(100.0 * off);
+            entry["total_variation_percent"] = json!(100.0 * off);
             entry["estimate"] = json!(prior);
-            name = format!("{name} ({:.1} % off)", 100.0 * off);
+            name = format!("{name} (off by {:.1} %)", 100.0 * off);
         }
         list.push(entry);
         let cell = |value: Option<f64>| value.map_or("–".to_owned(), |v| format!("{v:.2}"));
@@ -141,8 +141,9 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
                 head assumes, added to its bias.";
     let mut notes = vec![note.to_owned()];
     if args.target_prior.contains(&TargetPrior::Estimated) {
-        let note = "estimated: from the test features alone, as `predict` does, with every sample counting once; off: the \
-                    share of samples that would have to be of other classes for the estimate to be true.";
+        let note = "estimated: by maximum likelihood from the test features alone, as `predict` does without labelled samples; \
+                    here every test sample counts once. Off by: the total variation distance between the estimate and the \
+                    frequencies of the test labels.";
         notes.push(note.to_owned());
     }
     let table = Table { caption: String::new(), columns, rows, notes };

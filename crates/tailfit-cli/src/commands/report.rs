@@ -50,12 +50,14 @@ pub(crate) fn run(args: &ReportArgs, printer: &Printer) -> Result<()> {
     Ok(())
 }
 
-/// The files themselves, and the JSON files of the folders, by name.
+/// The files themselves, and the JSON files of the folders, or of the records in them, by name.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let entries = fs_err::read_dir(path)?.collect::<std::io::Result<Vec<_>>>()?;
+            let of_comparison = path.join("records");
+            let folder = if of_comparison.is_dir() { &of_comparison } else { path };
+            let entries = fs_err::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
             let mut inside: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
             inside.retain(|file| file.extension().is_some_and(|e| e == "json"));
             inside.sort();

@@ -155,6 +155,7 @@ impl<'a> Paper<'a> {
         let known = |text: &str| course::from_lines(text, &origin, &recipes, seeds);
         let earlier = fs_err::read_to_string(self.out.join(part).join(file)).ok();
         if let Some(courses) = earlier.as_deref().and_then(known) {
+            self.printer.remark(&format!("{part}/{file}: taken from an earlier run"));
             return Ok(courses);
         }
         let curves = comparison.run(method, &|_| {})?.curves;

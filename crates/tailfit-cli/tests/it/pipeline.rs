@@ -234,7 +234,17 @@ fn the_list_has_everything() {
     assert!(list.contains("label-over-smoothing") && list.contains("EMBEDDED DATA"), "{list}");
     let json: Value =
         serde_json::from_str(&tailfit(folder.path(), &["list", "--json"]).stdout).unwrap();
-    assert!(json["methods"].as_array().unwrap().len() > 20);
+    // What is listed in one form is in the other.
+    let named = json["methods"].as_array().unwrap();
+    assert!(named.len() > 50);
+    for method in named {
+        let (name, group) = (method["name"].as_str().unwrap(), method["group"].as_str().unwrap());
+        let in_group = list.split("METHODS: ").find(|part| part.starts_with(group)).unwrap();
+        assert!(in_group.contains(&format!("\n{name}\n")), "{name} in {group}");
+    }
+    let of = |name: &str| named.iter().find(|method| method["name"] == name).unwrap();
+    assert_eq!(of("zero-shot")["uses"], serde_json::json!(["class vectors"]));
+    assert_eq!(of("logit-adjustment")["uses"][1], "class counts");
 }
 
 #[test]

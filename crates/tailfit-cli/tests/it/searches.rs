@@ -42,7 +42,7 @@ fn records_of_two_folders_make_one_report() {
     let above: Vec<&str> = above.iter().map(String::as_str).collect();
     let ran = tailfit(&inner, &[&compare[..], &["ridge", "--out", "out"], &above].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let ran = tailfit(at, &["report", "a/records", "b/out/records"]);
+    let ran = tailfit(at, &["report", "a", "b/out/records"]);
     assert!(
         ran.code == 0 && ran.stdout.contains("lda") && ran.stdout.contains("ridge"),
         "{}",

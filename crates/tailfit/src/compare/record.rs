@@ -93,10 +93,10 @@ pub struct SelectionRecord {
     /// Number of further trials beyond the grid's edges, where the best lay.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub n_beyond: usize,
-    /// Epochs that heads were trained for in the search, over all of these trials and the folds if there
-    /// are any; a solver's run counts 1. Records of earlier versions do not say.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub head_epochs: usize,
+    /// Epochs that heads were trained for by SGD in the search, over all of these trials and the folds if
+    /// there are any. Records of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_epochs: Option<usize>,
     /// How much was spent on them.
     #[serde(default, skip_serializing_if = "is_full")]
     pub effort: Effort,

@@ -70,7 +70,7 @@ impl Comparison<'_> {
                 rule: self.selection,
                 n_trials: run.n_trials,
                 n_beyond: run.n_beyond(),
-                head_epochs: run.head_epochs,
+                head_epochs: Some(run.head_epochs),
                 effort: self.effort,
                 optimistic: chosen.iter().any(|one| {
                     // Validation samples that are test samples too make the choice theirs.

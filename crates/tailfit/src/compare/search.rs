@@ -126,7 +126,8 @@ impl Comparison<'_> {
     /// Epochs that heads are trained for on the whole training set and on folds.
     fn spent(&self, recipes: &[Recipe], trials: &[usize], stop_after: Option<usize>) -> usize {
         let of = |&trial: &usize| {
-            let all = recipes[trial].head_epochs();
+            let heads = recipes[trial].of_heads().filter(|head| head.solver == Solver::Sgd);
+            let all = heads.map(|head| head.runs * head.sgd.epochs).sum();
             stop_after.map_or(all, |epochs| epochs.min(all))
         };
         trials.iter().map(of).sum::<usize>() * (1 + self.folds.len())

@@ -12,8 +12,8 @@ pub use self::kinds::HeadKind;
 pub(crate) use self::kinds::{Gradient, Kind, Layout, Params, Rates, Trained};
 pub use self::start::Start;
 
-/// The classifier: logits = W x + b, where x = f, or x = (f − c) / ‖f − c‖ for a cosine head, which
-/// may be centred (c) or not (c = 0). A gated head adds to them: see [`Gate`].
+/// The classifier: logits = W x + b, where x = f, or x = (f − c) / ‖f − c‖ for a cosine or normalised head,
+/// which may be centred (c) or not (c = 0). A gated head adds to them: see [`Gate`].
 ///
 /// Scales, temperatures and per-class offsets are folded into W and b, so that a plain linear
 /// layer yields the same logits, unless there is a gate. Kept in f64, stored in f32.

@@ -15,7 +15,8 @@ pub enum Start {
     Stage1,
     /// The class means as the recipe's `features` show them: wₖ = μₖ, bₖ = −½ ‖μₖ‖², which picks
     /// the nearest of them. On whitened features this is linear discriminant analysis with equal
-    /// priors; in a cosine head, the nearest mean by cosine.
+    /// priors; in a cosine head, the nearest mean by cosine; in a normalised one, the nearest of the means of
+    /// features of norm 1.
     ClassMeans,
     /// One given vector of norm 1 for each class, as from a text encoder, and bias 0: a zero-shot head.
     ClassVectors,

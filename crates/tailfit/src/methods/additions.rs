@@ -75,12 +75,11 @@ pub(super) const ADDITIONS: [Addition; 9] = [
     },
     Addition {
         name: CONVERGED,
-        help: "the minimum over weight decay, by a solver, in place of epochs; the bias is free",
+        help: "trained to the minimum by a solver, weight decay searched in place of rates and epochs; the bias is free",
         changes: &[
             ("solver", r#""lbfgs""#),
             ("start", r#""zero""#),
             ("decay_bias", "false"),
-            ("weight_decay", "1e-3"),
         ],
         search: None,
         trains: true,

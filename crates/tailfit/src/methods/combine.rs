@@ -65,8 +65,7 @@ impl Method {
                 let value: Value = serde_json::from_str(value).unwrap_or_default();
                 let changed = self.recipe.with(key, &value)?;
                 let tree = |recipe: &Recipe| json!(recipe).get(*key).cloned();
-                let is_free = *key == "weight_decay" || tree(&self.recipe) == tree(&Recipe::PLAIN);
-                if !is_free {
+                if tree(&self.recipe) != tree(&Recipe::PLAIN) {
                     let expected = format!("a method without {key} of its own");
                     return Err(Error::usage(
                         format!("method `{whole}`"),
@@ -86,7 +85,7 @@ impl Method {
                     let expected = "cross-entropy with offsets or smoothed labels, without scales and margins";
                     return Err(Error::usage(place, expected, self.recipe.cost.loss.name(), ""));
                 }
-                self.search_decays();
+                self.search_decays()?;
             }
             self.source = format!("{}; {}", self.source, addition.help);
             self.name = whole;
@@ -108,13 +107,15 @@ impl Method {
     }
 
     /// Searches weight decay in place of rates, with the loss's own numbers if those are searched.
-    fn search_decays(&mut self) {
+    fn search_decays(&mut self) -> Result<()> {
         let (path, values) = PATH;
+        self.recipe = self.recipe.with(path, &number(1e-3))?;
         self.search.retain(|axis| !["lr", path].contains(&&axis.path[..]));
         let others: usize = self.search.iter().map(|axis| axis.values.len()).product();
         let every = (values.len() * others).div_ceil(BUDGET);
         let values = values.iter().step_by(every).copied().map(number).collect();
         self.search.insert(0, Axis { path: path.to_owned(), values, open: true });
+        Ok(())
     }
 
     /// Searches the strength of an addition in place of every axis but the first.
@@ -153,6 +154,8 @@ mod tests {
         }
         let solved = find("logit-adjusted+converged").unwrap();
         assert_eq!(solved.grid().unwrap().len(), 20, "five decays, four values of tau");
+        let solved = find("los-auto+converged").unwrap();
+        assert_eq!(solved.grid().unwrap().len(), 20, "four decays, five gaps");
         let solved = find("cross-entropy+class-balanced+converged").unwrap();
         assert_eq!(solved.with_conditioning().grid().unwrap().len(), 20, "ten decays, two features");
         let both = find("los+class-balanced+logit-adjustment").unwrap();
@@ -192,7 +195,7 @@ mod tests {
         assert!(message("lade+converged").contains("batch"));
         assert!(message("ldam+converged").contains("margins"));
         assert!(message("vector-scaling+converged").contains("scales"));
-        assert!(message("focal+converged").contains("focal"));
+        assert!(message("focal+converged").contains("smoothed labels"));
         assert!(message("cosine+converged").contains("solver"));
         assert!(message("los+with-ridge+tau-norm").contains("nothing after"));
         assert!(message("los+with-rigde").contains("`ridge`"));

@@ -52,12 +52,12 @@ pub(super) fn all() -> Vec<Method> {
                     loss: AnyLoss::SmoothingToGap(SmoothingToGap { target_gap: 1.0 }),
                     ..COST
                 },
-                sgd: Sgd { lr: 1e-4, ..SGD },
+                sgd: Sgd { lr: 5e-4, ..SGD },
                 ..PLAIN
             },
             &[
-                ("lr", &[1e-4, 1e-3]),
-                ("loss.target_gap", &[0.05, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0]),
+                ("lr", &[1e-4, 5e-4, 1e-3, 5e-3]),
+                ("loss.target_gap", &[0.1, 0.5, 1.0, 2.0, 4.0]),
             ],
         ),
         method(

@@ -5,17 +5,18 @@ use crate::head::{HeadKind, Start};
 use crate::losses::{AnyLoss, ClassWeights, CrossEntropy};
 use crate::recipe::{Recipe, RidgeBias, Sampler, Solver};
 
+const AS_GIVEN: &str = "heads as they are given";
+const CLASS_MEANS: &str = "class means";
+const FORMULAS: &str = "formulas on the given head";
+const MINIMA: &str = "minima by a solver";
+const OTHER_HEADS: &str = "heads of other kinds";
+const WEIGHTED: &str = "weighted samples";
+const SAMPLING: &str = "sampling";
+const LOSSES: &str = "losses and bounds";
+
 /// The groups of methods, in the order of lists.
-pub const GROUPS: [&str; 8] = [
-    "heads as they are given",
-    "class means",
-    "formulas on the given head",
-    "minima by a solver",
-    "heads of other kinds",
-    "weighted samples",
-    "sampling",
-    "losses and bounds",
-];
+pub const GROUPS: [&str; 8] =
+    [AS_GIVEN, CLASS_MEANS, FORMULAS, MINIMA, OTHER_HEADS, WEIGHTED, SAMPLING, LOSSES];
 
 impl Method {
     /// The group of [`GROUPS`] that it belongs to, as its recipe says.
@@ -23,39 +24,30 @@ impl Method {
         let Recipe { cost, head, start, solver, sampler, sgd, .. } = &self.recipe;
         let changed = self.recipe.normalise.is_some() || self.recipe.adjustment.is_some();
         let cross_entropy = cost.loss == AnyLoss::CrossEntropy(CrossEntropy {});
-        GROUPS[if *solver != Solver::Sgd {
-            3
-        } else if sgd.epochs == 0 && *start == Start::ClassMeans {
-            1
-        } else if sgd.epochs == 0 {
-            if changed { 2 } else { 0 }
-        } else if *head != HeadKind::Linear && cross_entropy {
-            4
-        } else if cost.class_weights != ClassWeights::Uniform {
-            5
-        } else if *sampler != Sampler::InstanceBalanced {
-            6
-        } else {
-            7
-        }]
+        let own_loss = !cross_entropy && !matches!(cost.loss, AnyLoss::BalancedSoftmax(_));
+        match () {
+            () if *solver != Solver::Sgd => MINIMA,
+            () if sgd.epochs == 0 && *start == Start::ClassMeans => CLASS_MEANS,
+            () if sgd.epochs == 0 && changed => FORMULAS,
+            () if sgd.epochs == 0 => AS_GIVEN,
+            () if *head != HeadKind::Linear && cross_entropy => OTHER_HEADS,
+            () if cost.class_weights != ClassWeights::Uniform => WEIGHTED,
+            () if *sampler != Sampler::InstanceBalanced && !own_loss => SAMPLING,
+            () => LOSSES,
+        }
     }
 
     /// What it goes by beside features and labels: the stage-1 head, class vectors, and the class
     /// counts, which are the training set's prior.
     pub fn uses(&self) -> Vec<&'static str> {
-        let recipe = &self.recipe;
-        let ensemble = recipe.ensemble.as_ref();
-        let with = ensemble.map(|ensemble| Self { recipe: (*ensemble.with).clone(), ..self.clone() });
-        let of_other = with.as_ref().map(Self::uses).unwrap_or_default();
-        let vectors = recipe.start == Start::ClassVectors || recipe.zero_shot.is_some();
+        let any = |uses: fn(&Recipe) -> bool| self.recipe.of_heads().any(uses);
         [
-            ("the stage-1 head", recipe.start == Start::Stage1),
-            ("class vectors", vectors),
-            ("class counts", recipe.uses_counts()),
+            ("the stage-1 head", any(|recipe| recipe.start == Start::Stage1)),
+            ("class vectors", any(|r| r.start == Start::ClassVectors || r.zero_shot.is_some())),
+            ("class counts", any(Recipe::uses_counts)),
         ]
         .into_iter()
-        .filter(|(what, used)| *used || of_other.contains(what))
-        .map(|(what, _)| what)
+        .filter_map(|(what, used)| used.then_some(what))
         .collect()
     }
 }
@@ -84,21 +76,23 @@ mod tests {
             assert!(all().iter().any(|method| method.group() == group), "{group}");
         }
         for (name, group, uses) in [
-            ("stage-1", 0, "the stage-1 head"),
-            ("lda", 1, ""),
-            ("tau-norm", 2, "the stage-1 head"),
-            ("logit-adjustment", 2, "the stage-1 head, class counts"),
-            ("balanced-softmax-converged", 3, "class counts"),
-            ("cross-entropy-converged", 3, ""),
-            ("los", 7, "the stage-1 head"),
-            ("cosine", 4, "the stage-1 head"),
-            ("effective-area", 5, "the stage-1 head"),
-            ("crt", 6, "class counts"),
-            ("zero-shot", 0, "class vectors"),
-            ("lda+with-stage-1", 1, "the stage-1 head"),
+            ("stage-1", AS_GIVEN, "the stage-1 head"),
+            ("lda", CLASS_MEANS, ""),
+            ("tau-norm", FORMULAS, "the stage-1 head"),
+            ("logit-adjustment", FORMULAS, "the stage-1 head, class counts"),
+            ("balanced-softmax-converged", MINIMA, "class counts"),
+            ("cross-entropy-converged", MINIMA, ""),
+            ("los", LOSSES, "the stage-1 head"),
+            ("cosine", OTHER_HEADS, "the stage-1 head"),
+            ("effective-area", WEIGHTED, "the stage-1 head"),
+            ("crt", SAMPLING, "class counts"),
+            ("zero-shot", AS_GIVEN, "class vectors"),
+            ("gaussian-cloud", LOSSES, "the stage-1 head, class counts"),
+            ("balanced-meta-softmax", SAMPLING, "the stage-1 head, class counts"),
+            ("lda+with-stage-1", CLASS_MEANS, "the stage-1 head"),
         ] {
             let method = find(name).unwrap();
-            assert_eq!((method.group(), &method.uses().join(", ")[..]), (GROUPS[group], uses), "{name}");
+            assert_eq!((method.group(), &method.uses().join(", ")[..]), (group, uses), "{name}");
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) const COLUMNS: &[Column] = &[
             ("optimistic", |row| row.optimistic().to_string()),
             ("seeds", |row| row.n_seeds().to_string()),
             ("trials", |row| row.n_trials().to_string()),
-            ("head_epochs", |row| row.head_epochs().to_string()),
+            ("head_epochs", |row| row.head_epochs().map_or(String::new(), |n| n.to_string())),
         ],
     },
     Column {
@@ -67,6 +67,17 @@ pub(super) const COLUMNS: &[Column] = &[
         ],
     },
     Column {
+        header: |shown| shown.compared.then(|| "95 %".to_owned()),
+        meaning: "half of the 95 % interval of the class mean, over test samples and seeds: how far off it may be",
+        cell: |row| {
+            row.standing.map_or(MISSING.to_owned(), |standing| {
+                let (low, high) = standing.class_mean;
+                format!("± {:.2}", 0.5 * (high - low))
+            })
+        },
+        csv: &[],
+    },
+    Column {
         header: |shown| shown.compared.then(|| "to the best".to_owned()),
         meaning: "class mean minus that of the best row, with a 95 % interval over bootstrap resamples of test samples and seeds; where it contains 0, the test set cannot tell the two apart",
         cell: |row| {
@@ -82,7 +93,7 @@ pub(super) const COLUMNS: &[Column] = &[
     },
     Column {
         header: |shown| shown.compared.then(|| "rank".to_owned()),
-        meaning: "the best and the worst rank that the 95 % intervals of all pairs of rows leave open",
+        meaning: "the best and the worst rank: one more than the rows that are measurably better, to all but those that are measurably worse, with 95 % confidence in all of these at once",
         cell: |row| {
             let (best, worst) = row.standing.map_or((0, 0), |standing| standing.ranks);
             match worst {

@@ -1,7 +1,7 @@
 //! How far a method is from the best one, where it stands among all, and whether the test set can tell.
 
-use super::Summary;
 use super::resamples::{ClassMeans, Hits};
+use super::{Summary, class_mean};
 use crate::compare::RunRecord;
 
 /// The class mean of a method minus that of the best, in points, with the interval that holds 95 %
@@ -19,11 +19,11 @@ pub struct Difference {
 /// How sure the place of a method among the others is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
-    /// The 95 % interval of its class mean over bootstrap resamples of test samples and seeds, in percent.
+    /// The 95 % interval of its class mean over test samples and seeds, in percent. Where samples come in
+    /// groups, over bootstrap resamples of these.
     pub class_mean: (f64, f64),
-    /// The best and the worst rank that pairs leave open: one more than the methods that are measurably
-    /// better, and all but those that are measurably worse. Each pair is judged by its own 95 % interval, so
-    /// that of many pairs a few are misjudged.
+    /// The best and the worst rank: one more than the methods that are measurably better, and all but those
+    /// that are measurably worse, with 95 % confidence in all of these at once.
     pub ranks: (usize, usize),
 }
 
@@ -31,47 +31,44 @@ pub struct Standing {
 /// [`Standing`]; neither where records do not say which samples were right, or not of the same samples and
 /// seeds.
 pub(super) fn compare(rows: &mut [Summary<'_>]) {
-    let Some((best, means)) = class_means(rows) else { return };
-    // Each pair once, so that where one is worse the other is better.
-    let mut better = vec![0; rows.len()];
-    let mut worse = vec![0; rows.len()];
-    for a in 0..rows.len() {
-        for b in 0..a {
-            let (low, high) = means.interval(|means| means[a] - means[b]);
-            if low > 0.0 {
-                (better[b], worse[a]) = (better[b] + 1, worse[a] + 1);
-            } else if high < 0.0 {
-                (better[a], worse[b]) = (better[a] + 1, worse[b] + 1);
-            }
-        }
-    }
+    let Some((best, hits)) = hits_of_all(rows) else { return };
+    let right = &rows[best].records[0].evaluation.right;
+    let samples = right.samples().to_vec();
+    let groups = right.groups().unwrap_or_default();
+    let means = ClassMeans::of(&hits, &samples, &groups);
+    let compared = means.compared();
+    let count =
+        |row: usize, what: i8| compared[row].iter().filter(|&&other| other == what).count();
     let (all, top) = (rows.len(), rows[best].macro_mean());
     for (row, summary) in rows.iter_mut().enumerate() {
         summary.difference = (row != best).then(|| {
             let (low, high) = means.interval(|means| means[row] - means[best]);
             Difference { points: summary.macro_mean() - top, low, high }
         });
-        let class_mean = means.interval(|means| means[row]);
-        let ranks = (better[row] + 1, all - worse[row]);
+        let class_mean = if groups.is_empty() {
+            class_mean::interval(&hits[row], &samples)
+        } else {
+            let (low, high) = means.interval(|means| means[row]);
+            (low.max(0.0), high.min(100.0))
+        };
+        let ranks = (count(row, 1) + 1, all - count(row, -1));
         summary.standing = Some(Standing { class_mean, ranks });
     }
 }
 
-/// The best row, and the class means of all.
-fn class_means(rows: &[Summary<'_>]) -> Option<(usize, ClassMeans)> {
+/// The best row, and the hits of all, if all are of the same samples and seeds.
+fn hits_of_all(rows: &[Summary<'_>]) -> Option<(usize, Vec<Hits>)> {
     let means: Vec<f64> = rows.iter().map(Summary::macro_mean).collect();
-    let best =
-        (0..rows.len()).max_by(|&a, &b| means[a].total_cmp(&means[b]).then(b.cmp(&a)))?;
+    let best = (0..rows.len()).max_by(|&a, &b| means[a].total_cmp(&means[b]).then(b.cmp(&a)))?;
     let first = rows[best].records[0];
-    let groups = first.evaluation.right.groups()?;
+    first.evaluation.right.groups()?;
     let seeds = |row: &Summary<'_>| -> Vec<u64> {
         by_seed(row).into_iter().map(|record| record.seed).collect()
     };
     if rows.iter().any(|row| seeds(row) != seeds(&rows[best])) {
         return None;
     }
-    let hits: Vec<Hits> = rows.iter().map(|row| hits_of(row, first)).collect::<Option<_>>()?;
-    Some((best, ClassMeans::of(&hits, first.evaluation.right.samples(), &groups)))
+    Some((best, rows.iter().map(|row| hits_of(row, first)).collect::<Option<_>>()?))
 }
 
 /// A row's hits, if they are on the test set of `first`.

@@ -1,6 +1,7 @@
 //! Tables made from records alone.
 
 mod advice;
+mod class_mean;
 mod columns;
 mod conditioning;
 mod curves;

@@ -13,9 +13,11 @@ const STAR_NOTE: &str = "* chosen on the test set itself: too good by constructi
 const VALIDATION_NOTE: &str = "validation: class mean on the validation set, by which epoch and hyper-parameters were \
                                chosen. Choose a method by it too: by its test score would be best on test.";
 
-const DIFFERENCE_NOTE: &str = "to the best: class mean minus that of the best row, with a 95 % interval over bootstrap \
+const DIFFERENCE_NOTE: &str = "95 %: half of the interval of the class mean over test samples and seeds; ± beside a \
+                               mean is over seeds alone. to the best: class mean minus that of the best row, with a 95 % interval over bootstrap \
                                resamples of test samples and seeds, paired; where it contains 0, the test set cannot \
-                               tell the two apart. rank: what such intervals of all pairs of rows leave open.";
+                               tell the two apart. rank: from one more than the rows that are measurably \
+                               better to all but those that are measurably worse, at 95 % for all of these at once.";
 
 const NO_BIAS_NOTE: &str = "The stage-1 head was given without a bias; re-trained heads have one.";
 
@@ -80,9 +82,14 @@ fn caption(rows: &[Summary<'_>], data: &DataRecord) -> String {
         if data.n_views > 0 { format!(", {} training views", data.n_views) } else { String::new() };
     let groups = data.test_groups.map_or(String::new(), |n| format!(" of {n} groups"));
     let mirror = if data.mirror { ", mirror-averaged" } else { "" };
-    let spent = match rows.iter().map(Summary::head_epochs).max() {
-        Some(0) | None => String::new(),
-        Some(n) => format!(", {n} head-epochs a seed at most"),
+    let spent: Vec<usize> =
+        rows.iter().filter_map(Summary::head_epochs).filter(|&epochs| epochs > 0).collect();
+    let spent = match (spent.iter().min(), spent.iter().max()) {
+        (Some(least), Some(most)) if least < most => {
+            format!(", {least} to {most} head-epochs of SGD a seed where there are any")
+        }
+        (Some(all), _) => format!(", {all} head-epochs of SGD a seed where there are any"),
+        (None, _) => String::new(),
     };
     let search = if rule.searches() {
         format!("; up to {trials} trials per method{beyond}{effort}{spent}")
@@ -156,22 +163,9 @@ fn notes(rows: &[Summary<'_>], data: &DataRecord) -> Vec<String> {
     let stars = std::iter::once(STAR_NOTE.to_owned());
     let compared = rows.iter().any(|row| row.difference.is_some());
     let compared = compared.then(|| DIFFERENCE_NOTE.to_owned());
-    let stars = stars.chain(compared).chain(sampling_note(rows));
+    let stars = stars.chain(compared);
     let lines = advice(rows).into_iter().chain(stars);
     lines.chain(validation).chain(no_bias).chain(notes).chain(conditioning::note(rows)).collect()
-}
-
-/// How far off the best class mean may be since another test set would have other samples, which ±,
-/// over seeds, does not say.
-fn sampling_note(rows: &[Summary<'_>]) -> Option<String> {
-    let best = rows.iter().find(|row| row.difference.is_none() && !row.optimistic())?;
-    let (low, high) = best.standing?.class_mean;
-    let (method, mean) = (best.method, best.macro_mean());
-    let seeds = if best.n_seeds() > 1 { "± is over seeds alone. " } else { "" };
-    Some(format!(
-        "{seeds}Other test samples would give other numbers: the class mean of {method} is {mean:.2} [{low:.2}, {high:.2}] \
-         over resamples of them (95 %)."
-    ))
 }
 
 /// Macro accuracy of each method's default recipe after selected epochs: `paths` holds the

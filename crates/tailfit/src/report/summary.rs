@@ -63,9 +63,9 @@ impl Summary<'_> {
         self.records.iter().map(|record| record.selection.n_beyond).max().unwrap_or(0)
     }
 
-    /// The most epochs that heads were trained for in a seed's search; 0 where records do not say.
-    pub fn head_epochs(&self) -> usize {
-        self.records.iter().map(|record| record.selection.head_epochs).max().unwrap_or(0)
+    /// The most epochs that heads were trained for in a seed's search, if records say.
+    pub fn head_epochs(&self) -> Option<usize> {
+        self.records.iter().filter_map(|record| record.selection.head_epochs).max()
     }
 
     /// How trials and epochs were chosen.

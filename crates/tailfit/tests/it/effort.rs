@@ -110,7 +110,7 @@ fn halving_spends_less_and_says_so() {
     assert!(in_thorough > 0 && in_full == 0);
     assert_eq!(thorough.1, full.1 + 20 * in_thorough);
     for (record, trained) in [&quick, &standard, &thorough, &full] {
-        assert_eq!(record.selection.head_epochs, *trained, "{:?}", record.selection);
+        assert_eq!(record.selection.head_epochs, Some(*trained), "{:?}", record.selection);
     }
     let json = |record: &RunRecord| record.to_json();
     assert!(json(&standard.0).contains("\"effort\": \"standard\""));

@@ -17,7 +17,8 @@ const SHAPE: (&str, usize) = ("wide", 1280);
 const DECAYS: [f64; 3] = [1e-1, 1e-2, 1e-3];
 const GAPS: [f64; 2] = [1e-2, 1e-3];
 const ROUNDS: usize = 3;
-/// A gap at which rungs are left: what is solved to it has taken the passes down to there alone.
+/// The gap at which the solver leaves its rungs: what is solved to it has taken the passes down to there
+/// alone.
 const ON_THE_WAY: f64 = 0.3;
 
 pub(crate) fn run() -> Result<()> {
@@ -50,7 +51,7 @@ pub(crate) fn run() -> Result<()> {
     writeln!(
         text,
         "\nA path of seven weight decays from 1e-1 to 1e-4 in half decades, to 1 % each with the bias free, takes {passes} \
-         passes in all and {seconds:.1} s, with those to the rungs on the way, which all share."
+         passes in all and {seconds:.1} s (one run), with those to the rungs on the way, which all share."
     )?;
     docs::put("docs/performance.md", "passes", &text)
 }
