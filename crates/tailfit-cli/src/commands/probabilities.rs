@@ -7,7 +7,8 @@ use tailfit::features::{DataSet, Features, HeadFile, save_head};
 use tailfit::head::Head;
 use tailfit::metrics::{Binary, EvaluationSet, evaluate, halves};
 use tailfit::probabilities::{
-    ProbabilityScores, TargetPrior, estimate_prior, fit_temperature, log_ratio, mean_logits, softmax,
+    ProbabilityScores, TargetPrior, estimate_prior, fit_temperature, log_ratio, mean_logits,
+    softmax,
 };
 use tailfit::report::Table;
 
@@ -124,8 +125,7 @@ pub(super) fn priors(args: &EvaluateArgs, data: &DataSet, head: &Head) -> Result
         adjusted.shift_logits(&shift.collect());
         let (as_is, after) = (weighted(&plain, &counted), weighted(&recalls(&adjusted), &counted));
         let mut name = target.to_string();
-        let mut entry =
-            json!({"target_prior": name, "percent": as_is, "adjusted_percent": after});
+        let mut entry = json!({"target_prior": name, "percent": as_is, "adjusted_percent": after});
         if estimated {
             let off = prior.iter().zip(&counted).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
             entry["total_variation_percent"] = json!(100.0 * off);

@@ -45,7 +45,11 @@ fn training_features_alone_are_enough() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("28 test samples") && ran.stdout.contains("cross-validated"));
     assert!(ran.stderr.contains("a fifth of each class held out"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("in no fold: 1 of 4 classes, with one training sample"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("in no fold: 1 of 4 classes, with one training sample"),
+        "{}",
+        ran.stderr
+    );
     let ran = tailfit(
         at,
         &["train-head", "--train", "all.csv", "--method", "los", "--select", "cross-validated"],

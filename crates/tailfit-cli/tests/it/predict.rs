@@ -148,7 +148,10 @@ fn a_temperature_is_folded_in_and_priors_re_weight() {
     let estimate: Vec<f64> = serde_json::from_value(estimated["estimate"].clone()).unwrap();
     assert!((estimate.iter().sum::<f64>() - 1.0).abs() < 1e-9 && estimate.len() == 3);
     let off: f64 = estimate.iter().map(|share| 50.0 * (share - 1.0 / 3.0).abs()).sum();
-    assert!((estimated["total_variation_percent"].as_f64().unwrap() - off).abs() < 1e-9, "{estimated}");
+    assert!(
+        (estimated["total_variation_percent"].as_f64().unwrap() - off).abs() < 1e-9,
+        "{estimated}"
+    );
     let lines = fs_err::read_to_string(folder.path().join("c.csv")).unwrap();
     assert_eq!(lines.lines().count(), 4);
 }

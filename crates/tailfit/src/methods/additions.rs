@@ -76,11 +76,7 @@ pub(super) const ADDITIONS: [Addition; 9] = [
     Addition {
         name: CONVERGED,
         help: "trained to the minimum by a solver, weight decay searched in place of rates and epochs; the bias is free",
-        changes: &[
-            ("solver", r#""lbfgs""#),
-            ("start", r#""zero""#),
-            ("decay_bias", "false"),
-        ],
+        changes: &[("solver", r#""lbfgs""#), ("start", r#""zero""#), ("decay_bias", "false")],
         search: None,
         trains: true,
     },

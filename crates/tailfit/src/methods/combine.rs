@@ -82,7 +82,8 @@ impl Method {
             if name == CONVERGED {
                 if !self.recipe.cost.loss.is_solvable() {
                     let place = format!("method `{whole}`");
-                    let expected = "cross-entropy with offsets or smoothed labels, without scales and margins";
+                    let expected =
+                        "cross-entropy with offsets or smoothed labels, without scales and margins";
                     return Err(Error::usage(place, expected, self.recipe.cost.loss.name(), ""));
                 }
                 self.search_decays()?;
@@ -157,7 +158,11 @@ mod tests {
         let solved = find("los-auto+converged").unwrap();
         assert_eq!(solved.grid().unwrap().len(), 20, "four decays, five gaps");
         let solved = find("cross-entropy+class-balanced+converged").unwrap();
-        assert_eq!(solved.with_conditioning().grid().unwrap().len(), 20, "ten decays, two features");
+        assert_eq!(
+            solved.with_conditioning().grid().unwrap().len(),
+            20,
+            "ten decays, two features"
+        );
         let both = find("los+class-balanced+logit-adjustment").unwrap();
         assert_eq!(both.recipe.cost.class_weights, ClassWeights::Power { rho: 1.0 });
         assert!(both.recipe.adjustment.is_some());

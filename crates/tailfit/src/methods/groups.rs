@@ -25,15 +25,20 @@ impl Method {
         let changed = self.recipe.normalise.is_some() || self.recipe.adjustment.is_some();
         let cross_entropy = cost.loss == AnyLoss::CrossEntropy(CrossEntropy {});
         let own_loss = !cross_entropy && !matches!(cost.loss, AnyLoss::BalancedSoftmax(_));
-        match () {
-            () if *solver != Solver::Sgd => MINIMA,
-            () if sgd.epochs == 0 && *start == Start::ClassMeans => CLASS_MEANS,
-            () if sgd.epochs == 0 && changed => FORMULAS,
-            () if sgd.epochs == 0 => AS_GIVEN,
-            () if *head != HeadKind::Linear && cross_entropy => OTHER_HEADS,
-            () if cost.class_weights != ClassWeights::Uniform => WEIGHTED,
-            () if *sampler != Sampler::InstanceBalanced && !own_loss => SAMPLING,
-            () => LOSSES,
+        if *solver != Solver::Sgd {
+            MINIMA
+        } else if sgd.epochs == 0 && *start == Start::ClassMeans {
+            CLASS_MEANS
+        } else if sgd.epochs == 0 {
+            if changed { FORMULAS } else { AS_GIVEN }
+        } else if *head != HeadKind::Linear && cross_entropy {
+            OTHER_HEADS
+        } else if cost.class_weights != ClassWeights::Uniform {
+            WEIGHTED
+        } else if *sampler != Sampler::InstanceBalanced && !own_loss {
+            SAMPLING
+        } else {
+            LOSSES
         }
     }
 

@@ -25,10 +25,8 @@ impl Recipe {
             !matches!(self.head, HeadKind::Scaled | HeadKind::Margin | HeadKind::Gated);
         let expected = "none for a head that keeps its weights";
         range("constraint", trains_weights || self.constraint.is_none(), expected, "max-norm")?;
-        let keeps_logits = matches!(
-            self.head,
-            HeadKind::Linear | HeadKind::Cosine { .. } | HeadKind::Normalised
-        );
+        let keeps_logits =
+            matches!(self.head, HeadKind::Linear | HeadKind::Cosine { .. } | HeadKind::Normalised);
         let expected = "`linear`, `cosine` or `normalised` for a loss with a term of whole batches";
         let found = self.head.rules().name;
         range("head", keeps_logits || !self.cost.loss.is_of_batches(), expected, found)?;
@@ -57,13 +55,17 @@ impl Recipe {
         }
         let cosine = self.head.rules().normalises_features;
         let folds = matches!(self.features, Conditioning::AsIs | Conditioning::Centred);
-        let expected =
-            "`as-is` or `centred` for a cosine or normalised head, which then divides features by their norm";
+        let expected = "`as-is` or `centred` for a cosine or normalised head, which then divides features by their norm";
         range("features", folds || !cosine, expected, "another")?;
         // Neither a gate nor a norm taken about a centre leaves room for another head's logits.
         let ensemble = self.zero_shot.is_none()
             || !(self.head.rules().has_gate || cosine && self.features != Conditioning::AsIs);
-        range("zero_shot", ensemble, "none for a gated head, or one that divides features by their norm about a centre", "one")?;
+        range(
+            "zero_shot",
+            ensemble,
+            "none for a gated head, or one that divides features by their norm about a centre",
+            "one",
+        )?;
         let plain = self.normalise.is_none() || !self.head.rules().has_gate;
         range("normalise", plain, "none for a gated head, whose shift has no norm", "one")
     }

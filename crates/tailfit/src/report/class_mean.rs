@@ -28,7 +28,8 @@ pub(super) fn interval(hits: &Hits, samples: &[u32]) -> (f64, f64) {
         for (sum, of_seed) in by_seed.iter_mut().zip(hits) {
             *sum += of_seed[rows.clone()].iter().map(|&hit| f64::from(hit)).sum::<f64>() / n;
         }
-        let right = |row: usize| hits.iter().map(|hits| f64::from(hits[row])).sum::<f64>() / n_seeds;
+        let right =
+            |row: usize| hits.iter().map(|hits| f64::from(hits[row])).sum::<f64>() / n_seeds;
         let mean = rows.clone().map(right).sum::<f64>() / n;
         let variance = rows.map(|row| (right(row) - mean).powi(2)).sum::<f64>() / n;
         classes.push([n, mean, variance]);
@@ -58,7 +59,9 @@ mod tests {
     /// samples, and of mostly single ones.
     #[test]
     fn it_holds_the_truth_as_often_as_it_says() {
-        for (rare, seeds, at_most) in [(1_u32, 1, 0.995), (3, 1, 0.99), (40, 1, 0.98), (40, 5, 0.99)] {
+        for (rare, seeds, at_most) in
+            [(1_u32, 1, 0.995), (3, 1, 0.99), (40, 1, 0.98), (40, 5, 0.99)]
+        {
             let samples = [[80; 5].as_slice(), &[rare; 25]].concat();
             let truth = 100.0 * (5.0 * 0.9 + 25.0 * 0.2) / 30.0;
             let mut rng = Rng::new(3, Purpose::Start, u64::from(rare));
@@ -80,7 +83,10 @@ mod tests {
                 held += usize::from(low <= truth && truth <= high);
             }
             let share = held as f64 / f64::from(sets);
-            assert!((0.93..=at_most).contains(&share), "{rare} samples of a rare class, {seeds} seeds: {share}");
+            assert!(
+                (0.93..=at_most).contains(&share),
+                "{rare} samples of a rare class, {seeds} seeds: {share}"
+            );
         }
     }
 
@@ -92,6 +98,8 @@ mod tests {
         assert!(low == 0.0 && high > 5.0, "{low} {high}");
         // Seeds that disagree are less sure than seeds that agree.
         let width = |hits: &Hits| interval(hits, &[4]).1 - interval(hits, &[4]).0;
-        assert!(width(&vec![vec![1, 1, 0, 0], vec![1, 1, 1, 1]]) > width(&vec![vec![1, 1, 1, 0]; 2]));
+        assert!(
+            width(&vec![vec![1, 1, 0, 0], vec![1, 1, 1, 1]]) > width(&vec![vec![1, 1, 1, 0]; 2])
+        );
     }
 }

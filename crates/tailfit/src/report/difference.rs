@@ -37,8 +37,7 @@ pub(super) fn compare(rows: &mut [Summary<'_>]) {
     let groups = right.groups().unwrap_or_default();
     let means = ClassMeans::of(&hits, &samples, &groups);
     let compared = means.compared();
-    let count =
-        |row: usize, what: i8| compared[row].iter().filter(|&&other| other == what).count();
+    let count = |row: usize, what: i8| compared[row].iter().filter(|&&other| other == what).count();
     let (all, top) = (rows.len(), rows[best].macro_mean());
     for (row, summary) in rows.iter_mut().enumerate() {
         summary.difference = (row != best).then(|| {
