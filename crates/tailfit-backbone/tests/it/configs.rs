@@ -43,7 +43,7 @@ fn runs_are_of_these_recipes_and_in_the_table() {
         let name = path.file_stem().unwrap().to_string_lossy();
         let record: State = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
         let recipe = recipe_of(&configs, &name);
-        assert_eq!(&record.recipe, recipe, "{name}");
+        assert_eq!(record.recipe, recipe, "{name}");
         assert_eq!((record.epoch, record.step), (recipe.sgd.epochs, 0), "{name}");
         assert!(record.log.iter().map(|epoch| epoch.epoch).eq(0..recipe.sgd.epochs), "{name}");
         assert!(table.contains(&record.split_sha256[..12]), "{name}");
@@ -75,11 +75,19 @@ fn runs_are_of_these_recipes_and_in_the_table() {
     assert_eq!(rows, table.matches(".json) |").count());
 }
 
-/// The recipe of a run: that of its name, which may end in an imbalance ratio that is not the recipe's.
-fn recipe_of<'a>(configs: &'a [(String, BackboneRecipe)], run: &str) -> &'a BackboneRecipe {
+/// The recipe of a run: that of its name, which may end in an imbalance ratio that is not the recipe's, or in
+/// a smaller number of epochs.
+fn recipe_of(configs: &[(String, BackboneRecipe)], run: &str) -> BackboneRecipe {
     let find = |name: &str| configs.iter().find(|(config, _)| config == name);
-    let short = run.rsplit_once("-ir").map_or(run, |(name, _)| name);
-    &find(run).or_else(|| find(short)).unwrap().1
+    if let Some((_, recipe)) = find(run) {
+        return recipe.clone();
+    }
+    let (name, end) = run.rsplit_once('-').unwrap();
+    let mut recipe = find(name).unwrap().1.clone();
+    if !end.starts_with("ir") {
+        recipe.sgd.epochs = end.parse().unwrap();
+    }
+    recipe
 }
 
 /// Rates in the authors' code: schedules of the core's golden heads. BBN and TDE step theirs before
