@@ -118,3 +118,20 @@ fn halving_spends_less_and_says_so() {
     // The whole course of what was chosen is there.
     assert_eq!(standard.0.epochs.len(), 21);
 }
+
+/// Folds are trained too, and a solver has no epochs.
+#[test]
+fn head_epochs_are_those_of_all_that_is_trained() {
+    let data = data(features([25; K], 5));
+    let spent = |name: &str, axes: Vec<(String, Vec<serde_json::Value>)>| {
+        let recipe = methods::find(name).unwrap().recipe;
+        let method = Method::new(name, "", recipe, axes);
+        let comparison = Comparison::new(&data, Selection::CrossValidated, vec![0]).unwrap();
+        let result = comparison.with_effort(Effort::Full).run(&method, &|_| {}).unwrap();
+        result.records[0].selection.head_epochs
+    };
+    let rates = vec![("lr".to_owned(), vec![json!(0.01), json!(0.1)])];
+    assert_eq!(spent("cross-entropy", rates), Some(2 * 20 * (1 + 5)), "two trials, five folds");
+    let decays = vec![("weight_decay".to_owned(), vec![json!(0.1), json!(0.01)])];
+    assert_eq!(spent("ridge", decays), Some(0));
+}
