@@ -204,7 +204,7 @@ pub(crate) enum Form {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReportArgs {
-    /// Records, or folders of records.
+    /// Records, folders of records, or folders that `compare` has written.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) records: Vec<PathBuf>,
     /// Format of the table.

@@ -1,8 +1,10 @@
+use std::ops::Bound::{Excluded, Included};
+
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, PerClass};
+use super::{LabelOverSmoothing, Loss, PerClass, in_range};
 use crate::class_counts::ClassCounts;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Label over-smoothing given by the target gap g instead of δ, so that one value means the same for
 /// any number of classes.
@@ -38,9 +40,7 @@ impl SmoothingToGap {
 
 impl Loss for SmoothingToGap {
     fn per_class(&self, counts: &ClassCounts) -> PerClass<f64> {
-        let n_classes = counts.n_classes();
-        let delta = self.delta(n_classes);
-        PerClass { smoothing: vec![delta; n_classes], ..PerClass::neutral(n_classes) }
+        LabelOverSmoothing { delta: self.delta(counts.n_classes()) }.per_class(counts)
     }
 
     fn source(&self) -> &'static str {
@@ -52,15 +52,14 @@ impl Loss for SmoothingToGap {
     }
 
     fn check(&self) -> Result<()> {
-        let within = self.target_gap > 0.0 && self.target_gap <= 30.0;
-        let error = || Error::usage("loss.target_gap", "0 < target_gap <= 30", self.target_gap, "");
-        within.then_some(()).ok_or_else(error)
+        let range = (Excluded(0.0), Included(30.0));
+        in_range("loss.target_gap", self.target_gap, range, "0 < target_gap <= 30")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AnyLoss, LabelOverSmoothing, Objective};
+    use super::super::{AnyLoss, Objective};
     use super::*;
 
     /// The gap of δ is the one it was made from, and both losses are then the same.

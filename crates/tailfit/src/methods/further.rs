@@ -48,12 +48,8 @@ pub(super) fn all() -> Vec<Method> {
             "label over-smoothing with strength and epoch chosen together: the target gap log(1 + K (1 - delta) / delta), \
              which means the same for any K, in place of Sun et al.'s fixed delta",
             Recipe {
-                cost: Cost {
-                    loss: AnyLoss::SmoothingToGap(SmoothingToGap { target_gap: 1.0 }),
-                    ..COST
-                },
                 sgd: Sgd { lr: 5e-4, ..SGD },
-                ..PLAIN
+                ..with_loss(AnyLoss::SmoothingToGap(SmoothingToGap { target_gap: 1.0 }))
             },
             &[
                 ("lr", &[1e-4, 5e-4, 1e-3, 5e-3]),

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "a record may lack a number")]
 
+use super::shown::Shown;
 use super::{Difference, Spread, Standing, Summary};
-use crate::compare::{DataRecord, HeadRecord, RunRecord};
+use crate::compare::{HeadRecord, RunRecord};
 
 /// A column: its header, its cells, and its numbers in CSV.
 pub(super) struct Column {
@@ -19,17 +20,6 @@ pub(super) struct Column {
 
 /// A CSV field: its name, and its value for a row.
 type Field = (&'static str, fn(&Summary<'_>) -> String);
-
-/// What the headers depend on.
-pub(super) struct Shown<'a> {
-    pub(super) data: &'a DataRecord,
-    /// Whether any row's selection rule is not optimistic.
-    pub(super) honest: bool,
-    /// Whether there is a validation set.
-    pub(super) validated: bool,
-    /// Whether rows are compared with the best.
-    pub(super) compared: bool,
-}
 
 /// Every column, in table order.
 pub(super) const COLUMNS: &[Column] = &[
@@ -67,7 +57,7 @@ pub(super) const COLUMNS: &[Column] = &[
         ],
     },
     Column {
-        header: |shown| shown.compared.then(|| "95 %".to_owned()),
+        header: |shown| shown.measured().then(|| "95 %".to_owned()),
         meaning: "half of the 95 % interval of the class mean, over test samples and seeds: how far off it may be",
         cell: |row| {
             row.standing.map_or(MISSING.to_owned(), |standing| {
@@ -78,7 +68,7 @@ pub(super) const COLUMNS: &[Column] = &[
         csv: &[],
     },
     Column {
-        header: |shown| shown.compared.then(|| "to the best".to_owned()),
+        header: |shown| shown.compared().then(|| "to the best".to_owned()),
         meaning: "class mean minus that of the best row, with a 95 % interval over bootstrap resamples of test samples and seeds; where it contains 0, the test set cannot tell the two apart",
         cell: |row| {
             row.difference.map_or("best".to_owned(), |d| {
@@ -92,7 +82,7 @@ pub(super) const COLUMNS: &[Column] = &[
         ],
     },
     Column {
-        header: |shown| shown.compared.then(|| "rank".to_owned()),
+        header: |shown| shown.compared().then(|| "rank".to_owned()),
         meaning: "the best and the worst rank: one more than the rows that are measurably better, to all but those that are measurably worse, with 95 % confidence in all of these at once",
         cell: |row| {
             let (best, worst) = row.standing.map_or((0, 0), |standing| standing.ranks);
@@ -126,7 +116,7 @@ pub(super) const COLUMNS: &[Column] = &[
         csv: &[("few_percent", |row| mean(row, few))],
     },
     Column {
-        header: |shown| shown.validated.then(|| "validation".to_owned()),
+        header: |shown| shown.validated().then(|| "validation".to_owned()),
         meaning: "class mean on the validation set, or on the folds of a cross-validation; what chose epoch and \
                   hyper-parameters where the selection says so",
         cell: |row| digits(row, validation, 2),
@@ -145,7 +135,9 @@ pub(super) const COLUMNS: &[Column] = &[
         csv: &[("last_epoch_percent", |row| mean(row, last_epoch))],
     },
     Column {
-        header: |shown| Some(if shown.honest { "best on test*" } else { "best seed*" }.to_owned()),
+        header: |shown| {
+            Some(if shown.honest() { "best on test*" } else { "best seed*" }.to_owned())
+        },
         meaning: "best on test: what choosing on the test set itself would have claimed, and by how much that is too good; best seed: the highest of the seeds' overall accuracies",
         cell: |row| {
             if row.selection().rule().is_optimistic() {

@@ -12,6 +12,7 @@ mod html;
 mod per_class;
 mod render;
 mod resamples;
+mod shown;
 mod summary;
 mod table;
 mod warnings;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::columns::{COLUMNS, Column, Shown, epoch, last_epoch, macro_percent, missed_gap};
+use super::columns::{COLUMNS, Column, epoch, last_epoch, macro_percent, missed_gap};
+use super::shown::Shown;
 use super::{Summary, Table, advice, conditioning};
 use crate::compare::{DataRecord, Effort, HeadRecord, RunRecord, Selection};
 use crate::files::quoted;
@@ -13,11 +14,13 @@ const STAR_NOTE: &str = "* chosen on the test set itself: too good by constructi
 const VALIDATION_NOTE: &str = "validation: class mean on the validation set, by which epoch and hyper-parameters were \
                                chosen. Choose a method by it too: by its test score would be best on test.";
 
-const DIFFERENCE_NOTE: &str = "95 %: half of the interval of the class mean over test samples and seeds; ± beside a \
-                               mean is over seeds alone. to the best: class mean minus that of the best row, with a 95 % interval over bootstrap \
+const INTERVAL_NOTE: &str = "95 %: half of the interval of the class mean over test samples and seeds; ± beside a mean is over \
+                             seeds alone.";
+
+const DIFFERENCE_NOTE: &str = "to the best: class mean minus that of the best row, with a 95 % interval over bootstrap \
                                resamples of test samples and seeds, paired; where it contains 0, the test set cannot \
-                               tell the two apart. rank: from one more than the rows that are measurably \
-                               better to all but those that are measurably worse, at 95 % for all of these at once.";
+                               tell the two apart. rank: from one more than the rows that are measurably better to all \
+                               but those that are measurably worse, at 95 % for all of these at once.";
 
 const NO_BIAS_NOTE: &str = "The stage-1 head was given without a bias; re-trained heads have one.";
 
@@ -40,11 +43,7 @@ pub fn column_meanings(rows: &[Summary<'_>], data: &DataRecord) -> Vec<(String, 
 
 /// The columns that these rows have, with their headers.
 fn shown(rows: &[Summary<'_>], data: &DataRecord) -> Vec<(&'static Column, String)> {
-    let honest = rows.iter().any(|row| !row.selection().rule().is_optimistic());
-    let validated = data.validation_sha256.is_some()
-        || rows.iter().any(|row| row.spread(|r| r.heads.first()?.validation_percent).is_some());
-    let compared = rows.iter().any(|row| row.difference.is_some());
-    let shown = Shown { data, honest, validated, compared };
+    let shown = Shown { data, rows };
     let with_header = |column: &'static Column| Some((column, (column.header)(&shown)?));
     COLUMNS.iter().filter_map(with_header).collect()
 }
@@ -161,9 +160,10 @@ fn notes(rows: &[Summary<'_>], data: &DataRecord) -> Vec<String> {
     let validation = validated.then(|| VALIDATION_NOTE.to_owned());
     let no_bias = (data.stage_1 == "given, without a bias").then(|| NO_BIAS_NOTE.to_owned());
     let stars = std::iter::once(STAR_NOTE.to_owned());
-    let compared = rows.iter().any(|row| row.difference.is_some());
-    let compared = compared.then(|| DIFFERENCE_NOTE.to_owned());
-    let stars = stars.chain(compared);
+    let shown = Shown { data, rows };
+    let compared = shown.compared().then(|| DIFFERENCE_NOTE.to_owned());
+    let measured = shown.measured().then(|| INTERVAL_NOTE.to_owned());
+    let stars = stars.chain(measured).chain(compared);
     let lines = advice(rows).into_iter().chain(stars);
     lines.chain(validation).chain(no_bias).chain(notes).chain(conditioning::note(rows)).collect()
 }

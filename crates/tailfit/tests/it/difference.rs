@@ -4,7 +4,7 @@ use tailfit::compare::{Comparison, RunRecord, Selection};
 use tailfit::features::{DataSet, Features};
 use tailfit::methods;
 use tailfit::metrics::Right;
-use tailfit::report::{Difference, summarise};
+use tailfit::report::{Difference, summarise, summary_table};
 use tailfit::shots::ShotThresholds;
 use tailfit::train::train_stage_1;
 
@@ -100,6 +100,10 @@ fn a_standing_is_what_all_pairs_leave_open() {
     let alone = records("tau-norm", 1);
     let row = &summarise(&alone).unwrap()[0];
     assert_eq!(row.standing.unwrap().ranks, (1, 1));
+    // Nothing to compare it with; how far off it may be stands there all the same.
+    let table = summary_table(std::slice::from_ref(row), &alone[0].data);
+    let has = |name: &str| table.columns.iter().any(|column| column == name);
+    assert!(has("95 %") && !has("rank") && !has("to the best"), "{:?}", table.columns);
 }
 
 /// Of classes with a single test sample many resamples have none; the interval is about the difference all the
