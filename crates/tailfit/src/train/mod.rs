@@ -18,6 +18,7 @@ mod tests;
 mod transform;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -112,8 +113,22 @@ pub struct Options<'a> {
     pub keep_heads: bool,
     /// Number format of the matrix products.
     pub precision: Precision,
+    /// Called after every pass of a solver over the features with what it took.
+    pub on_pass: &'a (dyn Fn(PassTimes) + Sync),
     /// Set, from anywhere, to end training soon: after a few batches, or a pass of a solver.
     pub stop: &'a AtomicBool,
+}
+
+/// What the parts of a solver's pass took. Where the logits of all samples would need more than 1 GiB,
+/// they are multiplied again in every later part.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PassTimes {
+    /// The products of features and weights.
+    pub logits: Duration,
+    /// The sweeps over the logits in which the best bias is sought.
+    pub bias: Duration,
+    /// Loss and gradient at the logits, and the products of gradient and features.
+    pub gradient: Duration,
 }
 
 /// A stop that is never set.
@@ -131,7 +146,14 @@ impl Default for Options<'_> {
     fn default() -> Self {
         let precision = Precision::F32;
         let (score_every_epoch, keep_heads) = (true, true);
-        Self { progress: &|_| {}, score_every_epoch, keep_heads, precision, stop: &NEVER }
+        Self {
+            progress: &|_| {},
+            score_every_epoch,
+            keep_heads,
+            precision,
+            on_pass: &|_| {},
+            stop: &NEVER,
+        }
     }
 }
 

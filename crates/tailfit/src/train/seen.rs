@@ -205,6 +205,7 @@ impl<'a, R: Real> Seen<'a, R> {
         let dim = self.problem.dim;
         let rows = rows.iter().map(|&row| row as usize);
         out.clear();
+        out.reserve(rows.len() * dim);
         match &self.problem.views[view] {
             View::Memory(values) => {
                 for row in rows {

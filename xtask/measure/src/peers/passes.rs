@@ -1,15 +1,16 @@
 //! `cargo xtask peers passes`: what the solver takes on features like a practitioner's.
 
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tailfit::features::DataSet;
 use tailfit::methods;
 use tailfit::recipe::{Recipe, Sgd};
-use tailfit::train::{Options, Trial, train};
+use tailfit::train::{Options, PassTimes, Trial, train};
 
-use super::ours::Ours;
+use super::ours::{self, Ours};
 use super::{FOLDER, environment_of, make_data};
 use crate::docs;
 
@@ -53,7 +54,48 @@ pub(crate) fn run() -> Result<()> {
         "\nA path of seven weight decays from 1e-1 to 1e-4 in half decades, to 1 % each with the bias free, takes {passes} \
          passes in all and {seconds:.1} s (one run), with those to the rungs on the way, which all share."
     )?;
+    text += &parts(&data)?;
     docs::put("docs/performance.md", "passes", &text)
+}
+
+/// What the parts of a pass take, on average over all of them to a gap of 1 % at 1e-3.
+fn parts(data: &DataSet) -> Result<String> {
+    let recipe = at_decay(1e-3, 1e-2, false)?;
+    let (n, dim, k) = (data.train.len(), data.train.dim(), data.counts.n_classes());
+    let spent = Mutex::new((0, PassTimes::default()));
+    let on_pass = |times: PassTimes| {
+        let (passes, sum) = &mut *spent.lock().expect("no pass panics");
+        *passes += 1;
+        sum.logits += times.logits;
+        sum.bias += times.bias;
+        sum.gradient += times.gradient;
+    };
+    let options = Options { score_every_epoch: false, on_pass: &on_pass, ..Options::default() };
+    let before = ours::peak();
+    let start = Instant::now();
+    train(data, &[recipe], &options)?;
+    let all = start.elapsed();
+    let peak = f64::midpoint(before, ours::peak());
+    let (passes, sum) = spent.into_inner().expect("no pass panics");
+    let each = |time: Duration| time.as_secs_f64() / f64::from(passes);
+    let rate = |time: Duration| 2e-9 * (n * dim * k) as f64 / each(time);
+    let row = |name: &str, time: Duration| {
+        let (rate, milliseconds) = (rate(time), 1e3 * each(time));
+        format!("| {name} | {milliseconds:.0} | {rate:.0} | {:.0} % |\n", 100.0 * rate / peak)
+    };
+    let others = all.saturating_sub(sum.logits + sum.bias + sum.gradient);
+    Ok(format!(
+        "\nWhat the parts of a pass take on average, of {passes} at 1e-3 to 1 % (one run), and how near the products come to \
+         the f32 peak of {peak:.0} GFLOP/s: multiply-adds in registers, the mean of one measurement just before and one just \
+         after.\n\n\
+         | part | ms | GFLOP/s | share of f32 peak |\n|:--|--:|--:|--:|\n\
+         {}{}| sweeps for the bias | {:.0} | – | – |\n\
+         | all else, from the covariance to the steps | {:.0} | – | – |\n",
+        row("logits", sum.logits),
+        row("loss and gradient", sum.gradient),
+        1e3 * each(sum.bias),
+        1e3 * each(others),
+    ))
 }
 
 /// Passes in all, and seconds, from 1e-1 to 1e-4 in half decades.
@@ -68,20 +110,20 @@ fn path(data: &DataSet) -> Result<(usize, f64)> {
 
 /// Passes of each weight decay, and seconds in all, for balanced softmax from nothing.
 fn solve(data: &DataSet, decays: &[f64], gap: f64, decay_bias: bool) -> Result<(Vec<usize>, f64)> {
-    let recipe = methods::find("balanced-softmax-converged")?.recipe;
-    let trial = |&weight_decay: &f64| {
-        let sgd = Sgd { weight_decay, ..recipe.sgd.clone() };
-        Trial {
-            recipe: Recipe { gap, decay_bias, sgd, ..recipe.clone() },
-            seed: 0,
-            stop_after: None,
-        }
-    };
-    let trials: Vec<Trial> = decays.iter().map(trial).collect();
+    let trials: Result<Vec<Trial>> =
+        decays.iter().map(|&decay| at_decay(decay, gap, decay_bias)).collect();
     let options = Options { score_every_epoch: false, ..Options::default() };
     let start = Instant::now();
-    let outcomes = train(data, &trials, &options)?;
+    let outcomes = train(data, &trials?, &options)?;
     let seconds = start.elapsed().as_secs_f64();
     let passes = outcomes.iter().map(|outcome| outcome.solution.map(|found| found.passes));
     Ok((passes.collect::<Option<_>>().context("not all was solved")?, seconds))
+}
+
+/// Balanced softmax at its minimum.
+fn at_decay(weight_decay: f64, gap: f64, decay_bias: bool) -> Result<Trial> {
+    let recipe = methods::find("balanced-softmax-converged")?.recipe;
+    let sgd = Sgd { weight_decay, ..recipe.sgd.clone() };
+    let recipe = Recipe { gap, decay_bias, sgd, ..recipe };
+    Ok(Trial { recipe, seed: 0, stop_after: None })
 }

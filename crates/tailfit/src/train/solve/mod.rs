@@ -9,6 +9,7 @@ mod lbfgs;
 mod newton;
 mod outputs;
 mod pass;
+mod products;
 mod ridge;
 mod room;
 mod shared;

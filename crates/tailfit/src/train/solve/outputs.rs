@@ -4,6 +4,9 @@ use super::bias::OutputSums;
 use crate::kernels::vectorised;
 use crate::numbers::{Real, max_of, replace_and_sum};
 
+/// Classes side by side: the columns of logits are a multiple of it.
+const LANES: usize = 16;
+
 /// Adds the softmax of each row of `z + bias`.
 pub(super) fn add_outputs<R: Real>(
     sums: &mut OutputSums,
@@ -11,9 +14,12 @@ pub(super) fn add_outputs<R: Real>(
     bias: &[R],
     weight: impl Fn(usize) -> f64,
 ) {
-    let k = bias.len();
-    let c = k.next_multiple_of(16);
-    let zero = || vec![R::ZERO; k];
+    let c = bias.len().next_multiple_of(LANES);
+    // Columns beyond the classes have outputs of 0, so that registers are full.
+    let mut padded = bias.to_vec();
+    padded.resize(c, R::from_f64(f64::NEG_INFINITY));
+    let bias = &padded[..];
+    let zero = || vec![R::ZERO; c];
     let (mut p, mut outputs, mut squares, mut entropies) = (zero(), zero(), zero(), zero());
     let mut log_sum = 0.0;
     vectorised(
@@ -48,7 +54,11 @@ pub(super) fn add_outputs<R: Real>(
         },
     );
     sums.log_sum += log_sum;
-    sums.outputs.iter_mut().zip(outputs).for_each(|(sum, part)| *sum += part.to_f64());
-    sums.squares.iter_mut().zip(squares).for_each(|(sum, part)| *sum += part.to_f64());
-    sums.entropies.iter_mut().zip(entropies).for_each(|(sum, part)| *sum += part.to_f64());
+    for (sums, parts) in [
+        (&mut sums.outputs, outputs),
+        (&mut sums.squares, squares),
+        (&mut sums.entropies, entropies),
+    ] {
+        sums.iter_mut().zip(&parts).for_each(|(sum, part)| *sum += part.to_f64());
+    }
 }

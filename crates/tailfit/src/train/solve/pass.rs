@@ -4,6 +4,8 @@
 //! weights alone, in half the passes; and since the outputs then have the right mean, they are a
 //! feasible point of the dual, whose bound follows the true gap closely.
 
+use std::time::Instant;
+
 use faer::Mat;
 use rayon::prelude::*;
 
@@ -13,10 +15,12 @@ use super::lbfgs::add;
 use super::outputs::add_outputs;
 use super::room::{Logits, Room};
 use super::shared::{ROWS, Shared};
+use super::state::Evaluated;
 use crate::error::{Error, Result};
 use crate::kernels::{Panels, Rows, Weights, padded_depth, zeros};
 use crate::losses::{BatchLoss, HeadLogits, Samples};
 use crate::numbers::Real;
+use crate::train::PassTimes;
 
 /// Logits are kept through a pass up to this many bytes per head.
 const KEPT: usize = 1 << 30;
@@ -45,22 +49,6 @@ impl<R> HeadPoint<'_, R> {
     fn weight_of(&self, samples: Samples<'_>, i: usize) -> f64 {
         samples.weights[i] * self.class_weights[samples.labels[i] as usize]
     }
-}
-
-/// What comes out of a pass.
-pub(super) struct Evaluated {
-    /// Σ w L of plain cross-entropy with the offset.
-    pub(super) value: f64,
-    /// Its gradient with respect to the weights, `[D, K]`.
-    pub(super) grad: Point,
-    /// The best bias, `[K]`.
-    pub(super) bias: Vec<f64>,
-    /// Σ w p, `[K]`.
-    pub(super) shares: Vec<f64>,
-    /// Σ w p (1 − p), `[K]`.
-    pub(super) curvature: Vec<f64>,
-    /// Σ w (−p log p), `[K]`.
-    pub(super) entropies: Vec<f64>,
 }
 
 /// A part of the batches, always the same, whatever the threads.
@@ -117,6 +105,7 @@ impl<'a, R: Real> Passes<'a, R> {
     pub(super) fn evaluate(&mut self, head: &HeadPoint<'_, R>) -> Result<Evaluated> {
         let (shared, split) = (self.shared, self.split);
         let (dim, k) = (head.weight.nrows(), head.weight.ncols());
+        let start = Instant::now();
         let c = self.load(head.weight);
         let keeps_all = self.groups.iter().all(|group| group.logits.all);
         if keeps_all {
@@ -125,7 +114,7 @@ impl<'a, R: Real> Passes<'a, R> {
             };
             self.for_groups(multiply, |(), _| ())?;
         }
-
+        let multiplied = Instant::now();
         let (bias, sums) = head.wanted.solve(head.bias.to_vec(), |bias| {
             let shown: Vec<R> =
                 bias.iter().zip(head.wanted.offset).map(|(b, o)| R::from_f64(b + o)).collect();
@@ -143,6 +132,7 @@ impl<'a, R: Real> Passes<'a, R> {
         })?;
 
         // Value and gradient there.
+        let solved = Instant::now();
         let shown: Vec<R> = bias.iter().map(|&b| R::from_f64(b)).collect();
         let (mut value, mut shares, mut grad) = (0.0, vec![0.0; k], Mat::zeros(dim, k));
         let gradient = |group: &mut Group<R>, worker: &mut Worker<R>| {
@@ -153,8 +143,13 @@ impl<'a, R: Real> Passes<'a, R> {
             shares.iter_mut().zip(part_shares).for_each(|(sum, part)| *sum += part);
             add(&mut grad, 1.0, &worker.grad);
         })?;
+        let times = PassTimes {
+            logits: multiplied.duration_since(start),
+            bias: solved.duration_since(multiplied),
+            gradient: solved.elapsed(),
+        };
         let curvature = sums.curvature();
-        Ok(Evaluated { value, grad, bias, shares, curvature, entropies: sums.entropies })
+        Ok(Evaluated { value, grad, bias, shares, curvature, entropies: sums.entropies, times })
     }
 
     /// Hands every worker a head's weights `[D, K]`; returns the columns of their panels.

@@ -62,6 +62,8 @@ pub(super) fn solve<R: Real>(
             let candidate = walk.candidate();
             let weight = space.curvature.back(&candidate);
             let evaluated = passes.evaluate(&walk.head_point(&candidate, &weight))?;
+            drop(weight);
+            (options.on_pass)(evaluated.times);
             walk.take(candidate, evaluated, seen, trials, &mut done);
         }
         if let Some(rung) = walk.into_last_rung() {

@@ -4,6 +4,7 @@ use faer::Mat;
 
 use super::curvature::Point;
 use super::lbfgs::Descent;
+use crate::train::PassTimes;
 
 /// Sums over the samples of something with one row per feature, `[D, K]`, and one for the bias,
 /// `[K]`.
@@ -11,6 +12,23 @@ use super::lbfgs::Descent;
 pub(super) struct WithBias {
     pub(super) weight: Point,
     pub(super) bias: Vec<f64>,
+}
+
+/// What comes out of a pass.
+pub(super) struct Evaluated {
+    /// Σ w L of plain cross-entropy with the offset.
+    pub(super) value: f64,
+    /// Its gradient with respect to the weights, `[D, K]`.
+    pub(super) grad: Point,
+    /// The best bias, `[K]`.
+    pub(super) bias: Vec<f64>,
+    /// Σ w p, `[K]`.
+    pub(super) shares: Vec<f64>,
+    /// Σ w p (1 − p), `[K]`.
+    pub(super) curvature: Vec<f64>,
+    /// Σ w (−p log p), `[K]`.
+    pub(super) entropies: Vec<f64>,
+    pub(super) times: PassTimes,
 }
 
 /// Everything that is known of a point.

@@ -1,15 +1,12 @@
 //! Sums over the training samples, about their mean.
 
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, Mat, Par, Side};
+use faer::{Mat, Side};
 use rayon::prelude::*;
 
+use super::products::{Part, ROWS, about};
 use crate::error::{Error, Result};
 use crate::numbers::Real;
 use crate::train::seen::Seen;
-
-/// Samples per batch.
-const ROWS: usize = 256;
 
 /// Weighted sums over the training samples, with weights that add up to 1. Features are taken about
 /// `shift`, which is near their mean, so that an offset they share costs no digits.
@@ -75,59 +72,43 @@ impl Sums {
             // Only samples without weight are among them.
             return Self::new(seen, class_weights, shift, 1);
         }
-        let zero = || (Mat::<f64>::zeros(dim, dim), Mat::<f64>::zeros(dim, k));
         // A fixed number of parts, so that the order of additions does not depend on threads.
         let all: Vec<u32> = (0..labels.len() as u32).collect();
         let n_parts = (MOST_NUMBERS / (dim * dim)).clamp(1, 16);
         let parts: Vec<&[u32]> = all.chunks(all.len().div_ceil(n_parts).max(1)).collect();
-        let of_part = |(part, (gram, by_class)): (&&[u32], &mut (Mat<f64>, Mat<f64>))| {
-            gram.fill(0.0);
-            by_class.fill(0.0);
-            let mut gathered = Vec::new();
+        let of_part = |(rows, (part, gathered)): (&&[u32], &mut (Part, Vec<R>))| {
+            part.gram.fill(0.0);
+            part.by_class.fill(0.0);
             for view in 0..views {
-                for rows in part.chunks(ROWS) {
-                    seen.gather(view, rows, &mut gathered)?;
-                    let some: Vec<usize> = (0..rows.len())
-                        .filter(|&i| (rows[i] as usize).is_multiple_of(every))
-                        .collect();
-                    let about =
-                        |i: usize, j: usize| gathered[i * dim + j].to_f64() - shift[j].to_f64();
-                    let weight = |i: usize| weight(rows[i]);
-                    let x = Mat::from_fn(some.len(), dim, |i, j| about(some[i], j));
-                    let scaled =
-                        Mat::from_fn(some.len(), dim, |i, j| weight(some[i]) / sampled * x[(i, j)]);
-                    // The product is symmetric: half of it is enough.
-                    triangular::matmul(
-                        gram.as_mut(),
-                        BlockStructure::TriangularLower,
-                        Accum::Add,
-                        x.transpose(),
-                        BlockStructure::Rectangular,
-                        scaled.as_ref(),
-                        BlockStructure::Rectangular,
-                        1.0,
-                        Par::Seq,
-                    );
-                    for (i, &row) in rows.iter().enumerate() {
-                        let weight = weight(i);
-                        let sums = by_class.col_mut(labels[row as usize] as usize);
-                        for (j, sum) in sums.iter_mut().enumerate() {
-                            *sum += weight * about(i, j);
-                        }
+                for rows in rows.chunks(ROWS) {
+                    seen.gather(view, rows, gathered)?;
+                    let samples = || rows.iter().zip(gathered.chunks_exact(dim));
+                    for (&row, values) in samples() {
+                        let class = labels[row as usize] as usize;
+                        let sums = part.by_class.col_as_slice_mut(class).iter_mut();
+                        let (weight, values) = (weight(row), about(values, shift));
+                        sums.zip(values).for_each(|(sum, value)| *sum += weight * value);
                     }
+                    let some = samples().filter(|(row, _)| (**row as usize).is_multiple_of(every));
+                    let some = some.map(|(&row, values)| (values, weight(row) / sampled));
+                    part.add(some, shift);
                 }
             }
+            part.multiply();
             Ok::<_, Error>(())
         };
         // As many at a time as there are threads: each takes the memory of a matrix.
-        let (mut gram, mut by_class) = zero();
+        let (mut gram, mut by_class) = (Mat::zeros(dim, dim), Mat::zeros(dim, k));
         let at_a_time = rayon::current_num_threads().min(parts.len());
-        let mut room: Vec<_> = (0..at_a_time).map(|_| zero()).collect();
+        let most = ROWS.div_ceil(every);
+        // What threads take of their own, no other could use later: theirs comes from here.
+        let room_of_one = |_| (Part::new(dim, k, most), Vec::with_capacity(ROWS * dim));
+        let mut room: Vec<_> = (0..at_a_time).map(room_of_one).collect();
         for parts in parts.chunks(at_a_time.max(1)) {
             parts.par_iter().zip(&mut room).try_for_each(of_part)?;
-            for (part_gram, part_sums) in &room[..parts.len()] {
-                gram += part_gram;
-                by_class += part_sums;
+            for (part, _) in &room[..parts.len()] {
+                gram += &part.gram;
+                by_class += &part.by_class;
             }
         }
         let mean = (0..dim).map(|j| (0..k).map(|c| by_class[(j, c)]).sum()).collect();

@@ -11,9 +11,9 @@ use super::chain::Chain;
 use super::curvature::{Curvature, Point, Strength};
 use super::dual::Dual;
 use super::lbfgs::{add, dot};
-use super::pass::{Evaluated, HeadPoint};
+use super::pass::HeadPoint;
 use super::space::Space;
-use super::state::{Rung, State, WithBias};
+use super::state::{Evaluated, Rung, State, WithBias};
 use super::targets::Targets;
 use crate::numbers::Real;
 use crate::train::Trial;
@@ -37,8 +37,7 @@ pub(super) struct Walk<'a, R> {
     target: WithBias,
     stage: usize,
     state: State,
-    /// The last rung reached; before the first, zero, of which nothing is known. Its state is there where
-    /// something starts from it.
+    /// The last rung reached, if any. Its state is there where something starts from it.
     rung: Rung,
     /// Whether the last of all is kept.
     keeps_last: bool,
@@ -70,7 +69,7 @@ impl<'a, R: Real> Walk<'a, R> {
             plain,
             target,
             stage: 0,
-            rung: Rung { state: state.clone(), weight_decay: f64::NAN, passes: 0 },
+            rung: Rung { state: State::zero(0, 0), weight_decay: f64::NAN, passes: 0 },
             keeps_last: is_new && known.has_room_for(State::size_of(d, k)),
             state,
             passes: 0,
@@ -154,6 +153,7 @@ impl<'a, R: Real> Walk<'a, R> {
         };
         let log_sum = found.value + dot(&x, &self.plain.weight) + with_bias(&self.plain.bias);
         let mut outputs = self.curvature.rotated(&found.grad);
+        drop(found.grad);
         add(&mut outputs, 1.0, &self.plain.weight);
         let (own_bias, penalty) = self.own_bias_and_penalty(&x, &bias);
         let value = log_sum - dot(&x, &self.target.weight) - with_bias(&self.target.bias) + penalty;

@@ -1,11 +1,13 @@
 //! What training promises, whatever is trained.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use super::super::item::train_in_order;
 use super::super::seen::{Seen, SeenAs};
 use super::super::stack::Stack;
-use super::super::{Outcome, Problem, ScoredSet, Trial, View, train_on};
+use super::super::{Options, Outcome, Problem, ScoredSet, Trial, View, train_on};
 use super::{problem_of, setup};
 use crate::class_counts::ClassCounts;
 use crate::metrics::{PerSet, TestPart};
@@ -85,11 +87,15 @@ fn a_solution_has_the_same_bits_on_any_number_of_threads() {
         changes.iter().fold(Recipe::PLAIN, |r, (path, value)| r.with(path, value).unwrap());
     let recipe = recipe.with("weight_decay", &json!(1e-2)).unwrap();
     let trials = [Trial { recipe, seed: 0, stop_after: None }];
+    let passes = AtomicUsize::new(0);
+    let on_pass = |_| _ = passes.fetch_add(1, Ordering::Relaxed);
+    let options = Options { on_pass: &on_pass, ..unscored() };
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| train_on(&problem, &trials, &unscored()).unwrap().remove(0))
+        pool.install(|| train_on(&problem, &trials, &options).unwrap().remove(0))
     };
     let one = on(1);
+    assert_eq!(one.solution.map(|found| found.passes), Some(passes.load(Ordering::Relaxed)));
     // Three groups of batches: at once, an odd one at the end, and fewer than threads.
     for threads in [2, 3, 8] {
         let many = on(threads);

@@ -6,7 +6,7 @@ use crate::train::Trial;
 use crate::train::seen::Seen;
 use crate::train::solve::Solved;
 use crate::train::solve::chain::Stage;
-use crate::train::solve::state::Rung;
+use crate::train::solve::state::{Rung, State};
 
 impl<R: Real> Walk<'_, R> {
     /// Goes to where the chain starts, if that is not from nothing.
@@ -83,6 +83,9 @@ impl<R: Real> Walk<'_, R> {
             if (later.len() > 1 && !later[0].is_rung) || (is_last && self.keeps_last) {
                 self.rung.state = self.state.clone();
             }
+        } else if self.rung.weight_decay.is_nan() {
+            let x = &self.state.descent.x;
+            self.state = State::zero(x.nrows(), x.ncols());
         } else {
             self.state = self.rung.state.clone();
         }
