@@ -1,8 +1,9 @@
 """The head that tailfit recommends beside balanced logistic regression, on six pretrained sets.
 
-    python python/benches/pretrained.py FOLDER [--splits N] [--effort EFFORT]
+    python python/benches/pretrained.py FOLDER [--splits N] [--effort EFFORT] [--records FILE]
 
-FOLDER holds what pretrained_sets.py made. Each set is split N times into 60 % training, 20 % validation and
+FOLDER holds what pretrained_sets.py made. With --records, each split's record is added to a file of JSON lines, and splits that stand
+there are not run again. Each set is split N times into 60 % training, 20 % validation and
 20 % test samples of every class; CIFAR, with a test set of its own, once. Both sides choose on the validation set, and are scored on the test set once:
 tailfit as its advice says after a comparison, cross-fitted, on that set ("Take ..."). The baseline is scikit-learn's LogisticRegression(class_weight="balanced") on features as they are and
 standardised, C from 1e-3 to 1e2. The difference of class means is given with a 95 % interval over 2,000
@@ -11,11 +12,14 @@ classes at random, and the interval moved to the difference as measured, as in t
 """
 
 import argparse
+import hashlib
+import json
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
+import sklearn
 from sklearn.linear_model import LogisticRegression
 
 import tailfit
@@ -89,42 +93,77 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--effort", default="quick")
+    parser.add_argument("--records", type=Path)
     parser.add_argument("--only", nargs="*", default=SETS)
     args = parser.parse_args()
     print("| set | split | training | recommended | class mean | baseline | class mean | difference | seconds |")
     print("|:--|--:|--:|:--|--:|:--|--:|:--|:--|")
-    followed = {name: [] for name in ["advice", "highest row", "scikit-learn", *ALWAYS]}
+    records = []
+    if args.records and args.records.exists():
+        records = [json.loads(line) for line in args.records.read_text().splitlines()]
+    known = {(record["set"], record["split"], record["effort"]): record for record in records}
+    shown = []
     for name in args.only:
         data = np.load(args.folder / f"{name}.npz")
         for seed in range(args.splits if "n_train" not in data else 1):
-            parts = split(data, seed)
-            (x, y), (x_val, y_val), (x_test, y_test) = parts
-            start = time.perf_counter()
-            result = tailfit.compare(x, y, x_val, y_val, effort=args.effort, seeds=1, precision="f32", name=name)
-            best = result.advice[0].removeprefix("Take ").partition(":")[0]
-            seconds = time.perf_counter() - start
-            start = time.perf_counter()
-            theirs, setting = baseline(parts)
-            their_seconds = time.perf_counter() - start
-            right = {method: head.predict(x_test) == y_test for method, head in result.heads.items()}
-            low, high = interval(right[best], theirs, y_test, np.random.default_rng(0))
-            ours, base = class_mean(right[best], y_test), class_mean(theirs, y_test)
-            followed["advice"].append(ours)
-            followed["highest row"].append(class_mean(right[result.best], y_test))
-            followed["scikit-learn"].append(base)
-            for method in ALWAYS:
-                if method in right:
-                    followed[method].append(class_mean(right[method], y_test))
-            print(
-                f"| {name} | {seed} | {len(y)} x {x.shape[1]}, K = {y.max() + 1}, {np.bincount(y).max()} to "
-                f"{np.bincount(y).min()} | {best} | {ours:.2f} | {setting} | {base:.2f} | {ours - base:+.2f} "
-                f"[{low:+.2f}, {high:+.2f}] | {seconds:.1f} / {their_seconds:.1f} |",
-                flush=True,
-            )
-    print()
-    for method, values in followed.items():
-        if values:
-            print(f"always {method}: {np.mean(values):.2f} over {len(values)}")
+            record = known.get((name, seed, args.effort))
+            if record is None:
+                record = {"set": name, "split": seed, "effort": args.effort, **compared(name, split(data, seed), args.effort)}
+                if args.records:
+                    with args.records.open("a") as file:
+                        file.write(json.dumps(record) + "\n")
+            shown.append(record)
+            print(row(record), flush=True)
+    print("\n| chosen | mean class mean | splits |\n|:--|--:|--:|")
+    for choice in shown[0]["class_means"]:
+        values = [record["class_means"][choice] for record in shown if choice in record["class_means"]]
+        print(f"| {choice} | {np.mean(values):.2f} | {len(values)} |")
+
+
+def compared(name, parts, effort):
+    """What both sides choose on the validation samples of a split, and what it scores on the test samples."""
+    (x, y), (x_val, y_val), (x_test, y_test) = parts
+    start = time.perf_counter()
+    result = tailfit.compare(x, y, x_val, y_val, effort=effort, seeds=1, precision="f32", name=name)
+    advised = result.advice[0].removeprefix("Take ").partition(":")[0]
+    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    theirs, setting = baseline(parts)
+    their_seconds = time.perf_counter() - start
+    right = {method: head.predict(x_test) == y_test for method, head in result.heads.items()}
+    followed = {"what the advice says": advised, "the highest row on the validation set": result.best}
+    followed |= {f"always {method}": method for method in ALWAYS if method in right}
+    class_means = {choice: class_mean(right[method], y_test) for choice, method in followed.items()}
+    class_means["scikit-learn"] = class_mean(theirs, y_test)
+    n = np.bincount(y)
+    return {
+        "training": {"samples": len(y), "features": x.shape[1], "classes": len(n), "largest": int(n.max()), "smallest": int(n.min())},
+        "sha256": {part: digest(*of) for part, of in zip(["training", "validation", "test"], parts)},
+        "tailfit": tailfit.__version__,
+        "scikit-learn": sklearn.__version__,
+        "advised": advised,
+        "baseline": setting,
+        "class_means": class_means,
+        "interval": list(interval(right[advised], theirs, y_test, np.random.default_rng(0))),
+        "seconds": [seconds, their_seconds],
+    }
+
+
+def digest(x, y):
+    """Of the features and then the labels, as little-endian f32 and i64."""
+    return hashlib.sha256(x.astype("<f4").tobytes() + y.astype("<i8").tobytes()).hexdigest()
+
+
+def row(record):
+    n, means = record["training"], record["class_means"]
+    ours, theirs = means["what the advice says"], means["scikit-learn"]
+    low, high = record["interval"]
+    seconds, their_seconds = record["seconds"]
+    return (
+        f"| {record['set']} | {record['split']} | {n['samples']} x {n['features']}, K = {n['classes']}, {n['largest']} to "
+        f"{n['smallest']} | {record['advised']} | {ours:.2f} | {record['baseline']} | {theirs:.2f} | {ours - theirs:+.2f} "
+        f"[{low:+.2f}, {high:+.2f}] | {seconds:.1f} / {their_seconds:.1f} |"
+    )
 
 
 if __name__ == "__main__":

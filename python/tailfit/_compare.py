@@ -80,7 +80,7 @@ def compare(
         Number of seeds; 5, or 1 for ``effort="quick"``.
     class_vectors : array of shape (n_classes, n_features), optional
         A vector for each class, such as the text encoder's of its name: adds the method ``"zero-shot"``
-        and the combination ``"+zero-shot"``.
+        and the combinations ``"+zero-shot"`` and ``"+gla"``.
     groups, groups_test, groups_val : array of shape (n_samples,), optional
         Which samples belong together, such as pictures of one patient. Folds keep those of ``groups``
         together, halves and intervals those of ``groups_test``; a group in two sets is warned of.

@@ -59,7 +59,7 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "KEY", requires = "head")]
     pub(crate) head_key: Option<String>,
     /// A vector for each class, such as the text encoder's of its name, for the method zero-shot and the
-    /// combinations with `+zero-shot`. Read like features, class 0 first.
+    /// combinations with `+zero-shot` and `+gla`. Read like features, class 0 first.
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) class_vectors: Option<PathBuf>,
     /// Whether to use augmented training views, if the file has them.

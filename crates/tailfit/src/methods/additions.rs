@@ -22,7 +22,7 @@ pub(super) const CONVERGED: &str = "converged";
 /// What the name of an average with another method's head begins with.
 pub(super) const WITH: &str = "with-";
 
-pub(super) const ADDITIONS: [Addition; 9] = [
+pub(super) const ADDITIONS: [Addition; 10] = [
     Addition {
         name: "class-balanced",
         help: "every sample weighted by 1 / n of its class, divided by the sum of the weights",
@@ -67,9 +67,16 @@ pub(super) const ADDITIONS: [Addition; 9] = [
     },
     Addition {
         name: "zero-shot",
-        help: "a multiple of the class vectors added to the trained head: GLA of Zhu et al., NeurIPS 2023, without its \
-               estimate of the encoder's own prior",
+        help: "a multiple of the class vectors added to the trained head",
         changes: &[("zero_shot", "10.0")],
+        search: Some(("zero_shot", SHARES)),
+        trains: false,
+    },
+    Addition {
+        name: "gla",
+        help: "the same, less the log of the encoder's own prior, estimated on training samples of which all classes count \
+               the same: Zhu et al., NeurIPS 2023",
+        changes: &[("zero_shot", "10.0"), ("zero_shot_debiased", "true")],
         search: Some(("zero_shot", SHARES)),
         trains: false,
     },

@@ -21,7 +21,7 @@ const SHARES_OF_OTHER: &[f64] = &[0.1, 0.25, 0.5, 0.75];
 /// be added to them without class vectors, but for averages and minima.
 pub fn combinations() -> Vec<Method> {
     let bases = ["cross-entropy", "balanced-softmax", "label-smoothing", "los", "cosine"];
-    let left_out = ["zero-shot", "averaged", CONVERGED];
+    let left_out = ["zero-shot", "gla", "averaged", CONVERGED];
     let additions = ADDITIONS.iter().filter(|addition| !left_out.contains(&addition.name));
     let names =
         additions.flat_map(|addition| bases.map(|base| format!("{base}+{}", addition.name)));

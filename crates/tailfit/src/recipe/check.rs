@@ -66,6 +66,8 @@ impl Recipe {
             "none for a gated head, or one that divides features by their norm about a centre",
             "one",
         )?;
+        let added = self.zero_shot.is_some() || !self.zero_shot_debiased;
+        range("zero_shot_debiased", added, "false without `zero_shot`", true)?;
         let plain = self.normalise.is_none() || !self.head.rules().has_gate;
         range("normalise", plain, "none for a gated head, whose shift has no norm", "one")
     }

@@ -79,6 +79,10 @@ pub struct Recipe {
     /// the head divides by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_shot: Option<f64>,
+    /// Whether the log of the encoder's own prior, estimated on the training samples, is subtracted from
+    /// the zero-shot head's logits before they are added.
+    #[serde(skip_serializing_if = "is_default")]
+    pub zero_shot_debiased: bool,
     /// Number of heads, 1 to 1000, whose average is the head: each is trained with a seed of its own, so that
     /// their random orders and starts average out.
     #[serde(skip_serializing_if = "is_one")]
@@ -95,7 +99,7 @@ const DEEPEST: usize = 8;
 const USUAL_GAP: f64 = 1e-3;
 
 /// Keys that are omitted when a recipe is written with their default value.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 12] = [
     "solver",
     "gap",
     "ridge_bias",
@@ -105,6 +109,7 @@ const OPTIONAL: [&str; 11] = [
     "normalise",
     "adjustment",
     "zero_shot",
+    "zero_shot_debiased",
     "runs",
     "ensemble",
 ];
@@ -150,6 +155,7 @@ impl Recipe {
         normalise: None,
         adjustment: None,
         zero_shot: None,
+        zero_shot_debiased: false,
         runs: 1,
         ensemble: None,
     };

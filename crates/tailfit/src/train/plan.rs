@@ -1,9 +1,11 @@
 //! Which trials are trained together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::problem::Problem;
 use super::seen::{Seen, SeenAs};
+use super::solve::Priors;
 use super::{Outcome, Trial};
 use crate::error::Result;
 use crate::head::Start;
@@ -104,6 +106,10 @@ impl<'a, R: Real> Plan<'a, R> {
         for seen_as in trials.iter().filter(|trial| needs_means(trial)).map(seen_as_of) {
             let there = seen.iter().find(|seen| seen.how == seen_as);
             there.expect("made for every trial").find_class_means()?;
+        }
+        let priors = Arc::new(Priors::new(problem, trials)?);
+        for seen in &seen {
+            seen.priors.get_or_init(|| Arc::clone(&priors));
         }
         let mut solved = Vec::new();
         for solver in [Solver::Ridge, Solver::Lbfgs] {

@@ -176,6 +176,28 @@ impl<R: Real> Problem<'_, R> {
     }
 }
 
+impl<R: Real> View<'_, R> {
+    /// Reads samples of `dim` features into `out`, `[B, D]`.
+    pub(super) fn gather(
+        &self,
+        rows: impl ExactSizeIterator<Item = usize>,
+        dim: usize,
+        out: &mut Vec<R>,
+    ) -> Result<()> {
+        out.clear();
+        out.reserve(rows.len() * dim);
+        match self {
+            Self::Memory(values) => {
+                rows.for_each(|row| out.extend_from_slice(&values[row * dim..][..dim]));
+                Ok(())
+            }
+            Self::File(file) => {
+                file.gather(rows, |row| out.extend(row.iter().map(|&v| R::from_f64(v.into()))))
+            }
+        }
+    }
+}
+
 impl<'a> View<'a, f32> {
     fn of(matrix: &'a Matrix) -> Self {
         match matrix {

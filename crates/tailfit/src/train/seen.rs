@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::Trial;
-use super::problem::{Problem, ScoredSet, View};
+use super::problem::{Problem, ScoredSet};
+use super::solve::Priors;
 use super::transform::{Transform, Within};
 use crate::error::Result;
 use crate::head::{Head, Start};
@@ -31,6 +32,8 @@ pub(super) struct Seen<'a, R: Real> {
     class_means: OnceLock<Array2<f64>>,
     within: [OnceLock<Arc<Within<R>>>; 2],
     pub(super) scored: Option<Arc<PerSet<Views<R>>>>,
+    /// What the class vectors' encoder has for priors, once a trial needs it.
+    pub(super) priors: OnceLock<Arc<Priors>>,
 }
 
 /// How a head sees features.
@@ -92,8 +95,17 @@ impl<'a, R: Real> Seen<'a, R> {
     pub(super) fn new(problem: &'a Problem<'a, R>, seen_as: SeenAs) -> Self {
         let scored = scored(problem, seen_as, &[]);
         let stage_1 = problem.stage_1.cloned();
-        let (class_means, within) = (OnceLock::new(), Default::default());
-        Self { problem, how: seen_as, transform: None, stage_1, class_means, within, scored }
+        let (class_means, within, priors) = Default::default();
+        Self {
+            problem,
+            how: seen_as,
+            transform: None,
+            stage_1,
+            class_means,
+            within,
+            scored,
+            priors,
+        }
     }
 
     /// The features as they are, seen in another way. Unless their norms are divided by, the scored
@@ -105,14 +117,15 @@ impl<'a, R: Real> Seen<'a, R> {
             transform.unfold(head);
         }
         let problem = self.problem;
-        let (class_means, within) = (OnceLock::new(), Default::default());
+        let (class_means, within, priors) = <(OnceLock<_>, _, _)>::default();
         let means = self.class_means.get().filter(|_| !seen_as.normalised);
         if let (Some(transform), Some(means)) = (&transform, means) {
             class_means.get_or_init(|| transform.points(means));
         }
         let centre = transform.as_ref().filter(|_| seen_as.normalised).map(Transform::mean);
         let scored = centre.map_or(self.scored.clone(), |centre| scored(problem, seen_as, centre));
-        Ok(Self { problem, how: seen_as, transform, stage_1, class_means, within, scored })
+        let how = seen_as;
+        Ok(Self { problem, how, transform, stage_1, class_means, within, scored, priors })
     }
 
     /// What all whitenings of these features by the same statistics share.
@@ -182,6 +195,10 @@ impl<'a, R: Real> Seen<'a, R> {
         head.normalise_features |= self.how.of_unit_norm;
         if let (Some(share), Some(vectors)) = (recipe.zero_shot, self.problem.class_vectors) {
             head.weight.scaled_add(share, vectors);
+            let priors = self.priors.get().filter(|_| recipe.zero_shot_debiased);
+            if let Some(minus_log_prior) = priors.and_then(|priors| priors.of(share)) {
+                head.bias += minus_log_prior;
+            }
         }
     }
 
@@ -204,18 +221,7 @@ impl<'a, R: Real> Seen<'a, R> {
     pub(super) fn gather(&self, view: usize, rows: &[u32], out: &mut Vec<R>) -> Result<()> {
         let dim = self.problem.dim;
         let rows = rows.iter().map(|&row| row as usize);
-        out.clear();
-        out.reserve(rows.len() * dim);
-        match &self.problem.views[view] {
-            View::Memory(values) => {
-                for row in rows {
-                    out.extend_from_slice(&values[row * dim..][..dim]);
-                }
-            }
-            View::File(file) => {
-                file.gather(rows, |row| out.extend(row.iter().map(|&v| R::from_f64(v.into()))))?;
-            }
-        }
+        self.problem.views[view].gather(rows, dim, out)?;
         if self.how.of_unit_norm {
             crate::kernels::normalise_rows(out, dim);
         }

@@ -1,6 +1,6 @@
 //! A vector for each class: zero-shot heads, and ensembles with them.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use tailfit::compare::{Comparison, Selection};
 use tailfit::features::{DataSet, Features};
 use tailfit::methods;
@@ -58,6 +58,45 @@ fn the_zero_shot_head_is_the_nearest_vector_and_an_ensemble_lies_between() {
     let wanted = &plain.head.weight + &(vectors * share);
     assert!((&both.head.weight - &wanted).iter().all(|v| v.abs() < 1e-5));
     assert_eq!(both.head.bias, plain.head.bias);
+}
+
+/// Without the encoder's prior, outputs are 1 / K on samples of which all classes count the same.
+#[test]
+fn a_debiased_ensemble_leaves_the_prior_of_the_encoder_out() {
+    let linear: &[&str] = &["lr-balanced", "cosine", "cross-entropy"];
+    for (norm, names) in [(1.0, linear), (3.0, &["cosine"])] {
+        let data = data(norm);
+        let directions = data.train.plain.in_memory().unwrap().mapv(|v| f64::from(v / norm));
+        // An encoder that finds some classes likelier, whatever it sees.
+        let everywhere = directions.mean_axis(Axis(0)).unwrap();
+        let vector = |(k, j)| mean(k, j) / 2.0 + (k as f64 - 2.0) * everywhere[j];
+        let data = data.with_class_vectors(Array2::from_shape_fn((K, D), vector)).unwrap();
+        let vectors = data.class_vectors.as_ref().unwrap();
+        let of = |recipe| {
+            let trial = Trial { recipe, seed: 0, stop_after: None };
+            train(&data, &[trial], &Options::default()).unwrap().remove(0).head
+        };
+        for (name, share) in names.iter().flat_map(|name| [3.0, 30.0].map(|share| (name, share))) {
+            let plain = of(methods::find(name).unwrap().recipe);
+            let both = methods::find(&format!("{name}+gla")).unwrap().recipe;
+            let both = of(both.with("zero_shot", &share.into()).unwrap());
+            let left = &both.weight - &plain.weight - vectors * share;
+            assert!(left.iter().all(|v| v.abs() < 1e-4), "{name}, {share}");
+            let bias = &both.bias - &plain.bias;
+            let q = bias.mapv(|b| (-b).exp());
+            assert!((q.sum() - 1.0).abs() < 1e-5, "{name}, {share}: {q}");
+            assert!(share < 30.0 || q[5] > q[0], "{name}: {q}");
+            let mut outputs = (directions.dot(&vectors.t()) * share + &bias).mapv(f64::exp);
+            let mut means = Array1::<f64>::zeros(K);
+            for (mut p, &label) in outputs.rows_mut().into_iter().zip(&data.train.labels) {
+                p /= p.sum();
+                means += &(&p / data.counts.as_slice()[label as usize] as f64);
+            }
+            assert!(means.iter().all(|m| (m - 1.0).abs() < 1e-4), "{name}, {share}: {means}");
+        }
+    }
+    let found = methods::find("lr-balanced+zero-shot+gla").unwrap_err().to_string();
+    assert!(found.contains("without zero_shot of its own"), "{found}");
 }
 
 #[test]

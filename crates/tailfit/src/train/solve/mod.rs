@@ -19,11 +19,13 @@ mod state;
 mod sums;
 mod targets;
 mod walk;
+mod zero_shot;
 
 use rayon::prelude::*;
 
 pub(crate) use self::known::{Known, NOTHING};
 pub(super) use self::sums::Sums;
+pub(super) use self::zero_shot::Priors;
 
 use super::seen::Seen;
 use super::{Options, Outcome, Solution, Trial};
