@@ -114,10 +114,17 @@ def main():
                         file.write(json.dumps(record) + "\n")
             shown.append(record)
             print(row(record), flush=True)
-    print("\n| chosen | mean class mean | splits |\n|:--|--:|--:|")
-    for choice in shown[0]["class_means"]:
-        values = [record["class_means"][choice] for record in shown if choice in record["class_means"]]
-        print(f"| {choice} | {np.mean(values):.2f} | {len(values)} |")
+    print("\n| chosen | mean class mean | splits |\n|:--|--:|--:|", *means(shown), sep="\n")
+
+
+def means(records):
+    """Lines of a table: what each choice comes to, the best first."""
+    of = {choice: [] for choice in records[0]["class_means"]}
+    for record in records:
+        for choice, value in record["class_means"].items():
+            of[choice].append(value)
+    ordered = sorted(of.items(), key=lambda one: -np.mean(one[1]))
+    return [f"| {choice} | {np.mean(values):.2f} | {len(values)} |" for choice, values in ordered]
 
 
 def compared(name, parts, effort):

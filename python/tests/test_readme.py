@@ -1,5 +1,7 @@
-"""README's Python lines run, and do what they say."""
+"""README's Python lines run, and do what they say; tables of docs are those of their records."""
 
+import importlib.util
+import json
 import pathlib
 import re
 
@@ -73,3 +75,15 @@ def test_pytorch(tmp_path, monkeypatch):
     with torch.no_grad():
         found = model(x).argmax(1).numpy()
         assert (found == result.heads[result.best].predict(model.body(x))).all()
+
+
+def test_the_table_of_pretrained_sets_is_that_of_its_records():
+    pytest.importorskip("sklearn")
+    root = README.parent
+    of = importlib.util.spec_from_file_location("pretrained", root / "python" / "benches" / "pretrained.py")
+    bench = importlib.util.module_from_spec(of)
+    of.loader.exec_module(bench)
+    text = (root / "docs" / "pretrained.md").read_text(encoding="utf-8")
+    records = [json.loads(line) for line in (root / "results" / "pretrained.jsonl").read_text().splitlines()]
+    assert [text.count(bench.row(record)) for record in records] == [1] * 16
+    assert all(line in text for line in bench.means(records))

@@ -27,7 +27,7 @@ fn features(sizes: [usize; K], key: u64, norm: f32) -> Features {
 }
 
 fn data(norm: f32) -> DataSet {
-    let (train, test) = (features([60, 30, 12, 6, 3, 2], 2, norm), features([40; K], 3, norm));
+    let (train, test) = (features([200, 90, 40, 12, 6, 3], 2, norm), features([40; K], 3, norm));
     let mut data = DataSet::new("toy", train, test, None, None, ShotThresholds::default()).unwrap();
     train_stage_1(&mut data).unwrap();
     // Of any length: only directions count.
