@@ -3,12 +3,14 @@
 use std::path::Path;
 
 /// Runs whose weights stand in `results/stage-1`.
-const TRAINED: [&str; 12] = [
+const TRAINED: [&str; 14] = [
     "cross-entropy",
     "cross-entropy-ir50",
     "cross-entropy-ir10",
     "cross-entropy-ir1",
     "cross-entropy-drw",
+    "focal",
+    "cb-ce",
     "ldam-drw",
     "balanced-softmax",
     "area",

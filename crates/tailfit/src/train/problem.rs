@@ -188,7 +188,9 @@ impl<R: Real> View<'_, R> {
         out.reserve(rows.len() * dim);
         match self {
             Self::Memory(values) => {
-                rows.for_each(|row| out.extend_from_slice(&values[row * dim..][..dim]));
+                for row in rows {
+                    out.extend_from_slice(&values[row * dim..][..dim]);
+                }
                 Ok(())
             }
             Self::File(file) => {

@@ -110,7 +110,9 @@ fn minus_log_prior<R: Real>(
         let groups: Vec<usize> = (0..places.len()).step_by(TIMES).collect();
         let parts = groups.into_par_iter().map(group).collect::<Result<Vec<_>>>()?;
         let mut all = OutputSums::new(k);
-        parts.iter().for_each(|part| all.merge(part));
+        for part in &parts {
+            all.merge(part);
+        }
         Ok::<_, Error>(all)
     })?;
     let log_total = bias.iter().map(|b| (-b).exp()).sum::<f64>().ln();
