@@ -99,6 +99,23 @@ fn a_debiased_ensemble_leaves_the_prior_of_the_encoder_out() {
     assert!(found.contains("without zero_shot of its own"), "{found}");
 }
 
+/// As in a fold: classes that no training sample counts for.
+#[test]
+fn the_prior_of_a_class_without_samples_is_the_mean_of_the_others() {
+    let mut data = data(1.0);
+    let weights = data.train.labels.iter().map(|&label| f64::from(u8::from(label < 4))).collect();
+    data.train = data.train.clone().with_weights(weights).unwrap();
+    let of = |name: &str| {
+        let recipe = methods::find(name).unwrap().recipe;
+        let trial = Trial { recipe, seed: 0, stop_after: Some(1) };
+        train(&data, &[trial], &Options::default()).unwrap().remove(0).head
+    };
+    let bias = of("cross-entropy+gla").bias - of("cross-entropy").bias;
+    let mean = bias.iter().take(4).sum::<f64>() / 4.0;
+    assert!((bias[4] - mean).abs() < 1e-5 && (bias[5] - mean).abs() < 1e-5, "{bias}");
+    assert!(bias.iter().all(|b| b.is_finite()) && (bias[0] - bias[1]).abs() > 1e-3, "{bias}");
+}
+
 #[test]
 fn a_warm_start_from_class_vectors_trains_on_from_them() {
     let data = data(1.0);

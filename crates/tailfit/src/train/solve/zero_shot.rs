@@ -52,7 +52,7 @@ impl Priors {
 /// ```
 ///
 /// which is where the outputs are 1 / K for each class, on average over these samples. Zhu et al., NeurIPS
-/// 2023, estimate it on a balanced set.
+/// 2023, estimate it on a balanced set. A class without samples, as in a fold, gets the mean of the others.
 fn minus_log_prior<R: Real>(
     problem: &Problem<'_, R>,
     vectors: &Array2<f64>,
@@ -62,12 +62,18 @@ fn minus_log_prior<R: Real>(
     let factor = Factor::new((dim, k), |j, class| R::from_f64(share * vectors[[class, j]]));
     let mut totals = vec![0.0; k];
     let labels = problem.labels.iter().map(|&label| label as usize);
-    labels.clone().zip(&problem.weights).for_each(|(class, weight)| totals[class] += weight);
+    let samples = labels.zip(problem.weights.iter().copied());
+    for (class, weight) in samples.clone() {
+        totals[class] += weight;
+    }
+    // A part of the data need not have all classes.
+    let there: Vec<bool> = totals.iter().map(|total| *total > 0.0).collect();
+    let each = 1.0 / there.iter().filter(|there| **there).count() as f64;
     let views = problem.views.len();
-    let weights: Vec<f64> = labels
-        .zip(&problem.weights)
-        .map(|(class, weight)| weight / totals[class] / (k * views) as f64)
-        .collect();
+    let share_of = |(class, weight): (usize, f64)| {
+        if weight > 0.0 { weight / totals[class] * each / views as f64 } else { 0.0 }
+    };
+    let weights: Vec<f64> = samples.map(share_of).collect();
 
     let columns = k.next_multiple_of(16);
     let places: Vec<(usize, usize)> =
@@ -87,14 +93,14 @@ fn minus_log_prior<R: Real>(
 
     let wanted = Wanted {
         offset: &vec![0.0; k],
-        targets: &vec![1.0 / k as f64; k],
+        targets: &there.iter().map(|&there| if there { each } else { 0.0 }).collect::<Vec<_>>(),
         decay: 0.0,
         lowered: vec![0.0; k],
         tolerance: if R::SINGLE { 1e-6 } else { 1e-12 },
         rounding: rounding::<R>(),
         sweeps: SWEEPS,
     };
-    let (bias, _) = wanted.solve(vec![0.0; k], |bias| {
+    let (mut bias, _) = wanted.solve(vec![0.0; k], |bias| {
         let shown: Vec<R> = bias.iter().map(|&b| R::from_f64(b)).collect();
         let group = |first: usize| {
             let mut sums = OutputSums::new(k);
@@ -115,6 +121,12 @@ fn minus_log_prior<R: Real>(
         }
         Ok::<_, Error>(all)
     })?;
+    // Of a class that is not there nothing is known.
+    let known = bias.iter().zip(&there).filter(|(_, there)| **there);
+    let mean = each * known.map(|(b, _)| b).sum::<f64>();
+    for (b, _) in bias.iter_mut().zip(&there).filter(|(_, there)| !**there) {
+        *b = mean;
+    }
     let log_total = bias.iter().map(|b| (-b).exp()).sum::<f64>().ln();
     Ok(bias.into_iter().map(|b| b + log_total).collect())
 }
