@@ -62,6 +62,11 @@ impl Rng {
         (self.0.next_u64() >> 11) as f64 * (0.5_f64).powi(53)
     }
 
+    /// A uniform number strictly between 0 and 1, of 32 random bits.
+    pub(crate) fn between(&mut self) -> f64 {
+        (f64::from(self.0.next_u32()) + 0.5) * (0.5_f64).powi(32)
+    }
+
     /// A standard normal number (the first of a Box-Muller pair).
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();

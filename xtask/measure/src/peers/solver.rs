@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -19,6 +19,8 @@ use super::{FOLDER, environment_of, make_data};
 use crate::docs;
 
 const ROUNDS: usize = 3;
+/// Before each run: threads of the one before spin for a while, and take the cores from it.
+const REST: Duration = Duration::from_millis(500);
 pub(super) const SHAPES: [(&str, usize); 3] = [("a", 512), ("embedded", 64), ("wide", 1280)];
 pub(super) const DECAYS: [f64; 2] = [1e-2, 1e-3];
 
@@ -69,6 +71,7 @@ fn compare(python: &str, data: &DataSet, (name, dim): (&str, usize), decay: f64)
     let mut input = child.stdin.take().context("no input")?;
     let mut output = BufReader::new(child.stdout.take().context("no output")?);
     let mut theirs = || -> Result<Fit> {
+        std::thread::sleep(REST);
         writeln!(input)?;
         let mut line = String::new();
         output.read_line(&mut line)?;
@@ -90,6 +93,7 @@ fn compare(python: &str, data: &DataSet, (name, dim): (&str, usize), decay: f64)
         if round > 0 {
             peer.push(theirs()?);
         }
+        std::thread::sleep(REST);
         own.push(solve(data, decay, asked)?);
     }
     drop(input);

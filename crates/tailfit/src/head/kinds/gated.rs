@@ -54,9 +54,10 @@ impl<R: Real> Training<R> {
         let mut gates = vec![R::ZERO; n * pitch];
         let out = Rows { values: &mut gates, pitch };
         self.weights.forward(out, batch, from, &self.bias.value);
-        for gate in &mut gates {
-            *gate = gate.logistic();
-        }
+        vectorised(
+            #[inline(always)]
+            || gates.iter_mut().for_each(|gate| *gate = gate.logistic()),
+        );
         gates
     }
 

@@ -49,7 +49,7 @@ pub(super) fn train<R: Real>(
             for (number, meta) in meta.chunks(sgd.batch_size).enumerate() {
                 options.go_on()?;
                 let first = ((epoch as u64) << 40) + (number * sgd.batch_size) as u64;
-                let drawn = sampler.draw(problem.labels, meta.len(), (trial.seed, first));
+                let drawn = sampler.draw(&rows, meta.len(), (trial.seed, first));
                 let chosen: Vec<u32> = drawn.iter().map(|drawn| drawn.row).collect();
                 let batch = Batch::read(seen, view, &chosen)?;
                 let meta = Batch::read(seen, view, meta)?;

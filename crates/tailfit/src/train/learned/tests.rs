@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis};
 use serde_json::Value;
 
-use super::sampler::{Drawn, Learned, chosen, sigmoid};
+use super::sampler::{Drawn, Learned, sigmoid};
 use super::step::{Batch, Step};
 use crate::class_counts::ClassCounts;
 use crate::head::Head;
@@ -84,10 +84,15 @@ fn case() -> Case {
 
 impl Case {
     fn drawn(&self) -> Vec<Drawn> {
-        let one = |noise: ndarray::ArrayView1<'_, f64>| {
-            let labels = &self.all.labels;
-            let score = |(&y, g): (&u32, &f64)| sigmoid(self.sampler.phi[y as usize]) * g.exp();
-            chosen(labels.iter().zip(noise).map(score), labels, 4)
+        let labels = &self.all.labels;
+        let of_class = |class: u32| {
+            let rows = (0..labels.len() as u32).filter(move |&row| labels[row as usize] == class);
+            rows.collect::<Vec<_>>()
+        };
+        let rows: Vec<_> = (0..4).map(of_class).collect();
+        let one = |gumbel: ndarray::ArrayView1<'_, f64>| {
+            let noise = rows.iter().flatten().map(|&row| (-gumbel[row as usize]).exp());
+            self.sampler.chosen(&rows, &noise.collect::<Vec<_>>())
         };
         self.gumbel.rows().into_iter().map(one).collect()
     }
@@ -168,20 +173,20 @@ fn the_samplers_gradient_is_that_of_the_softmax() {
 /// Each draw of a batch is another, with its own probability, whatever the batch.
 #[test]
 fn samples_come_up_with_their_probabilities() {
-    let labels = [0_u32, 0, 0, 1];
+    let (labels, rows) = ([0, 0, 0, 1], [vec![0, 1, 2], vec![3]]);
     let mut sampler = Learned::new(2);
     // σ is 0.2 and 0.6.
     sampler.phi = vec![-(4.0_f64.ln()), 1.5_f64.ln()];
-    let drawn = sampler.draw(&labels, 20_000, (5, 0));
+    let drawn = sampler.draw(&rows, 20_000, (5, 0));
     let mut shares = [0.0_f64; 4];
     for Drawn { row, class, shares: classes, share } in &drawn {
         shares[*row as usize] += 1.0 / 20_000.0;
-        assert_eq!(*class, labels[*row as usize] as usize);
+        assert_eq!(*class, labels[*row as usize]);
         assert!((classes.iter().sum::<f64>() - 1.0).abs() < 1e-12 && *share <= classes[*class]);
     }
     for (found, wanted) in shares.iter().zip([1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0, 0.5]) {
         assert!((found - wanted).abs() < 0.015, "{shares:?}");
     }
-    let again = sampler.draw(&labels, 10, (5, 3));
+    let again = sampler.draw(&rows, 10, (5, 3));
     assert!(again.iter().zip(&drawn[3..]).all(|(a, b)| a.row == b.row));
 }

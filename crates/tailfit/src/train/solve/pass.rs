@@ -119,16 +119,28 @@ impl<'a, R: Real> Passes<'a, R> {
             let shown: Vec<R> =
                 bias.iter().zip(head.wanted.offset).map(|(b, o)| R::from_f64(b + o)).collect();
             let mut all = OutputSums::new(k);
+            let add = |sums: &mut OutputSums, samples: Samples<'_>, z: &[R]| {
+                let weight = |i: usize| head.weight_of(samples, i);
+                add_outputs(sums, &z[..samples.len() * c], &shown, weight);
+            };
+            if keeps_all {
+                // Short, and in need of no worker: all groups at once.
+                let sweep = |group: &mut Group<R>| {
+                    let mut sums = OutputSums::new(k);
+                    group.each_kept(shared, c, |samples, z| add(&mut sums, samples, z));
+                    sums
+                };
+                let parts: Vec<_> = self.groups.par_iter_mut().map(sweep).collect();
+                parts.iter().for_each(|sums| all.merge(sums));
+                return Ok::<_, Error>(all);
+            }
             let sweep = |group: &mut Group<R>, worker: &mut Worker<R>| {
                 let mut sums = OutputSums::new(k);
-                group.sweep(shared, worker, |samples, z| {
-                    let weight = |i: usize| head.weight_of(samples, i);
-                    add_outputs(&mut sums, &z[..samples.len() * c], &shown, weight);
-                })?;
+                group.each(shared, worker, |samples, z| add(&mut sums, samples, z))?;
                 Ok(sums)
             };
             self.for_groups(sweep, |sums, _| all.merge(&sums))?;
-            Ok::<_, Error>(all)
+            Ok(all)
         })?;
 
         // Value and gradient there.
@@ -205,21 +217,16 @@ impl<R: Real> Group<R> {
         Ok(())
     }
 
-    /// Calls `work` with the logits of every batch, which are multiplied only if they were not kept.
-    fn sweep(
+    /// Calls `work` with the samples of every batch and their logits, which were kept, in `c` columns.
+    fn each_kept(
         &mut self,
         shared: &Shared<'_, R>,
-        worker: &mut Worker<R>,
+        c: usize,
         mut work: impl FnMut(Samples<'_>, &mut [R]),
-    ) -> Result<()> {
-        if !self.logits.all {
-            return self.each(shared, worker, work);
-        }
-        let c = worker.weights.panels.columns;
+    ) {
         for (at, batch) in self.batches.clone().enumerate() {
             work(shared.samples(batch), self.logits.of(at, c));
         }
-        Ok(())
     }
 
     /// Value and sums of the outputs `[K]`; leaves the gradient in [`Worker::grad`].
