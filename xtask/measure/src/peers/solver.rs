@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<()> {
     let python = environment_of("solver-venv", "requirements-solver.txt")?;
     let mut text = format!(
         "\n{} threads, {}. Cross-entropy with the bias free, from nothing to an objective not above scikit-learn's at its \
-         default tolerance; everything but loading is timed, {ROUNDS} rounds of alternating runs, medians.\n\n\
+         default tolerance; everything but loading is timed, {ROUNDS} rounds of alternating runs, each after half a second of rest, medians.\n\n\
          | features | weight decay | scikit-learn s | MB | iterations | objective | tailfit s | MB | passes | objective | certified gap | ratio |\n\
          |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         std::thread::available_parallelism().map_or(0, usize::from),

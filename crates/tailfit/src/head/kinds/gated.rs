@@ -72,14 +72,20 @@ impl<R: Real> Training<R> {
             #[inline(always)]
             || {
                 for (((g, z), gates), of_gates) in all {
-                    let all = g.iter_mut().zip(z).zip(&self.scale.value).zip(&self.shift.value);
-                    for (i, (((g, z), &scale), &shift)) in all.enumerate().take(self.n_heads * k) {
-                        of_gates[i / k] += *g * (scale * *z + shift);
-                        *g = *g * gates[i / k];
-                        *z = *g * *z;
-                    }
-                    for (of_gate, &gate) in of_gates.iter_mut().zip(gates).take(self.n_heads) {
-                        *of_gate = *of_gate * gate * (R::ONE - gate);
+                    let heads = g.chunks_exact_mut(k).zip(z.chunks_exact_mut(k));
+                    let heads = heads.zip(gates.iter().zip(of_gates));
+                    let heads = heads.zip(self.scale.value.chunks_exact(k));
+                    let heads = heads.zip(self.shift.value.chunks_exact(k)).take(self.n_heads);
+                    for ((((g, z), (&gate, of_gate)), scale), shift) in heads {
+                        let mut sum = R::ZERO;
+                        for (((&g, &z), &scale), &shift) in g.iter().zip(&*z).zip(scale).zip(shift) {
+                            sum += g * (scale * z + shift);
+                        }
+                        for (g, z) in g.iter_mut().zip(z) {
+                            *g = *g * gate;
+                            *z = *g * *z;
+                        }
+                        *of_gate = sum * gate * (R::ONE - gate);
                     }
                 }
             },
@@ -97,9 +103,13 @@ impl<R: Real> Kind<R> for Training<R> {
             #[inline(always)]
             || {
                 for (row, gates) in z.chunks_exact_mut(c).zip(gates.chunks_exact(pitch)) {
-                    let all = row.iter_mut().zip(&self.scale.value).zip(&self.shift.value);
-                    for (i, ((z, &scale), &shift)) in all.enumerate().take(self.n_heads * k) {
-                        *z += gates[i / k] * (scale * *z + shift);
+                    let heads = row.chunks_exact_mut(k).zip(gates);
+                    let heads = heads.zip(self.scale.value.chunks_exact(k));
+                    let heads = heads.zip(self.shift.value.chunks_exact(k)).take(self.n_heads);
+                    for (((z, &gate), scale), shift) in heads {
+                        for ((z, &scale), &shift) in z.iter_mut().zip(scale).zip(shift) {
+                            *z += gate * (scale * *z + shift);
+                        }
                     }
                 }
             },
