@@ -131,7 +131,9 @@ impl<'a, R: Real> Passes<'a, R> {
                     sums
                 };
                 let parts: Vec<_> = self.groups.par_iter_mut().map(sweep).collect();
-                parts.iter().for_each(|sums| all.merge(sums));
+                for sums in &parts {
+                    all.merge(sums);
+                }
                 return Ok::<_, Error>(all);
             }
             let sweep = |group: &mut Group<R>, worker: &mut Worker<R>| {
