@@ -63,7 +63,9 @@ impl Learned {
     /// score σ(φ) / E, as exp(Gumbel) = 1 / E.
     pub(super) fn chosen(&self, rows: &[Vec<u32>], noise: &[f64]) -> Drawn {
         let mut shares = vec![0.0; rows.len()];
-        let (mut best, mut class, mut place, mut first) = (-1.0, 0, 0, 0);
+        // A sampler that has diverged, with φ NaN, draws some sample all the same.
+        let mut class = rows.iter().position(|rows| !rows.is_empty()).unwrap_or(0);
+        let (mut best, mut place, mut first) = (-1.0, 0, 0);
         vectorised(
             #[inline(always)]
             || {
@@ -155,6 +157,14 @@ fn inverses_and_smallest(noise: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sampler_that_has_diverged_draws_samples_that_there_are() {
+        let mut sampler = Learned::new(2);
+        sampler.phi = vec![f64::NAN; 2];
+        let drawn = sampler.draw(&[vec![], vec![4, 7]], 3, (0, 0));
+        assert!(drawn.iter().all(|drawn| drawn.class == 1 && drawn.row == 4));
+    }
 
     #[test]
     fn the_logarithm_is_the_librarys() {
