@@ -57,6 +57,15 @@ pub(crate) fn vectorised<T>(work: impl FnOnce() -> T) -> T {
     pulp::Arch::new().dispatch(Work(work))
 }
 
+/// Begins to load the cache line at an address, which may be any.
+#[inline(always)]
+fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    x86::prefetch(at);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// Name of the instruction set in use.
 pub fn instruction_set() -> &'static str {
     #[cfg(target_arch = "x86_64")]

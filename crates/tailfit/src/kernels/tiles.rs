@@ -9,6 +9,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::panels::Panels;
+use super::prefetch;
 use super::update::{Registers, Steps};
 use crate::numbers::Real;
 
@@ -65,17 +66,17 @@ impl<R: Real> WithSimd for Forward<'_, R> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (Panels { depth, .. }, pitch) = (self.panels, self.out.pitch);
-        for first in self.panels.firsts() {
-            let width = self.panels.width(first);
-            let w = &self.w[first * depth..][..width * depth];
-            let bias = R::vectors::<S>(&self.bias[first..][..width]);
-            for from in (0..depth).step_by(DEPTH) {
-                let to = depth.min(from + DEPTH);
+        for from in (0..depth).step_by(DEPTH) {
+            let to = depth.min(from + DEPTH);
+            for first in self.panels.firsts() {
+                let width = self.panels.width(first);
+                let w = &self.w[first * depth..][..width * depth];
                 let w = R::vectors::<S>(&w[from * width..to * width]);
+                let bias = R::vectors::<S>(&self.bias[first..][..width]);
                 let (registers, bias) = (bias.len(), (from == 0).then_some(bias));
                 let blocks = self.x.chunks_exact(depth * TILE);
                 for (x, out) in blocks.zip(self.out.values.chunks_exact_mut(pitch * TILE)) {
-                    let x = &x[from * TILE..to * TILE];
+                    let x = (&x[from * TILE..to * TILE], depth * TILE);
                     let mut out = Window { values: out, pitch, first, width };
                     for_tiles!(registers, forward_tile(simd, &mut out, x, (w, registers), bias));
                 }
@@ -105,7 +106,7 @@ impl<R: Real> Window<'_, R> {
 fn forward_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,
     out: &mut Window<'_, R>,
-    x: &[R],
+    x: (&[R], usize),
     w: (&[R::Vector<S>], usize),
     start: Option<&[R::Vector<S>]>,
     (at, row): (usize, usize),
@@ -129,16 +130,18 @@ fn forward_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     }
 }
 
-/// `sums + x w`, `x [inner][8]`, `w [inner, pitch]`.
+/// `sums + x w`, `x [inner][8]`, `w [inner, pitch]`. What the next tile reads of `x`, `next` numbers
+/// further on, is fetched meanwhile: it lies on another page, where processors do not look by themselves.
 #[inline(always)]
 fn accumulate<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,
     mut sums: [[R::Vector<S>; N]; ROWS],
-    x: &[R],
+    (x, next): (&[R], usize),
     (w, pitch): (&[R::Vector<S>], usize),
     (at, row): (usize, usize),
 ) -> [[R::Vector<S>; N]; ROWS] {
     for (x, w) in x.as_chunks::<TILE>().0.iter().zip(w.chunks_exact(pitch)) {
+        prefetch(x.as_ptr().wrapping_add(next));
         let w = &w[at..at + N];
         for r in 0..ROWS {
             let x = R::splat(simd, x[row + r]);
@@ -216,6 +219,8 @@ fn accumulate_transposed<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     (at, row): (usize, usize),
 ) -> [[R::Vector<S>; N]; ROWS] {
     for (square, g) in x.iter().step_by(squares).zip(g.chunks_exact(pitch * TILE)) {
+        let next = square.as_ptr().wrapping_add(SQUARE);
+        (0..SQUARE).step_by(64 / size_of::<R>()).for_each(|at| prefetch(next.wrapping_add(at)));
         let features = &square.as_chunks::<TILE>().0[row..row + ROWS];
         for (sample, g) in g.chunks_exact(pitch).enumerate() {
             let g = &g[at..at + N];

@@ -2,8 +2,9 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __cpuid_count, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+    __cpuid_count, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_dpbf16_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_storeu_ps,
 };
 
 use super::block::{Addend, BLOCK, Block, STEP};
@@ -34,6 +35,13 @@ pub(super) fn has_tiles() -> bool {
         );
     }
     result == 0
+}
+
+/// Begins to load the cache line at an address, which may be any.
+#[inline(always)]
+pub(super) fn prefetch<T>(at: *const T) {
+    // SAFETY: a hint, which neither faults nor changes memory, wherever the address points.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
 }
 
 /// Shapes of the eight tiles: 16 rows of 64 bytes each.
