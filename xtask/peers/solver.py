@@ -1,4 +1,4 @@
-"""scikit-learn's logistic regression for timing: solver.py FOLDER NAME DIM DECAY.
+"""scikit-learn's logistic regression for timing: solver.py FOLDER NAME DIM DECAY, or solver.py --version.
 
 For each line on standard input, fits once with the default tolerance and prints seconds, the
 objective, the number of iterations and the peak of memory in MB. The intercept is not penalised.
@@ -11,7 +11,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import sklearn
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
+
+if sys.argv[1:] == ["--version"]:
+    kernels = {info["architecture"] for info in threadpool_info() if info["internal_api"] == "openblas"}
+    print(f"scikit-learn {sklearn.__version__} on OpenBLAS's kernels for {', '.join(sorted(kernels))}")
+    sys.exit()
 
 folder, name, dim, decay = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 X = np.fromfile(f"{folder}/{name}-train.f32", "<f4").reshape(-1, dim)

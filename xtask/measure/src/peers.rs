@@ -70,6 +70,14 @@ fn environment_of(name: &str, requirements: &str) -> Result<String> {
     Ok(python)
 }
 
+/// A command for an interpreter of a peer's environment. Variables that hold its linear algebra to the
+/// kernels of older processors are not passed on, or the peer would be slower than it is.
+fn python_of(environment: &str) -> Command {
+    let mut command = Command::new(environment);
+    command.env_remove("OPENBLAS_CORETYPE").env_remove("OPENBLAS_L2_SIZE");
+    command
+}
+
 fn run_command(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     ensure!(status.success(), "{command:?} failed");
@@ -113,7 +121,7 @@ impl Peer {
         dim: usize,
     ) -> Result<Self> {
         let folder = format!("{FOLDER}/data");
-        let mut child = Command::new(python)
+        let mut child = python_of(python)
             .args(["xtask/peers/peer.py", peer, &folder, name, &dim.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

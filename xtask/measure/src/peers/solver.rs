@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -15,7 +15,7 @@ use tailfit::train::{Options, Trial, train};
 
 use super::gaps;
 use super::ours::Ours;
-use super::{FOLDER, environment_of, make_data};
+use super::{FOLDER, environment_of, make_data, python_of};
 use crate::docs;
 
 const ROUNDS: usize = 3;
@@ -39,12 +39,13 @@ pub(super) struct Fit {
 pub(crate) fn run() -> Result<()> {
     let python = environment_of("solver-venv", "requirements-solver.txt")?;
     let mut text = format!(
-        "\n{} threads, {}. Cross-entropy with the bias free, from nothing to an objective not above scikit-learn's at its \
+        "\n{} threads, {}; {}. Cross-entropy with the bias free, from nothing to an objective not above scikit-learn's at its \
          default tolerance; everything but loading is timed, {ROUNDS} rounds of alternating runs, each after half a second of rest, medians.\n\n\
          | features | weight decay | scikit-learn s | MB | iterations | objective | tailfit s | MB | passes | objective | certified gap | ratio |\n\
          |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         std::thread::available_parallelism().map_or(0, usize::from),
         tailfit::instruction_set(),
+        kernels(&python)?,
     );
     for (name, dim) in SHAPES {
         make_data(&python, name)?;
@@ -60,9 +61,15 @@ pub(crate) fn run() -> Result<()> {
     gaps::run()
 }
 
+/// The peer's version, and what its linear algebra runs.
+fn kernels(python: &str) -> Result<String> {
+    let output = python_of(python).args(["xtask/peers/solver.py", "--version"]).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 fn compare(python: &str, data: &DataSet, (name, dim): (&str, usize), decay: f64) -> Result<String> {
     let words = [&format!("{FOLDER}/data"), name, &dim.to_string(), &decay.to_string()];
-    let mut child = Command::new(python)
+    let mut child = python_of(python)
         .arg("xtask/peers/solver.py")
         .args(words)
         .stdin(Stdio::piped())
