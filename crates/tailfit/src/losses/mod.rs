@@ -202,12 +202,16 @@ fn uses_counts(loss: &impl Loss) -> bool {
     constants([1, 1000]) != constants([1000, 1])
 }
 
-/// Whether it is cross-entropy with offsets and smoothed labels, which solvers minimise: without
-/// scales and margins.
+/// Whether solvers minimise it: a bias is divided by the scale, which must not vanish, and no label with a
+/// margin is smoothed.
 pub(crate) fn is_solvable(constants: &PerClass<f64>) -> bool {
-    constants.scale.iter().all(|&scale| scale == 1.0)
-        && constants.margin.iter().all(|&margin| margin == 0.0)
+    let PerClass { scale, margin, smoothing, .. } = constants;
+    scale.iter().all(|&scale| scale >= SMALLEST_SCALE)
+        && margin.iter().zip(smoothing).all(|(&margin, &smoothing)| margin * smoothing == 0.0)
 }
+
+/// Smallest scale of a logit with which solvers reach a minimum.
+const SMALLEST_SCALE: f64 = 1e-4;
 
 impl AnyLoss {
     /// The name it has in configurations, such as `label-over-smoothing`.

@@ -82,8 +82,7 @@ impl Method {
             if name == CONVERGED {
                 if !self.recipe.cost.loss.is_solvable() {
                     let place = format!("method `{whole}`");
-                    let expected =
-                        "cross-entropy with offsets or smoothed labels, without scales and margins";
+                    let expected = "cross-entropy with scales, offsets, margins or smoothed labels";
                     return Err(Error::usage(place, expected, self.recipe.cost.loss.name(), ""));
                 }
                 self.search_decays()?;
@@ -163,6 +162,10 @@ mod tests {
             20,
             "ten decays, two features"
         );
+        for name in ["vector-scaling", "class-dependent-temperatures", "ldam"] {
+            let solved = find(&format!("{name}+converged")).unwrap();
+            assert_eq!(solved.grid().unwrap().len(), 20, "five decays, four values of its own");
+        }
         let both = find("los+class-balanced+logit-adjustment").unwrap();
         assert_eq!(both.recipe.cost.class_weights, ClassWeights::Power { rho: 1.0 });
         assert!(both.recipe.adjustment.is_some());
@@ -198,8 +201,6 @@ mod tests {
         assert!(message("lr-balanced+converged").contains("solver"));
         assert!(message("crt+converged").contains("sampler"));
         assert!(message("lade+converged").contains("batch"));
-        assert!(message("ldam+converged").contains("margins"));
-        assert!(message("vector-scaling+converged").contains("scales"));
         assert!(message("focal+converged").contains("smoothed labels"));
         assert!(message("cosine+converged").contains("solver"));
         assert!(message("los+with-ridge+tau-norm").contains("nothing after"));

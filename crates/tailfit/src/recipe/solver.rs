@@ -9,8 +9,8 @@ pub enum Solver {
     /// The paper's way: mini-batches, momentum and a schedule. Where it ends is part of the method.
     #[default]
     Sgd,
-    /// The minimum itself, to within a certified gap, for losses of the softmax family without
-    /// scales and margins. Weight decays are followed down from large to small.
+    /// The minimum itself, to within a certified gap, for losses of the softmax family: cross-entropy with
+    /// scales, offsets, margins or smoothed labels. Weight decays are followed down from large to small.
     ///
     /// ```text
     /// F(W, b) = Σᵢ wᵢ L(W xᵢ + b, yᵢ) / N + weight_decay / 2 (‖W‖² [+ ‖b‖² with decay_bias])

@@ -16,6 +16,8 @@ const IN_VAIN: usize = 2;
 pub(super) struct Wanted<'a> {
     /// What the objective adds to the logits, `[K]`.
     pub(super) offset: &'a [f64],
+    /// By how much it is larger than the bias that decays, `[K]`.
+    pub(super) scale: &'a [f64],
     /// Sums of the targets, t, `[K]`.
     pub(super) targets: &'a [f64],
     /// Decay of the bias, and by how much the bias of the features themselves is smaller, `[K]`.
@@ -89,8 +91,8 @@ fn scaled(values: Vec<f64>, factor: f64) -> Vec<f64> {
 }
 
 impl Wanted<'_> {
-    /// Minimises Σ w log Σ exp(z + b + offset) − ⟨b, t⟩ + ½ decay ‖b − lowered‖² from `bias`, given
-    /// the sums that a bias gives. Returns the bias with the smallest gradient found and the sums there.
+    /// Minimises Σ w log Σ exp(z + b + offset) − ⟨b, t⟩ + ½ decay ‖(b − lowered) / scale‖² from `bias`,
+    /// given the sums that a bias gives. Returns the bias with the smallest gradient found and the sums there.
     pub(super) fn solve<E>(
         &self,
         mut bias: Vec<f64>,
@@ -148,11 +150,12 @@ impl Wanted<'_> {
     }
 
     fn value_and_grad(&self, bias: &[f64], sums: &OutputSums) -> (f64, Vec<f64>) {
-        let own = |c: usize| bias[c] - self.lowered[c];
+        let own = |c: usize| (bias[c] - self.lowered[c]) / self.scale[c];
         let k = bias.len();
         let square: f64 = (0..k).map(|c| own(c) * own(c)).sum();
         let value = sums.log_sum - dot(bias, self.targets) + 0.5 * self.decay * square;
-        let grad = |c: usize| sums.outputs[c] - self.targets[c] + self.decay * own(c);
+        let grad =
+            |c: usize| sums.outputs[c] - self.targets[c] + self.decay * own(c) / self.scale[c];
         (value, (0..k).map(grad).collect())
     }
 
@@ -171,8 +174,8 @@ impl Wanted<'_> {
             factors.push(factor);
         }
         let least = 1e-9 * self.targets.iter().sum::<f64>();
-        for (q, h) in q.iter_mut().zip(sums.curvature()) {
-            *q /= h.max(least) + self.decay;
+        for ((q, h), s) in q.iter_mut().zip(sums.curvature()).zip(self.scale) {
+            *q /= h.max(least) + self.decay / (s * s);
         }
         for ((s, y), factor) in history.iter().zip(factors.into_iter().rev()) {
             let back = dot(y, &q) / dot(s, y);
@@ -203,6 +206,7 @@ mod tests {
         let mut sizes = Vec::new();
         let wanted = Wanted {
             offset: &vec![0.0; k],
+            scale: &vec![1.0; k],
             targets: &targets,
             decay: 0.0,
             lowered: vec![0.0; k],

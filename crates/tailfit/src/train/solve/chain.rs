@@ -53,6 +53,9 @@ pub(super) struct Form {
     pub(super) class_weights: Vec<f64>,
     pub(super) smoothing: Vec<f64>,
     pub(super) offset: Vec<f64>,
+    /// Factors on the logits, and what is subtracted from the label's.
+    pub(super) scale: Vec<f64>,
+    pub(super) margin: Vec<f64>,
     decay_bias: bool,
     mean: Mean,
 }
@@ -71,7 +74,7 @@ impl<R: Real> Chain<R> {
         let (recipe, counts) = (&trial.recipe, seen.problem.counts);
         let cost = &recipe.cost;
         let family = cost.loss.family(counts).filter(is_solvable);
-        let Some(PerClass { offset, smoothing, .. }) = family else {
+        let Some(PerClass { offset, smoothing, scale, margin, .. }) = family else {
             return Err(not_solvable(cost.loss));
         };
         let class_weights = cost.class_weights.weights(counts);
@@ -90,6 +93,8 @@ impl<R: Real> Chain<R> {
             class_weights: class_weights.clone(),
             smoothing,
             offset: solved_with,
+            scale,
+            margin,
             decay_bias: recipe.decay_bias,
             mean: cost.mean,
         };
@@ -138,14 +143,16 @@ impl<R: Real> Chain<R> {
     }
 
     /// The head of a trial whose loss adds `offset`, from what the chain solved: a bias that does
-    /// not decay takes up the offset, and loses the shift that all classes share.
+    /// not decay takes up the offset, and loses the shift that all scaled logits share, as the smallest
+    /// decay would have it.
     pub(super) fn head(&self, weight: &Point, bias: &[f64], offset: Option<Vec<f64>>) -> Head {
         let (d, k) = (weight.nrows(), bias.len());
         let mut bias = Array1::from(bias.to_vec());
         if !self.form.decay_bias {
-            bias -= &Array1::from(offset.unwrap_or_else(|| vec![0.0; k]));
-            let mean = bias.sum() / k as f64;
-            bias -= mean;
+            let scale = Array1::from(self.form.scale.clone());
+            bias -= &(Array1::from(offset.unwrap_or_else(|| vec![0.0; k])) / &scale);
+            let shift = (&bias / &scale).sum() / scale.iter().map(|s| 1.0 / (s * s)).sum::<f64>();
+            bias -= &(shift / scale);
         }
         let weight = Array2::from_shape_fn((k, d), |(c, j)| weight[(j, c)]);
         Head::linear(weight, bias)
@@ -158,7 +165,7 @@ impl<R: Real> Chain<R> {
 }
 
 fn not_solvable(loss: AnyLoss) -> Error {
-    let expected = "a loss of the softmax family without scales and margins: cross-entropy, \
-                    balanced-softmax, label-over-smoothing";
+    let expected = "a loss of the softmax family whose scales are at least 1e-4: cross-entropy, \
+                    balanced-softmax, label-over-smoothing, vector-scaling, ldam";
     Error::usage("solver `lbfgs`", expected, loss.name(), "train it with solver = \"sgd\"")
 }

@@ -25,9 +25,11 @@ pub(super) struct Curvature {
 
 /// What distinguishes the curvature of one head at one point.
 #[derive(Clone)]
-pub(super) struct Strength {
+pub(super) struct Strength<'a> {
     /// Mean of p (1 − p) times the sum of the weights, of each class, `[K]`.
     pub(super) by_class: Vec<f64>,
+    /// Factors on the logits, `[K]`.
+    pub(super) scale: &'a [f64],
     /// The sum of the samples' weights.
     pub(super) total: f64,
     /// Decay of the weights and of the bias.
@@ -75,31 +77,32 @@ impl Curvature {
     /// γₖ Λ + weight_decay + cₖ μ μᵀ,    cₖ = hₖ d / (hₖ + d)
     /// ```
     ///
-    /// with hₖ the mean of p (1 − p), and d the decay of the bias: a bias that costs something
+    /// with hₖ the mean of p (1 − p), both times the square of the class's scale, and d the decay of the bias: a bias that costs something
     /// follows the weights only in part. With a free bias γₖ is hₖ, which takes a tenth to a half fewer
     /// passes than ½ √hₖ, its geometric mean with Böhning's bound ½; with one that decays it is the
     /// other way round, and the root takes a fifth fewer.
-    pub(super) fn apply(&self, point: &Point, strength: &Strength) -> Point {
+    pub(super) fn apply(&self, point: &Point, strength: &Strength<'_>) -> Point {
         let d = point.nrows();
-        let Strength { by_class, total, decay } = strength;
+        let Strength { by_class, scale, total, decay } = strength;
         // A floor keeps the curvature non-zero in directions with neither variance nor decay.
         let floor = 1e-9 * self.values.iter().sum::<f64>() / d as f64;
         let mut out = point.clone();
         for_columns(&mut out, |c, out| {
             let h = (by_class[c] / total).clamp(1e-6, 0.25) * total;
             let gamma = if decay[1] > 0.0 { 0.5 * (h * total).sqrt() } else { h };
-            let scale = |value: &f64| gamma * (value + floor) + decay[0];
-            out.iter_mut().zip(&self.values).for_each(|(out, value)| *out /= scale(value));
+            let [h, gamma] = [h, gamma].map(|unscaled| scale[c] * scale[c] * unscaled);
+            let strength = |value: &f64| gamma * (value + floor) + decay[0];
+            out.iter_mut().zip(&self.values).for_each(|(out, value)| *out /= strength(value));
             let coupling = h * decay[1] / (h + decay[1]);
             if coupling > 0.0 {
                 let (mut along, mut size) = (0.0, 0.0);
                 for ((out, mean), value) in out.iter().zip(&self.mean).zip(&self.values) {
                     along += mean * *out;
-                    size += mean * mean / scale(value);
+                    size += mean * mean / strength(value);
                 }
                 let factor = coupling * along / (1.0 + coupling * size);
                 for ((out, mean), value) in out.iter_mut().zip(&self.mean).zip(&self.values) {
-                    *out -= factor * mean / scale(value);
+                    *out -= factor * mean / strength(value);
                 }
             }
         });
@@ -107,7 +110,7 @@ impl Curvature {
     }
 
     /// ½ gᵀ P g, an estimate of what is left to gain.
-    pub(super) fn decrement(&self, grad: &Point, strength: &Strength) -> f64 {
+    pub(super) fn decrement(&self, grad: &Point, strength: &Strength<'_>) -> f64 {
         0.5 * dot(grad, &self.apply(grad, strength))
     }
 }

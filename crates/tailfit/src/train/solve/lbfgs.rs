@@ -132,7 +132,7 @@ impl Descent {
     }
 
     /// Chooses the direction of the next step.
-    pub(super) fn aim(&mut self, curvature: &Curvature, strength: &Strength) {
+    pub(super) fn aim(&mut self, curvature: &Curvature, strength: &Strength<'_>) {
         let mut q = self.grad.clone();
         let mut factors = Vec::with_capacity(self.history.len());
         let mut along = self.history.back().map_or(0.0, |past| dot(&past.s, &q));

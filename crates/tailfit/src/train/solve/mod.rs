@@ -4,6 +4,7 @@ mod bias;
 mod chain;
 mod curvature;
 mod dual;
+mod head_point;
 mod known;
 mod lbfgs;
 mod newton;

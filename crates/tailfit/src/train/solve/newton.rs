@@ -8,7 +8,7 @@ use faer::{Accum, Mat, Par, Side, linalg::matmul::matmul};
 use ndarray::Array2;
 
 use super::Solved;
-use super::chain::{Chain, FINEST};
+use super::chain::{Chain, FINEST, Form};
 use crate::error::Result;
 use crate::numbers::Real;
 use crate::recipe::Recipe;
@@ -28,7 +28,7 @@ struct Objective<'a> {
     /// Class, and weight over the divisor, of each row.
     labels: Vec<usize>,
     weights: Vec<f64>,
-    smoothing: &'a [f64],
+    form: &'a Form,
     offset: Vec<f64>,
     /// Of the weights and of the bias.
     decay: [f64; 2],
@@ -70,8 +70,8 @@ pub(super) fn finish<R: Real>(
     let labels = seen.problem.labels.iter().map(|&y| y as usize).cycle().take(n).collect();
     let weights: Vec<f64> = seen.problem.weights_with(&chain.form.class_weights).collect();
     let weights = weights.iter().map(|weight| weight / chain.divisor).cycle().take(n).collect();
-    let smoothing = &chain.form.smoothing;
-    let objective = Objective { x, labels, weights, smoothing, offset: family.offset, decay };
+    let objective =
+        Objective { x, labels, weights, form: &chain.form, offset: family.offset, decay };
     let head = &mut solved.head;
     let start =
         Mat::from_fn(d + 1, k, |j, c| if j < d { head.weight[(c, j)] } else { head.bias[c] });
@@ -114,8 +114,8 @@ impl Objective<'_> {
 
     fn target(&self, i: usize, c: usize) -> f64 {
         let (y, k) = (self.labels[i], self.offset.len() as f64);
-        let own = if y == c { 1.0 - self.smoothing[y] } else { 0.0 };
-        own + self.smoothing[y] / k
+        let own = if y == c { 1.0 - self.form.smoothing[y] } else { 0.0 };
+        own + self.form.smoothing[y] / k
     }
 
     fn decay_of(&self, j: usize) -> f64 {
@@ -124,15 +124,19 @@ impl Objective<'_> {
 
     fn at(&self, theta: &Mat<f64>) -> There {
         let (n, k) = (self.x.nrows(), theta.ncols());
+        let Form { scale, margin, .. } = self.form;
+        let scaled = Mat::from_fn(theta.nrows(), k, |j, c| scale[c] * theta[(j, c)]);
         let mut outputs = Mat::from_fn(n, k, |_, c| self.offset[c]);
-        product(&mut outputs, self.x.as_ref(), theta.as_ref());
-        for i in 0..n {
+        product(&mut outputs, self.x.as_ref(), scaled.as_ref());
+        for (i, &y) in self.labels.iter().enumerate() {
+            outputs[(i, y)] -= margin[y];
             let row = outputs.row(i);
             let max = row.iter().fold(f64::NEG_INFINITY, |max, &z| max.max(z));
             let total: f64 = row.iter().map(|z| (z - max).exp()).sum();
             outputs.row_mut(i).iter_mut().for_each(|z| *z = (*z - max).exp() / total);
         }
-        let off = |i: usize, c: usize| self.weights[i] * (outputs[(i, c)] - self.target(i, c));
+        let off =
+            |i: usize, c: usize| self.weights[i] * scale[c] * (outputs[(i, c)] - self.target(i, c));
         let off = Mat::from_fn(n, k, off);
         let mut grad = Mat::from_fn(theta.nrows(), k, |j, c| self.decay_of(j) * theta[(j, c)]);
         product(&mut grad, self.x.transpose(), off.as_ref());
@@ -147,9 +151,10 @@ impl Objective<'_> {
         let mut all = Mat::zeros(d1 * k, d1 * k);
         for b in 0..k {
             for a in b..k {
+                let scales = self.form.scale[a] * self.form.scale[b];
                 let curvature = |i: usize| {
                     let own = if a == b { p[(i, a)] } else { 0.0 };
-                    self.weights[i] * (own - p[(i, a)] * p[(i, b)])
+                    self.weights[i] * scales * (own - p[(i, a)] * p[(i, b)])
                 };
                 let scaled = Mat::from_fn(n, d1, |i, j| curvature(i) * self.x[(i, j)]);
                 let mut block = Mat::zeros(d1, d1);
@@ -161,7 +166,7 @@ impl Objective<'_> {
                 }
                 if self.decay[1] == 0.0 {
                     let total: f64 = self.weights.iter().sum();
-                    all[((a + 1) * d1 - 1, (b + 1) * d1 - 1)] += total / k as f64;
+                    all[((a + 1) * d1 - 1, (b + 1) * d1 - 1)] += total / scales / k as f64;
                 }
             }
         }

@@ -9,8 +9,9 @@ use std::time::Instant;
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::bias::{OutputSums, Wanted};
+use super::bias::OutputSums;
 use super::curvature::Point;
+use super::head_point::HeadPoint;
 use super::lbfgs::add;
 use super::outputs::add_outputs;
 use super::room::{Logits, Room};
@@ -18,7 +19,7 @@ use super::shared::{ROWS, Shared};
 use super::state::Evaluated;
 use crate::error::{Error, Result};
 use crate::kernels::{Panels, Rows, Weights, padded_depth, zeros};
-use crate::losses::{BatchLoss, HeadLogits, Samples};
+use crate::losses::Samples;
 use crate::numbers::Real;
 use crate::train::PassTimes;
 
@@ -30,26 +31,6 @@ const MOST_NUMBERS: usize = 1 << 26;
 
 /// Batches whose gradients are summed in the number type trained in before being added up in f64.
 const ROUNDS: usize = 8;
-
-/// A head, and what its bias has to fulfil.
-pub(super) struct HeadPoint<'a, R> {
-    pub(super) objective: &'a BatchLoss<R>,
-    /// Weights on the features themselves, `[D, K]`.
-    pub(super) weight: &'a Point,
-    /// Where the search for the bias starts, `[K]`; it is for features about their mean.
-    pub(super) bias: &'a [f64],
-    /// Weights of the classes' samples, `[K]`, over the divisor.
-    pub(super) class_weights: Vec<f64>,
-    pub(super) wanted: Wanted<'a>,
-    pub(super) divisor: f64,
-}
-
-impl<R> HeadPoint<'_, R> {
-    /// The weight of sample number `i`, over the divisor.
-    fn weight_of(&self, samples: Samples<'_>, i: usize) -> f64 {
-        samples.weights[i] * self.class_weights[samples.labels[i] as usize]
-    }
-}
 
 /// A part of the batches, always the same, whatever the threads.
 struct Group<R> {
@@ -110,7 +91,7 @@ impl<'a, R: Real> Passes<'a, R> {
         let keeps_all = self.groups.iter().all(|group| group.logits.all);
         if keeps_all {
             let multiply = |group: &mut Group<R>, worker: &mut Worker<R>| {
-                group.each(shared, worker, |_, _| ())
+                group.each(shared, worker, |samples, z| head.subtract_margins(samples, z))
             };
             self.for_groups(multiply, |(), _| ())?;
         }
@@ -138,7 +119,10 @@ impl<'a, R: Real> Passes<'a, R> {
             }
             let sweep = |group: &mut Group<R>, worker: &mut Worker<R>| {
                 let mut sums = OutputSums::new(k);
-                group.each(shared, worker, |samples, z| add(&mut sums, samples, z))?;
+                group.each(shared, worker, |samples, z| {
+                    head.subtract_margins(samples, z);
+                    add(&mut sums, samples, z);
+                })?;
                 Ok(sums)
             };
             self.for_groups(sweep, |sums, _| all.merge(&sums))?;
@@ -254,8 +238,9 @@ impl<R: Real> Group<R> {
                 let z = &mut z[..packed.padded * c];
                 if !kept {
                     weights.forward(Rows { values: z, pitch: c }, packed, 0, &none);
+                    head.subtract_margins(samples, z);
                 }
-                value += z_to_gradient(z, (samples, bias), head, &mut shares);
+                value += head.gradient(z, (samples, bias), &mut shares);
                 weights.add_gradient(z, c, packed, split);
             })?;
             if (at + 1) % ROUNDS == 0 || at == last {
@@ -270,29 +255,4 @@ impl<R: Real> Group<R> {
         }
         Ok((value, shares))
     }
-}
-
-/// Replaces logits without bias by the gradient with respect to them; adds the outputs to `shares`.
-fn z_to_gradient<R: Real>(
-    z: &mut [R],
-    (samples, bias): (Samples<'_>, &[R]),
-    head: &HeadPoint<'_, R>,
-    shares: &mut [f64],
-) -> f64 {
-    let (k, n) = (bias.len(), samples.len());
-    let c = z.len() / n.next_multiple_of(8);
-    for row in z.chunks_exact_mut(c).take(n) {
-        row.iter_mut().zip(bias).for_each(|(z, &bias)| *z += bias);
-    }
-    z[n * c..].fill(R::ZERO);
-    let divisor = head.divisor;
-    let value =
-        head.objective.apply(HeadLogits { logits: z, start: 0, stride: c, samples, divisor });
-    let mut sums = vec![R::ZERO; k];
-    for (i, (row, &label)) in z.chunks_exact(c).zip(samples.labels).enumerate() {
-        sums.iter_mut().zip(row).for_each(|(sum, &grad)| *sum += grad);
-        shares[label as usize] += head.weight_of(samples, i);
-    }
-    shares.iter_mut().zip(sums).for_each(|(share, sum)| *share += sum.to_f64());
-    value
 }

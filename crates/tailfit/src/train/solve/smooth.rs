@@ -60,7 +60,7 @@ pub(super) fn solve<R: Real>(
         while !walk.is_done() {
             options.go_on()?;
             let candidate = walk.candidate();
-            let weight = space.curvature.back(&candidate);
+            let weight = walk.weight_of(&candidate);
             let evaluated = passes.evaluate(&walk.head_point(&candidate, &weight))?;
             drop(weight);
             (options.on_pass)(evaluated.times);

@@ -2,7 +2,7 @@
 
 use faer::Mat;
 
-use super::chain::Chain;
+use super::chain::{Chain, Form};
 use super::lbfgs::for_columns;
 use super::space::Space;
 use super::state::WithBias;
@@ -18,6 +18,8 @@ pub(super) struct Targets {
     pub(super) target: WithBias,
     /// Σ w H(t), the smallest value that the data term can take.
     pub(super) floor: f64,
+    /// Σ w of the labels' margins; labels that have any are not smoothed.
+    pub(super) margins: f64,
 }
 
 impl Targets {
@@ -31,6 +33,7 @@ impl Targets {
                 *sum *= all * weights[c];
             }
         });
+        let Form { scale, margin, .. } = &chain.form;
         let shares: Vec<f64> = shares.iter().zip(weights).map(|(s, w)| all * w * s).collect();
         let total = shares.iter().sum();
         let smoothed =
@@ -41,7 +44,7 @@ impl Targets {
         let of_row: Vec<f64> = (0..d).map(|j| spread(&|c| by_class[(j, c)])).collect();
         let of_bias = spread(&|c| shares[c]);
         let target = WithBias {
-            weight: Mat::from_fn(d, k, |j, c| smoothed(by_class[(j, c)], c, of_row[j])),
+            weight: Mat::from_fn(d, k, |j, c| scale[c] * smoothed(by_class[(j, c)], c, of_row[j])),
             bias: (0..k).map(|c| smoothed(shares[c], c, of_bias)).collect(),
         };
         let log = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
@@ -50,6 +53,9 @@ impl Targets {
             log(1.0 - chain.form.smoothing[c] + spread) + (k - 1) as f64 * log(spread)
         };
         let floor = (0..k).map(|c| shares[c] * entropy(c)).sum();
-        Self { total, plain: WithBias { weight: by_class, bias: shares }, target, floor }
+        let margins = shares.iter().zip(margin).map(|(share, margin)| share * margin).sum();
+        for_columns(&mut by_class, |c, sums| sums.iter_mut().for_each(|sum| *sum *= scale[c]));
+        let plain = WithBias { weight: by_class, bias: shares };
+        Self { total, plain, target, floor, margins }
     }
 }

@@ -10,8 +10,8 @@ use super::bias::{Wanted, rounding, tolerance};
 use super::chain::Chain;
 use super::curvature::{Curvature, Point, Strength};
 use super::dual::Dual;
-use super::lbfgs::{add, dot};
-use super::pass::HeadPoint;
+use super::head_point::HeadPoint;
+use super::lbfgs::{add, dot, for_columns};
 use super::space::Space;
 use super::state::{Evaluated, Rung, State, WithBias};
 use super::targets::Targets;
@@ -49,12 +49,14 @@ pub(super) struct Walk<'a, R> {
     best: (f64, usize),
     /// Σ w H(t), the smallest value that the data term can take.
     floor: f64,
+    /// See [`Targets::margins`].
+    margins: f64,
 }
 
 impl<'a, R: Real> Walk<'a, R> {
     pub(super) fn new(chain: &'a Chain<R>, space: &'a Space, seen: &Seen<'_, R>) -> Self {
         let (d, k) = (space.curvature.dim(), chain.form.smoothing.len());
-        let Targets { total, plain, target, floor } = Targets::new(chain, space, seen);
+        let Targets { total, plain, target, floor, margins } = Targets::new(chain, space, seen);
         let state = State::zero(d, k);
         let known = seen.problem.known;
         let last = chain.stages.iter().rfind(|stage| stage.is_rung);
@@ -76,6 +78,7 @@ impl<'a, R: Real> Walk<'a, R> {
             lower: f64::NEG_INFINITY,
             best: (f64::INFINITY, 0),
             floor,
+            margins,
         }
     }
 
@@ -89,7 +92,20 @@ impl<'a, R: Real> Walk<'a, R> {
         self.state.descent.candidate()
     }
 
-    /// The head to evaluate: `weight` is the candidate, back from the eigenbasis.
+    /// The weights that give a candidate's scaled logits, back from the eigenbasis, `[D, K]`.
+    pub(super) fn weight_of(&self, candidate: &Point) -> Point {
+        let mut weight = self.curvature.back(candidate);
+        self.scale(&mut weight);
+        weight
+    }
+
+    /// Multiplies each class's column by its scale.
+    fn scale(&self, point: &mut Point) {
+        let scale = &self.chain.form.scale;
+        for_columns(point, |c, column| column.iter_mut().for_each(|value| *value *= scale[c]));
+    }
+
+    /// The head to evaluate: `weight` is that of the candidate.
     pub(super) fn head_point<'b>(
         &'b self,
         candidate: &Point,
@@ -101,9 +117,11 @@ impl<'a, R: Real> Walk<'a, R> {
             objective: &self.chain.objective,
             weight,
             bias: &self.state.bias,
+            margin: &self.chain.form.margin,
             class_weights: weights.map(|weight| weight / self.chain.divisor).collect(),
             wanted: Wanted {
                 offset: &self.chain.form.offset,
+                scale: &self.chain.form.scale,
                 targets: &self.target.bias,
                 decay: self.decay()[1],
                 lowered: self.lowered(candidate),
@@ -119,17 +137,19 @@ impl<'a, R: Real> Walk<'a, R> {
         self.chain.decay(self.chain.stages[self.stage].weight_decay)
     }
 
-    /// ⟨W, mean⟩ of each class.
+    /// ⟨W, mean⟩ of each class, scaled as its logits.
     fn lowered(&self, x: &Point) -> Vec<f64> {
-        let of =
-            |c: usize| self.curvature.mean.iter().enumerate().map(|(j, m)| m * x[(j, c)]).sum();
-        (0..x.ncols()).map(of).collect()
+        let of = |c: usize| -> f64 {
+            self.curvature.mean.iter().enumerate().map(|(j, m)| m * x[(j, c)]).sum()
+        };
+        self.chain.form.scale.iter().enumerate().map(|(c, scale)| scale * of(c)).collect()
     }
 
     /// The bias of the features themselves, and what both decays add to the objective.
     fn own_bias_and_penalty(&self, x: &Point, bias: &[f64]) -> (Vec<f64>, f64) {
         let decay = self.decay();
-        let own: Vec<f64> = bias.iter().zip(self.lowered(x)).map(|(b, low)| b - low).collect();
+        let scaled = bias.iter().zip(self.lowered(x)).map(|(b, low)| b - low);
+        let own: Vec<f64> = scaled.zip(&self.chain.form.scale).map(|(b, s)| b / s).collect();
         let square: f64 = own.iter().map(|b| b * b).sum();
         (own, 0.5 * (decay[0] * dot(x, x) + decay[1] * square))
     }
@@ -151,12 +171,16 @@ impl<'a, R: Real> Walk<'a, R> {
             let shown = bias.iter().zip(&self.chain.form.offset).map(|(b, offset)| b + offset);
             shown.zip(shares).map(|(shown, share)| shown * share).sum()
         };
-        let log_sum = found.value + dot(&x, &self.plain.weight) + with_bias(&self.plain.bias);
+        let log_sum =
+            found.value + dot(&x, &self.plain.weight) + with_bias(&self.plain.bias) - self.margins;
         let mut outputs = self.curvature.rotated(&found.grad);
         drop(found.grad);
+        self.scale(&mut outputs);
         add(&mut outputs, 1.0, &self.plain.weight);
         let (own_bias, penalty) = self.own_bias_and_penalty(&x, &bias);
-        let value = log_sum - dot(&x, &self.target.weight) - with_bias(&self.target.bias) + penalty;
+        let value = log_sum - dot(&x, &self.target.weight) - with_bias(&self.target.bias)
+            + penalty
+            + self.margins;
         let mut grad = outputs.clone();
         add(&mut grad, -1.0, &self.target.weight);
         add(&mut grad, decay[0], &x);
@@ -190,9 +214,9 @@ impl<'a, R: Real> Walk<'a, R> {
         self.go_on(self.is_close(stuck), seen, trials, done);
     }
 
-    fn strength(&self) -> Strength {
+    fn strength(&self) -> Strength<'a> {
         let by_class = self.state.curvature.clone();
-        Strength { by_class, total: self.total, decay: self.decay() }
+        Strength { by_class, scale: &self.chain.form.scale, total: self.total, decay: self.decay() }
     }
 
     /// How far the value is above the smallest value of the data term.
@@ -212,6 +236,9 @@ impl<'a, R: Real> Walk<'a, R> {
             let dual = Dual {
                 state: &self.state,
                 target: &self.target,
+                scale: &self.chain.form.scale,
+                margins: self.margins,
+                margin: &self.chain.form.margin,
                 decay: self.decay(),
                 mean: &self.curvature.mean,
                 lowered: &self.lowered(&self.state.descent.x),

@@ -93,6 +93,7 @@ fn minus_log_prior<R: Real>(
 
     let wanted = Wanted {
         offset: &vec![0.0; k],
+        scale: &vec![1.0; k],
         targets: &there.iter().map(|&there| if there { each } else { 0.0 }).collect::<Vec<_>>(),
         decay: 0.0,
         lowered: vec![0.0; k],
