@@ -52,7 +52,7 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "FILE", requires = "train")]
     pub(crate) class_names: Option<PathBuf>,
     /// The stage-1 head (safetensors or npz), from which most methods start; if features are given but
-    /// no head, one is trained with cross-entropy.
+    /// no head, one is trained with cross-entropy where it is needed.
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Option<PathBuf>,
     /// Prefix of the head's tensors, such as fc for fc.weight; detected if not given.

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &CompareArgs, cli: &Cli, printer: &Printer) -> Result<()
     let configs = args.config.iter().map(PathBuf::as_path);
     let inputs: Vec<&Path> = args.data.inputs().into_iter().chain(configs).collect();
     output::check_folder(&args.out, &inputs)?;
-    let data = input::data_set(&args.data, printer)?;
+    let data = input::data_set(&args.data, true, printer)?;
     let selection = selection_of(args, &data);
     if args.protocol == Protocol::Paper && data.test.mirror.is_none() {
         printer.warning(

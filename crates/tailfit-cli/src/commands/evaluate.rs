@@ -27,7 +27,7 @@ pub(crate) fn run(args: &EvaluateArgs, printer: &Printer) -> Result<()> {
         let remedy = "give the head that was made with them as --head";
         return Err(Error::usage("evaluate", "no class vectors", "--class-vectors", remedy).into());
     }
-    let data = input::data_set(&args.data, printer)?;
+    let data = input::data_set(&args.data, true, printer)?;
     let file = data.stage_1.as_ref().context("the data set has no stage-1 head")?;
     let head = &file.head;
     let set = EvaluationSet::of(&data.test)?;

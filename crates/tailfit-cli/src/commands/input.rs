@@ -14,8 +14,8 @@ use tailfit::train::train_stage_1;
 use crate::args::{DataArgs, Switch};
 use crate::printer::Printer;
 
-/// Reads and checks everything.
-pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
+/// Reads and checks everything. With `stage_1`, a stage-1 head is trained where none is given.
+pub(crate) fn data_set(args: &DataArgs, stage_1: bool, printer: &Printer) -> Result<DataSet> {
     let thresholds = ShotThresholds { many_above: args.many_above, few_below: args.few_below };
     thresholds.check()?;
     let head =
@@ -83,7 +83,7 @@ pub(crate) fn data_set(args: &DataArgs, printer: &Printer) -> Result<DataSet> {
     }
     let mut data = switched(data, args);
     reading.finish_and_clear();
-    if data.stage_1.is_none() {
+    if stage_1 && data.stage_1.is_none() {
         train_stage_1(&mut data)?;
         printer.remark(&format!("stage-1 head: {}", data.stage_1_origin));
     }

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &TrainHeadArgs, path: &Path, cli: &Cli, printer: &Printe
     for head in &record.heads {
         output::check_head(&named(&args.out, head.scored_on), &inputs)?;
     }
-    let mut data = input::data_set(&args.data, printer)?;
+    let mut data = input::data_set(&args.data, record.data.stage_1_sha256.is_some(), printer)?;
     data.thresholds = record.data.thresholds;
     check_data(&record, &data, &place)?;
 
@@ -124,12 +124,16 @@ fn nothing_else_is_asked(
 fn check_data(record: &RunRecord, data: &DataSet, place: &str) -> Result<()> {
     let found = DataRecord::of(data)?;
     let wanted = &record.data;
-    let head = |data: &DataRecord| data.stage_1_sha256.clone().unwrap_or_default();
-    for (what, expected, found) in [
+    let none = String::new();
+    let head = wanted
+        .stage_1_sha256
+        .as_ref()
+        .map(|head| ("stage-1 head", head, found.stage_1_sha256.as_ref().unwrap_or(&none)));
+    let sets = [
         ("training set", &wanted.train_sha256, &found.train_sha256),
         ("test set", &wanted.test_sha256, &found.test_sha256),
-        ("stage-1 head", &head(wanted), &head(&found)),
-    ] {
+    ];
+    for (what, expected, found) in sets.into_iter().chain(head) {
         if expected != found {
             let remedy = "pass the files the record was made from, with the same --views, --mirror and --group-column";
             let expected = format!("the {what} of the record, sha256 {expected}");

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &TrainHeadArgs, cli: &Cli, printer: &Printer) -> Result<
     if let Some(folder) = &args.live.live {
         return super::train_live::run(args, folder, &method, cli, printer);
     }
-    let data = input::data_set(&args.data, printer)?;
+    let data = input::data_set(&args.data, method.recipe.starts_from_stage_1(), printer)?;
     if args.select.is_some_and(|selection| selection.rule().folds) {
         input::check_folds(&data, &args.data)?;
     }

@@ -228,6 +228,24 @@ fn without_a_head_one_is_trained_and_said_so() {
 }
 
 #[test]
+fn a_minimum_needs_no_stage_1_head_nor_does_its_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    toy(folder.path());
+    let train_head = |words: &[&str]| {
+        let words = [&["train-head", "--train", "train.csv", "--test", "test.csv"], words].concat();
+        let ran = tailfit(folder.path(), &words);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stderr.contains("trained here")
+    };
+    assert!(train_head(&["--method", "tau-norm", "--out", "tau.safetensors"]));
+    assert!(!train_head(&["--method", "ldam+converged", "--out", "ldam.safetensors"]));
+    assert!(!train_head(&["--config", "ldam.json", "--out", "again.safetensors"]));
+    let [first, again] = ["ldam", "again"]
+        .map(|name| fs_err::read(folder.path().join(format!("{name}.safetensors"))).unwrap());
+    assert!(first == again);
+}
+
+#[test]
 fn the_list_has_everything() {
     let folder = tempfile::tempdir().unwrap();
     let list = tailfit(folder.path(), &["list"]).stdout;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::check::range;
 use super::{Conditioning, Recipe, Solver};
 use crate::error::Result;
+use crate::head::Start;
 
 /// Most heads of an average over seeds.
 const MOST_RUNS: usize = 1000;
@@ -62,6 +63,11 @@ impl Recipe {
     /// The recipe, and that of the other head if there is one.
     pub(crate) fn of_heads(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(self.ensemble.as_ref().map(|other| &*other.with))
+    }
+
+    /// Whether any of its heads starts from the stage-1 head.
+    pub fn starts_from_stage_1(&self) -> bool {
+        self.of_heads().any(|recipe| recipe.start == Start::Stage1)
     }
 
     /// What can be averaged.

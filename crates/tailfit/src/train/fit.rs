@@ -4,7 +4,6 @@ use super::{Options, Outcome, Problem, Trial, train_on, train_stage_1_until};
 use crate::class_counts::ClassCounts;
 use crate::error::{Error, Result, diverged};
 use crate::features::{DataSet, Features, HeadFile};
-use crate::head::Start;
 use crate::recipe::{Recipe, Solver};
 use crate::shots::ShotThresholds;
 
@@ -60,7 +59,7 @@ pub fn fit(features: Features, how: Fit, options: &Options<'_>) -> Result<Fitted
     let nothing = features.nothing();
     let thresholds = ShotThresholds::default();
     let mut data = DataSet::new("fit", features, nothing, None, stage_1, thresholds)?;
-    if recipe.of_heads().any(|recipe| recipe.start == Start::Stage1) && data.stage_1.is_none() {
+    if recipe.starts_from_stage_1() && data.stage_1.is_none() {
         train_stage_1_until(&mut data, options.stop)?;
     }
     let mut problem = Problem::of(&data, false)?;
