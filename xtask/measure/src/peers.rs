@@ -70,10 +70,10 @@ fn environment_of(name: &str, requirements: &str) -> Result<String> {
     Ok(python)
 }
 
-/// A command for an interpreter of a peer's environment. Variables that hold its linear algebra to the
+/// A command for the interpreter of a peer's environment. Variables that hold its linear algebra to the
 /// kernels of older processors are not passed on, or the peer would be slower than it is.
-fn python_of(environment: &str) -> Command {
-    let mut command = Command::new(environment);
+fn python_of(python: &str) -> Command {
+    let mut command = Command::new(python);
     command.env_remove("OPENBLAS_CORETYPE").env_remove("OPENBLAS_L2_SIZE");
     command
 }

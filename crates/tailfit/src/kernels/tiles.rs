@@ -1,6 +1,7 @@
 //! The two products of a step, in tiles of up to 8 rows by three registers. The forward product reads
-//! its packed operands front to back; the gradient reads the same samples square by square, 8 features
-//! by 8 samples.
+//! its packed operands in strips of the depth, so that those of a batch stay in L2 for all panels; the
+//! gradient reads the same samples square by square, 8 features by 8 samples. What the next tile reads
+//! lies elsewhere in memory, and is fetched while a tile is worked on.
 //!
 //! Each result is one chain of multiply-adds in the order of the inner dimension, whatever tile
 //! it is in. It is therefore bit-identical whatever else is computed with it, on any number of
@@ -131,7 +132,7 @@ fn forward_tile<S: Simd, R: Real, const ROWS: usize, const N: usize>(
 }
 
 /// `sums + x w`, `x [inner][8]`, `w [inner, pitch]`. What the next tile reads of `x`, `next` numbers
-/// further on, is fetched meanwhile: it lies on another page, where processors do not look by themselves.
+/// further on, is on another page, where processors do not look by themselves.
 #[inline(always)]
 fn accumulate<S: Simd, R: Real, const ROWS: usize, const N: usize>(
     simd: S,

@@ -207,11 +207,12 @@ fn uses_counts(loss: &impl Loss) -> bool {
 pub(crate) fn is_solvable(constants: &PerClass<f64>) -> bool {
     let PerClass { scale, margin, smoothing, .. } = constants;
     scale.iter().all(|&scale| scale >= SMALLEST_SCALE)
+        && margin.iter().all(|&margin| margin >= 0.0)
         && margin.iter().zip(smoothing).all(|(&margin, &smoothing)| margin * smoothing == 0.0)
 }
 
-/// Smallest scale of a logit with which solvers reach a minimum.
-const SMALLEST_SCALE: f64 = 1e-4;
+/// Smallest scale of a logit whose square solvers divide by.
+const SMALLEST_SCALE: f64 = 1e-30;
 
 impl AnyLoss {
     /// The name it has in configurations, such as `label-over-smoothing`.
@@ -246,7 +247,8 @@ impl AnyLoss {
         self.each(Describe).of_batches
     }
 
-    /// Whether solvers can minimise it, whatever the class counts are.
+    /// Whether solvers can minimise it at an imbalance ratio of 1000; where scales vanish at other counts,
+    /// they refuse it then.
     pub(crate) fn is_solvable(&self) -> bool {
         let family = ClassCounts::new(vec![1, 1000]).ok().and_then(|counts| self.family(&counts));
         self.has_no_minimum().is_none() && family.as_ref().is_some_and(is_solvable)

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{environment, run_command};
+use super::{environment, python_of, run_command};
 use crate::docs;
 
 const ROUNDS: usize = 5;
@@ -26,8 +26,7 @@ pub(crate) fn run() -> Result<()> {
                 let words = [network, precision, work, batches];
                 let (mut theirs, mut ours, mut ratios) = (vec![], vec![], vec![]);
                 for _ in 0..ROUNDS {
-                    let peer =
-                        rate(Command::new(&python).arg("xtask/peers/backbone.py").args(words))?;
+                    let peer = rate(python_of(&python).arg("xtask/peers/backbone.py").args(words))?;
                     let own = rate(Command::new("target/release/examples/throughput").args(words))?;
                     theirs.push(peer);
                     ours.push(own);

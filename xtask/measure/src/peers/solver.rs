@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tailfit::features::DataSet;
 use tailfit::head::Start;
@@ -64,6 +64,7 @@ pub(crate) fn run() -> Result<()> {
 /// The peer's version, and what its linear algebra runs.
 fn kernels(python: &str) -> Result<String> {
     let output = python_of(python).args(["xtask/peers/solver.py", "--version"]).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 

@@ -16,7 +16,7 @@ const IN_VAIN: usize = 2;
 pub(super) struct Wanted<'a> {
     /// What the objective adds to the logits, `[K]`.
     pub(super) offset: &'a [f64],
-    /// By how much it is larger than the bias that decays, `[K]`.
+    /// What the bias that decays is multiplied by, `[K]`, and `lowered` with it.
     pub(super) scale: &'a [f64],
     /// Sums of the targets, t, `[K]`.
     pub(super) targets: &'a [f64],

@@ -165,7 +165,7 @@ impl<R: Real> Chain<R> {
 }
 
 fn not_solvable(loss: AnyLoss) -> Error {
-    let expected = "a loss of the softmax family whose scales are at least 1e-4: cross-entropy, \
+    let expected = "a loss of the softmax family whose scales are at least 1e-30, such as cross-entropy, \
                     balanced-softmax, label-over-smoothing, vector-scaling, ldam";
     Error::usage("solver `lbfgs`", expected, loss.name(), "train it with solver = \"sgd\"")
 }

@@ -7,7 +7,7 @@ use super::state::{State, WithBias};
 /// A point, and what the dual objective there depends on.
 pub(super) struct Dual<'a> {
     pub(super) state: &'a State,
-    /// Sums of the targets.
+    /// Sums of the targets, the weights' times the scales.
     pub(super) target: &'a WithBias,
     /// Factors on the logits, `[K]`.
     pub(super) scale: &'a [f64],
@@ -22,8 +22,8 @@ pub(super) struct Dual<'a> {
 }
 
 impl Dual<'_> {
-    /// Upper bound on what is left to gain: the value minus the dual objective at the outputs p,
-    /// which is ‖∇F‖² / 2 divided by the decay of each part. If the bias is not decayed, the mean
+    /// Upper bound on what is left to gain: the value minus the dual objective at the outputs p, of
+    /// which H(p) − p_y margin_y is known as their entropy. It is ‖∇F‖² / 2 divided by the decay of each part. If the bias is not decayed, the mean
     /// of the outputs must equal that of the targets: what the bias is still off is moved.
     pub(super) fn bound(&self) -> f64 {
         let State { descent, outputs, entropy, .. } = self.state;
@@ -78,8 +78,8 @@ impl Dual<'_> {
         }
         add(&mut mixed, -1.0, &self.target.weight);
         // What is given to a sample's label costs its margin.
-        let largest = self.margin.iter().copied().fold(0.0, f64::max);
-        let margins = self.margins - moved * largest;
+        let costs = q.iter().zip(self.margin).map(|(q, margin)| q * margin);
+        let margins = self.margins - moved * costs.fold(0.0, f64::max);
         let entropy = entropy - lost - moved + moved * entropy_of_q + margins;
         // Sums of targets and outputs are equal up to rounding.
         let rounding = (moved - all_missing).abs() * (1.0 + (k as f64).ln());

@@ -8,7 +8,7 @@ use crate::numbers::Real;
 /// A head, and what its bias has to fulfil.
 pub(super) struct HeadPoint<'a, R> {
     pub(super) objective: &'a BatchLoss<R>,
-    /// Weights on the features themselves, `[D, K]`.
+    /// Weights on the features themselves, times the scales, `[D, K]`.
     pub(super) weight: &'a Point,
     /// Where the search for the bias starts, `[K]`; it is for features about their mean.
     pub(super) bias: &'a [f64],
@@ -37,7 +37,7 @@ impl<R: Real> HeadPoint<'_, R> {
         samples.weights[i] * self.class_weights[samples.labels[i] as usize]
     }
 
-    /// Replaces logits without bias by the gradient with respect to them; adds the outputs to `shares`.
+    /// Replaces logits without bias, less the margins, by the gradient with respect to them; adds the outputs to `shares`.
     pub(super) fn gradient(
         &self,
         z: &mut [R],

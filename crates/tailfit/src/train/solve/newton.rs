@@ -75,7 +75,7 @@ pub(super) fn finish<R: Real>(
     let head = &mut solved.head;
     let start =
         Mat::from_fn(d + 1, k, |j, c| if j < d { head.weight[(c, j)] } else { head.bias[c] });
-    let (theta, there) = objective.descend(start);
+    let Some((theta, there)) = objective.descend(start) else { return Ok(()) };
     let left = there.square / (2.0 * decay[0]);
     solved.gap = Some(left / objective.excess(&theta, &there.outputs));
     head.weight = Array2::from_shape_fn((k, d), |(c, j)| theta[(j, c)]);
@@ -84,16 +84,22 @@ pub(super) fn finish<R: Real>(
 }
 
 impl Objective<'_> {
-    /// Newton's method, with a Hessian kept for as long as its steps at least halve the gradient.
-    fn descend(&self, mut theta: Mat<f64>) -> (Mat<f64>, There) {
+    /// Newton's method, with a Hessian kept for as long as its steps at least halve the gradient; `None`
+    /// if the first cannot be factored.
+    fn descend(&self, mut theta: Mat<f64>) -> Option<(Mat<f64>, There)> {
         let mut there = self.at(&theta);
         let (mut factored, mut fresh) = (None, false);
-        for _ in 0..STEPS {
+        for step in 0..STEPS {
             if factored.is_none() {
                 factored = self.hessian(&there.outputs).llt(Side::Lower).ok();
                 fresh = true;
             }
-            let Some(hessian) = &factored else { break };
+            let Some(hessian) = &factored else {
+                if step == 0 {
+                    return None;
+                }
+                break;
+            };
             let (d1, k) = (theta.nrows(), theta.ncols());
             let grad = Mat::from_fn(d1 * k, 1, |i, _| there.grad[(i % d1, i / d1)]);
             let step = hessian.solve(&grad);
@@ -109,7 +115,7 @@ impl Objective<'_> {
                 (false, false) => factored = None,
             }
         }
-        (theta, there)
+        Some((theta, there))
     }
 
     fn target(&self, i: usize, c: usize) -> f64 {
@@ -151,7 +157,8 @@ impl Objective<'_> {
         let mut all = Mat::zeros(d1 * k, d1 * k);
         for b in 0..k {
             for a in b..k {
-                let scales = self.form.scale[a] * self.form.scale[b];
+                let scale = &self.form.scale;
+                let scales = scale[a] * scale[b];
                 let curvature = |i: usize| {
                     let own = if a == b { p[(i, a)] } else { 0.0 };
                     self.weights[i] * scales * (own - p[(i, a)] * p[(i, b)])
@@ -166,7 +173,8 @@ impl Objective<'_> {
                 }
                 if self.decay[1] == 0.0 {
                     let total: f64 = self.weights.iter().sum();
-                    all[((a + 1) * d1 - 1, (b + 1) * d1 - 1)] += total / scales / k as f64;
+                    let along: f64 = scale.iter().map(|s| 1.0 / (s * s)).sum();
+                    all[((a + 1) * d1 - 1, (b + 1) * d1 - 1)] += total / scales / along;
                 }
             }
         }

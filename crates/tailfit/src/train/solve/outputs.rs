@@ -38,6 +38,7 @@ pub(super) fn add_outputs<R: Real>(
     let mut exponentials = vec![[R::ZERO; LANES]; ROWS * c];
     let mut parts = vec![[[R::ZERO; LANES]; 3]; c];
     let mut norms = [Norm::default(); ROWS];
+    let mut log_sum = 0.0;
     for (block, z) in z.as_chunks().0.chunks(ROWS * c).enumerate() {
         let norms = &mut norms[..z.len() / c];
         vectorised(
@@ -47,7 +48,7 @@ pub(super) fn add_outputs<R: Real>(
         for (i, norm) in norms.iter_mut().enumerate() {
             let weight = weight(block * ROWS + i);
             let log_total = norm.max.to_f64() + norm.total.to_f64().ln();
-            sums.log_sum += weight * log_total;
+            log_sum += weight * log_total;
             norm.scale = R::ONE / norm.total;
             norm.weight = R::from_f64(weight);
             norm.log_total = R::from_f64(log_total);
@@ -57,6 +58,7 @@ pub(super) fn add_outputs<R: Real>(
             || add(&mut parts, &exponentials, norms, z, bias),
         );
     }
+    sums.log_sum += log_sum;
     let wanted = [&mut sums.outputs, &mut sums.squares, &mut sums.entropies];
     for (which, sums) in wanted.into_iter().enumerate() {
         let parts = parts.iter().flat_map(|parts| parts[which]);

@@ -16,11 +16,11 @@ pub(super) struct WithBias {
 
 /// What comes out of a pass.
 pub(super) struct Evaluated {
-    /// Σ w L of plain cross-entropy with the offset.
+    /// Σ w L of plain cross-entropy with the offset, at logits less the margins.
     pub(super) value: f64,
-    /// Its gradient with respect to the weights, `[D, K]`.
+    /// Its gradient with respect to the scaled weights, `[D, K]`.
     pub(super) grad: Point,
-    /// The best bias, `[K]`.
+    /// The best bias of the scaled logits, `[K]`.
     pub(super) bias: Vec<f64>,
     /// Σ w p, `[K]`.
     pub(super) shares: Vec<f64>,
@@ -37,7 +37,7 @@ pub(super) struct State {
     pub(super) descent: Descent,
     /// The bias that is best at the point.
     pub(super) bias: Vec<f64>,
-    /// Σ w H(p) of the outputs p there, and Σ w p x̃ᵀ.
+    /// Σ w (H(p) − p_y margin_y) of the outputs p there, and Σ w p x̃ᵀ times the scales.
     pub(super) entropy: f64,
     /// Its parts by class, `[K]`.
     pub(super) entropies: Vec<f64>,

@@ -1,7 +1,8 @@
 //! The walk of one objective down its weight decays.
 //!
 //! Points are weights in the eigenbasis, for features about their mean; the bias is solved out in
-//! every pass. A bias of the features themselves is smaller by ⟨W, mean⟩, and decays as such.
+//! every pass: it is that of the scaled logits, scale (b + ⟨W, mean⟩), where b is the bias of the features
+//! themselves, which decays as such.
 
 mod stages;
 

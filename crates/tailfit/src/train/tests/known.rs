@@ -20,11 +20,13 @@ fn trials_after_others_have_the_bits_of_trials_from_nothing() {
         let recipe = recipe.with("weight_decay", &json!(decay)).unwrap();
         Trial { recipe, seed: 0, stop_after: None }
     };
-    let kinds: [&[(&str, Value)]; 4] = [
+    let kinds: [&[(&str, Value)]; 6] = [
         &[("decay_bias", json!(false))],
         &[("decay_bias", json!(true))],
         &[("decay_bias", json!(false)), ("class_weights", json!({"power": {"rho": 1.0}}))],
         &[("decay_bias", json!(false)), ("features", json!("standardised"))],
+        &[("decay_bias", json!(true)), ("loss", json!({"name": "vector-scaling"}))],
+        &[("decay_bias", json!(false)), ("loss", json!({"name": "ldam", "scale": 4.0}))],
     ];
     // Down, further down, both above that and below, and where the last ended and above.
     let rounds: [&[f64]; 4] = [&[0.3, 1e-2], &[1e-3, 3e-4], &[3e-3, 1e-5], &[1e-5, 3.0, 2e-2]];
@@ -44,14 +46,14 @@ fn trials_after_others_have_the_bits_of_trials_from_nothing() {
         let kept = known.kept();
         if most == 1 << 20 {
             // A space for each way to see the features, and the smallest rung of each kind.
-            assert_eq!(kept, (2, vec![1e-5; 4]));
+            assert_eq!(kept, (2, vec![1e-5; 6]));
             let further = trial(kinds[0], 1e-6);
             known.add_passes(1000);
             let knowing = Problem { known: &known, ..fresh.clone() };
             let after = train_on(&knowing, &[further], &unscored()).unwrap().remove(0);
             assert!(after.solution.unwrap().passes > 1000, "it starts from the last rung");
         } else {
-            assert!((1..4).contains(&kept.1.len()), "{kept:?}");
+            assert!((1..6).contains(&kept.1.len()), "{kept:?}");
         }
     }
 }
