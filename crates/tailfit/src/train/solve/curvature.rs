@@ -77,7 +77,8 @@ impl Curvature {
     /// γₖ Λ + weight_decay + cₖ μ μᵀ,    cₖ = hₖ d / (hₖ + d)
     /// ```
     ///
-    /// with hₖ the mean of p (1 − p), here as in γₖ times the square of the scale, and d the decay of the bias: a bias that costs something
+    /// with hₖ the mean of p (1 − p), here as in γₖ times the square of the scale, and d the decay of
+    /// the bias: a bias that costs something
     /// follows the weights only in part. With a free bias γₖ is hₖ, which takes a tenth to a half fewer
     /// passes than ½ √hₖ, its geometric mean with Böhning's bound ½; with one that decays it is the
     /// other way round, and the root takes a fifth fewer.

@@ -23,8 +23,9 @@ pub(super) struct Dual<'a> {
 
 impl Dual<'_> {
     /// Upper bound on what is left to gain: the value minus the dual objective at the outputs p, of
-    /// which H(p) − p_y margin_y is known as their entropy. It is ‖∇F‖² / 2 divided by the decay of each part. If the bias is not decayed, the mean
-    /// of the outputs must equal that of the targets: what the bias is still off is moved.
+    /// which H(p) − p_y margin_y is known as their entropy. It is ‖∇F‖² / 2 divided by the decay of each
+    /// part. If the bias is not decayed, the mean of the outputs must equal that of the targets: what the
+    /// bias is still off is moved.
     pub(super) fn bound(&self) -> f64 {
         let State { descent, outputs, entropy, .. } = self.state;
         let (d, k, decay) = (descent.x.nrows(), outputs.bias.len(), self.decay);

@@ -37,7 +37,8 @@ impl<R: Real> HeadPoint<'_, R> {
         samples.weights[i] * self.class_weights[samples.labels[i] as usize]
     }
 
-    /// Replaces logits without bias, less the margins, by the gradient with respect to them; adds the outputs to `shares`.
+    /// Replaces logits without bias, less the margins, by the gradient with respect to them; adds the
+    /// outputs to `shares`.
     pub(super) fn gradient(
         &self,
         z: &mut [R],

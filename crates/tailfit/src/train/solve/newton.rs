@@ -88,18 +88,14 @@ impl Objective<'_> {
     /// if the first cannot be factored.
     fn descend(&self, mut theta: Mat<f64>) -> Option<(Mat<f64>, There)> {
         let mut there = self.at(&theta);
-        let (mut factored, mut fresh) = (None, false);
-        for step in 0..STEPS {
+        let mut factored = Some(self.hessian(&there.outputs).llt(Side::Lower).ok()?);
+        let mut fresh = true;
+        for _ in 0..STEPS {
             if factored.is_none() {
                 factored = self.hessian(&there.outputs).llt(Side::Lower).ok();
                 fresh = true;
             }
-            let Some(hessian) = &factored else {
-                if step == 0 {
-                    return None;
-                }
-                break;
-            };
+            let Some(hessian) = &factored else { break };
             let (d1, k) = (theta.nrows(), theta.ncols());
             let grad = Mat::from_fn(d1 * k, 1, |i, _| there.grad[(i % d1, i / d1)]);
             let step = hessian.solve(&grad);

@@ -25,7 +25,8 @@ fn trials_after_others_have_the_bits_of_trials_from_nothing() {
         &[("decay_bias", json!(true))],
         &[("decay_bias", json!(false)), ("class_weights", json!({"power": {"rho": 1.0}}))],
         &[("decay_bias", json!(false)), ("features", json!("standardised"))],
-        &[("decay_bias", json!(true)), ("loss", json!({"name": "vector-scaling"}))],
+        // Only the scales, and only the margins, tell these from the first.
+        &[("decay_bias", json!(false)), ("loss", json!({"name": "vector-scaling"}))],
         &[("decay_bias", json!(false)), ("loss", json!({"name": "ldam", "scale": 4.0}))],
     ];
     // Down, further down, both above that and below, and where the last ended and above.
